@@ -1,0 +1,134 @@
+//! The state of a core.
+
+use crate::bus::Bus;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use tayberry_ram::GuestRam;
+
+/// Number of slots in [`Core::x`].
+pub const SLOTS: usize = 64;
+/// Slot that reads as zero: register 31 as XZR/WZR source. Never written.
+pub const SLOT_ZR: u8 = 31;
+/// Slot of the current stack pointer: register 31 as SP.
+pub const SLOT_SP: u8 = 32;
+/// Slot that swallows writes: register 31 as XZR/WZR destination. Never read.
+pub const SLOT_SINK: u8 = 33;
+
+/// Bits of the doorbell ([`Config::doorbell`]), set by anybody with `Release`, taken by the core with `Acquire` at block boundaries.
+pub mod doorbell {
+    /// Stop the slice now: [`super::Stop::Attention`].
+    pub const STOP: u32 = 1 << 0;
+    /// Drop all TLB entries.
+    pub const TLB: u32 = 1 << 1;
+    /// Drop the write TLB.
+    pub const WRITE_TLB: u32 = 1 << 2;
+    /// The code map's epoch rose: stale blocks must go.
+    pub const CODE: u32 = 1 << 3;
+    /// The core's event register is set (SEV).
+    pub const EVENT: u32 = 1 << 4;
+}
+
+/// How a core is built.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Affinity 0 of MPIDR_EL1, 0 to 3.
+    pub id: u8,
+    /// Guest RAM, at guest-physical 0.
+    pub ram: Arc<GuestRam>,
+    /// Where RAM ends for this core and devices begin (0x3F00_0000 on a Pi 3).
+    pub ram_top: u64,
+    /// Bits by which others reach this core while it runs.
+    pub doorbell: Arc<AtomicU32>,
+}
+
+/// Why [`Core::run`] came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The budget is spent.
+    Budget,
+    /// Somebody rang the doorbell's STOP.
+    Attention,
+    /// WFI with no interrupt pending. Continue when an interrupt is.
+    Wfi,
+    /// WFE with the event register clear. Continue on an event or interrupt.
+    Wfe {
+        /// The exclusive monitor is armed: a store by another core to the monitored line is an event too (ARM ARM D1.16.1), so the core
+        /// must be polled, not put to sleep.
+        armed: bool,
+    },
+    /// A device write was posted ([`crate::bus::Posted::Exit`]); the instruction has retired.
+    Posted,
+    /// Broadcast maintenance must have reached all cores before this one goes on.
+    Sync,
+    /// The core is lost: an exception with no way to handle it, with a reason in words for the user.
+    Lost(String),
+}
+
+/// Result of one [`Core::run`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Instructions retired in it.
+    pub retired: u64,
+    /// Why it ended.
+    pub stop: Stop,
+}
+
+/// Floating point and Advanced SIMD registers.
+#[derive(Clone, Debug)]
+#[repr(C, align(16))]
+pub struct FpState {
+    /// V0 to V31.
+    pub v: [u128; 32],
+    /// FPCR.
+    pub fpcr: u32,
+    /// FPSR (QC and the cumulative exception flags).
+    pub fpsr: u32,
+}
+
+/// One AArch64 core.
+///
+/// General registers live in *slots*: the decoder turns register 31 into [`SLOT_ZR`], [`SLOT_SP`] or [`SLOT_SINK`] so that no handler has to ask.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Core {
+    /// X0 to X30 and the special slots.
+    pub x: [u64; SLOTS],
+    /// Address of the next instruction (while a block runs: of the block; see `Core::current_pc`).
+    pub pc: u64,
+    /// N, Z, C, V in bits 31 to 28.
+    pub nzcv: u32,
+    /// Current exception level, 0 to 3.
+    pub el: u8,
+    /// PSTATE.SP: use SP_ELx.
+    pub spsel: bool,
+    /// PSTATE.DAIF in bits 3 to 0 (D = 8, A = 4, I = 2, F = 1).
+    pub daif: u8,
+    /// Vector registers and FP control.
+    pub fp: FpState,
+    /// Instructions retired since reset.
+    pub retired: u64,
+    /// What the core was built with.
+    pub config: Config,
+}
+
+impl Core {
+    /// A core after a cold reset: EL3, PC 0, MMU off, all interrupts masked.
+    pub fn new(config: Config) -> Self {
+        Self {
+            x: [0; SLOTS],
+            pc: 0,
+            nzcv: 0,
+            el: 3,
+            spsel: true,
+            daif: 0xf,
+            fp: FpState { v: [0; 32], fpcr: 0, fpsr: 0 },
+            retired: 0,
+            config,
+        }
+    }
+
+    /// Runs until `budget` instructions have retired or something else stops the core.
+    pub fn run(&mut self, _bus: &mut dyn Bus, _budget: u64) -> Run {
+        Run { retired: 0, stop: Stop::Lost("SKELETON".into()) }
+    }
+}
