@@ -59,7 +59,8 @@ impl crate::Core {
     /// Takes `exception`, raised by the instruction at `pc` (its preferred return address; callers pass the next instruction's for SVC, HVC and SMC).
     /// Sets `self.pc` to the vector.
     pub fn raise(&mut self, exception: Exception, pc: u64) -> crate::Flow {
-        let _ = (exception, pc);
+        let _ = exception;
+        self.pc = pc;
         crate::Flow::Fault
     }
 }
