@@ -119,6 +119,9 @@ pub struct Core {
     pub stop: Stop,
     /// What the core was built with.
     pub config: Config,
+    /// Set by a handler after which an interrupt that is already asserted may be let through (MSR DAIF, ERET, HCR_EL2, exception entry):
+    /// the run loop polls the lines at the next block boundary.
+    pub check_interrupts: bool,
 }
 
 impl Core {
@@ -138,6 +141,7 @@ impl Core {
             run_retired: 0,
             stop: Stop::Budget,
             config,
+            check_interrupts: true,
         }
     }
 
@@ -145,6 +149,14 @@ impl Core {
     pub fn run(&mut self, _bus: &mut dyn Bus, _budget: u64) -> Run {
         Run { retired: 0, stop: Stop::Lost("SKELETON".into()) }
     }
+
+    /// The exclusive monitor is armed (see [`Stop::Wfe`]).
+    pub fn monitor_armed(&self) -> bool {
+        false
+    }
+
+    /// Clears the local exclusive monitor: CLREX, exception entry and return.
+    pub fn clear_monitor(&mut self) {}
 
     /// Address of the instruction that `op` was decoded from, while its block runs.
     #[inline]
