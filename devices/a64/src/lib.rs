@@ -12,8 +12,9 @@ pub mod exception;
 pub mod mem;
 pub mod mmu;
 pub mod sysreg;
+pub mod system;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
 pub use crate::decode::{Flow, Handler, Op, Row};
-pub use crate::exception::Exception;
+pub use crate::exception::{Exception, Interrupt};
