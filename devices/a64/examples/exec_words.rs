@@ -61,9 +61,8 @@ fn case(core: &mut Core, ram: &GuestRam, line: &str) -> Option<String> {
     (core.fp.fpcr, core.fp.fpsr) = (numbers.next().unwrap_or(0) as u32, 0);
     core.clear_monitor();
     let run = core.run(&mut NoBus, count);
-    let hash = (0..DATA_BYTES / 8).try_fold(0u64, |hash, i| {
-        Some(hash.wrapping_add(ram.read_u64(DATA + 8 * i)?.wrapping_mul(2 * i + 1)))
-    })?;
+    let hash =
+        (0..DATA_BYTES / 8).try_fold(0u64, |hash, i| Some(hash.wrapping_add(ram.read_u64(DATA + 8 * i)?.wrapping_mul(2 * i + 1))))?;
     let mut out = format!("{:x} {:x} {:x}", run.retired, core.pc, core.nzcv);
     for x in core.x[..31].iter().chain([&core.x[usize::from(SLOT_SP)]]) {
         out += &format!(" {x:x}");
