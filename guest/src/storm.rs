@@ -122,14 +122,14 @@ impl Mode {
         let size = hash(seed, n, Salt::Size);
         let extra = hash(seed, n, Salt::Extra);
         let format = hash(seed, n, Salt::Depth);
-        let (width, height) = if hash(seed, n, Salt::Big) % 512 == 0 {
+        let (width, height) = if hash(seed, n, Salt::Big).is_multiple_of(512) {
             (320 + part(size, 0) % 1601, 240 + part(size, 2) % 841)
         } else {
             let lesser = |i| (part(size, i) % 320).min(part(size, i + 1) % 320);
             (1 + lesser(0), 1 + lesser(2))
         };
         let beyond = |i| match part(extra, i) & 1 {
-            1 => part(extra, i + 1) % 64,
+            1 => part(extra, i + 1) % 40,
             _ => 0,
         };
         let depth = 8 * (1 + (format & 3) as u32);

@@ -60,8 +60,8 @@ static void change_all(struct mode *mode, u64 seed, u64 n)
         mode->width = 1 + lesser(part(size, 0) % 320, part(size, 1) % 320);
         mode->height = 1 + lesser(part(size, 2) % 320, part(size, 3) % 320);
     }
-    mode->virtual_width = mode->width + (part(extra, 0) & 1 ? part(extra, 1) % 64 : 0);
-    mode->virtual_height = mode->height + (part(extra, 2) & 1 ? part(extra, 3) % 64 : 0);
+    mode->virtual_width = mode->width + (part(extra, 0) & 1 ? part(extra, 1) % 40 : 0);
+    mode->virtual_height = mode->height + (part(extra, 2) & 1 ? part(extra, 3) % 40 : 0);
     mode->depth = 8 * (1 + (depth & 3));
     mode->order = mode->depth == 8 ? ORDER_RGB : depth >> 2 & 1;
     mode->palette_index = 1 + hash(seed, n, SALT_INDEX) % 255;
