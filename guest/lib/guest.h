@@ -106,6 +106,9 @@ void property_begin(void);
 u32 *property_tag(u32 tag, u32 bytes);
 /* Posts the message and waits for the reply. Returns the reply's code: PROPERTY_DONE if all is well. */
 u32 property_post(void);
+/* The two halves of it. */
+void property_send(void);
+u32 property_receive(void);
 /* The tag's response word: bit 31 set once answered, below it the length of the answer. */
 static inline u32 property_response(const u32 *value) { return value[-1]; }
 
@@ -199,8 +202,10 @@ static inline void fiq_disable(void) { asm volatile("msr daifset, #1" ::: "memor
 #define ARMCTRL_FIQ (ARMCTRL + 0x0C)
 #define ARMCTRL_ENABLE_1 (ARMCTRL + 0x10)
 #define ARMCTRL_ENABLE_2 (ARMCTRL + 0x14)
+#define ARMCTRL_ENABLE_BASIC (ARMCTRL + 0x18)
 #define ARMCTRL_DISABLE_1 (ARMCTRL + 0x1C)
 #define ARMCTRL_DISABLE_2 (ARMCTRL + 0x20)
+#define ARMCTRL_DISABLE_BASIC (ARMCTRL + 0x24)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 

@@ -37,20 +37,30 @@ u32 *property_tag(u32 tag, u32 bytes)
     return at + 3;
 }
 
-u32 property_post(void)
-{
-    u32 mail = BUS_UNCACHED | (u32)(u64)message | CHANNEL_PROPERTY;
+static u32 message_mail(void) { return BUS_UNCACHED | (u32)(u64)message | CHANNEL_PROPERTY; }
 
+void property_send(void)
+{
     message[used] = 0;
     message[0] = (used + 1) * 4;
     dsb();
     while (read32(MBOX_STATUS) & STATUS_FULL)
         ;
-    write32(MBOX_WRITE, mail);
+    write32(MBOX_WRITE, message_mail());
+}
+
+u32 property_receive(void)
+{
     do {
         while (read32(MBOX_STATUS) & STATUS_EMPTY)
             ;
-    } while (read32(MBOX_READ) != mail);
+    } while (read32(MBOX_READ) != message_mail());
     dsb();
     return *(volatile u32 *)&message[1];
+}
+
+u32 property_post(void)
+{
+    property_send();
+    return property_receive();
 }
