@@ -22,6 +22,16 @@ extern volatile u64 resume_at;
 
 /* Forgets what was seen, on all cores, and says how the next interrupts are silenced. */
 void expect(void (*how_to_silence)(void));
+/* Evaluates an expression until it is true, for at most 100 ms; its last value. */
+#define becomes(expression)                                                                       \
+    ({                                                                                            \
+        u64 end_ = time_us() + 100000;                                                            \
+        bool true_;                                                                               \
+        do                                                                                        \
+            true_ = (expression);                                                                 \
+        while (!true_ && time_us() < end_);                                                       \
+        true_;                                                                                    \
+    })
 /* Waits until *counter is `value`, for at most `us` microseconds. */
 bool wait_for(const volatile u32 *counter, u32 value, u64 us);
 /* After a first interrupt was silenced: whether no second one comes within 2 ms. */

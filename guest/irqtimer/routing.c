@@ -58,7 +58,7 @@ static void check_gpu_fiq(void)
     expect(silence_c1);
     fiq_disable();
     write32(SYSTIMER_C(1), read32(SYSTIMER_CLO) + 100);
-    delay_us(1000);
+    becomes(read_sysreg(isr_el1) & 1 << 6);
     u64 isr = read_sysreg(isr_el1);
     bool none = s->fiqs == 0;
     fiq_enable();
@@ -174,8 +174,8 @@ void check_mailboxes(void)
     write32(LOCAL_MAILBOX_SET(0, 3), 0x003);
     u32 gathered = read32(LOCAL_MAILBOX_CLEAR(0, 3));
     irq_enable();
-    delay_us(1000);
-    check("mailbox-bits", gathered == 0x103 && seen[0].irqs == 3, gathered, seen[0].irqs);
+    wait_for(&seen[0].irqs, 3, 100000);
+    check("mailbox-bits", gathered == 0x103 && stays_silent(&seen[0].irqs) && seen[0].irqs == 3, gathered, seen[0].irqs);
 
     /* As a FIQ. */
     expect(collect_mail);

@@ -73,9 +73,8 @@ static void check_core_timer(const struct core_timer *timer, void (*how_to_silen
     expect(how_to_silence);
     irq_disable();
     timer_arm(timer, 100, CTL_ENABLE);
-    delay_us(1000);
+    pending = becomes(read_sysreg(isr_el1) & 1 << 7);
     none = s->irqs == 0;
-    pending = read_sysreg(isr_el1) & 1 << 7;
     control = timer_control(timer);
     irq_enable();
     wait_for(&s->irqs, 1, 100000);
@@ -85,6 +84,7 @@ static void check_core_timer(const struct core_timer *timer, void (*how_to_silen
     /* Masked in the timer: the condition shows, no interrupt comes. */
     expect(how_to_silence);
     timer_arm(timer, 0, CTL_ENABLE | CTL_IMASK);
+    becomes(timer_control(timer) & CTL_ISTATUS);
     delay_us(500);
     control = timer_control(timer);
     check_named(timer, "imask", s->irqs == 0 && control == (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS), s->irqs, control);
@@ -94,6 +94,7 @@ static void check_core_timer(const struct core_timer *timer, void (*how_to_silen
     expect(how_to_silence);
     write32(LOCAL_CORE_TIMERS(0), 0);
     timer_arm(timer, 0, CTL_ENABLE);
+    becomes(timer_control(timer) & CTL_ISTATUS);
     delay_us(500);
     check_named(timer, "not-routed", s->irqs == 0, s->irqs, s->local_source);
     timer_stop(timer);
@@ -174,7 +175,8 @@ static void check_compare(u32 compare)
     /* Not enabled in the controller: it matches, and that is all. */
     write32(ARMCTRL_DISABLE_1, bit);
     write32(SYSTIMER_C(compare), read32(SYSTIMER_CLO) + 300);
-    delay_us(1000);
+    becomes(read32(SYSTIMER_CS) & bit);
+    delay_us(500);
     format_text(name, sizeof name, "system-timer-c%u-match", compare);
     check(name, s->irqs == 0 && read32(SYSTIMER_CS) & bit, s->irqs, read32(SYSTIMER_CS));
     write32(SYSTIMER_CS, bit);
