@@ -11,12 +11,12 @@ set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C SOURCE_DATE_EPOCH=0
 
-guests="storm echo irqtimer smp bench"
+guests="demo storm echo irqtimer smp bench"
 cross="${CROSS_COMPILE:-aarch64-linux-gnu-}"
 # Integer registers only, so that exception handlers need not save the others. Floating point is switched on
 # file by file (a first line that says so), vectorising never: the guests are to run on young emulators.
 flags="-std=gnu11 -O2 -Wall -Wextra -Werror -Ilib
-    -ffreestanding -nostdlib -nostartfiles -static -fno-pic -fno-pie -fno-common
+    -ffreestanding -fno-strict-aliasing -nostdlib -nostartfiles -static -fno-pic -fno-pie -fno-common
     -ffunction-sections -fdata-sections -fno-stack-protector -fno-asynchronous-unwind-tables
     -fno-ident -fno-tree-vectorize -fno-tree-slp-vectorize
     -mcpu=cortex-a53 -mstrict-align -mno-outline-atomics --param=min-pagesize=0"

@@ -44,7 +44,7 @@ static void check_uart(void)
 
     write32(UART0_IMSC, INT_TX);
     write32(UART0_DR, PROBE);
-    wait_for(&s->irqs, 1, 100000);
+    wait_for(&s->irqs, 1, 1000000);
     bool tx = s->irqs >= 1 && uart_mis & INT_TX && s->pending_2 & PENDING_2_UART && s->basic & BASIC_UART;
     u32 tx_mis = uart_mis, tx_pending = s->pending_2;
     bool tx_silent = stays_silent(&s->irqs);
@@ -60,7 +60,7 @@ static void check_uart(void)
     write32(UART0_IMSC, INT_RX);
     if (looped) {
         write32(UART0_DR, PROBE);
-        wait_for(&s->irqs, 1, 100000);
+        wait_for(&s->irqs, 1, 1000000);
     }
     bool rx = s->irqs == 1 && uart_mis & INT_RX && uart_byte == PROBE;
     bool rx_silent = stays_silent(&s->irqs);
@@ -96,7 +96,7 @@ static void check_videocore_mailbox(void)
     property_begin();
     u32 *firmware = property_tag(TAG_FIRMWARE, 4);
     property_send();
-    wait_for(&s->irqs, 1, 500000);
+    wait_for(&s->irqs, 1, 1000000);
     irq_disable();
     check("mailbox-irq", s->irqs == 1 && s->basic & BASIC_MAILBOX, s->irqs, s->basic);
     u32 code = property_receive();

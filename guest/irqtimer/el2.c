@@ -29,7 +29,7 @@ void el2_main(void)
     write_sysreg(cnthp_ctl_el2, 1);
     isb();
     irq_enable();
-    wait_for(&seen[0].irqs, 1, 100000);
+    wait_for(&seen[0].irqs, 1, 1000000);
     timer_silent = stays_silent(&seen[0].irqs);
     irq_disable();
     stop_timer();

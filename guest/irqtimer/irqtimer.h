@@ -22,10 +22,10 @@ extern volatile u64 resume_at;
 
 /* Forgets what was seen, on all cores, and says how the next interrupts are silenced. */
 void expect(void (*how_to_silence)(void));
-/* Evaluates an expression until it is true, for at most 100 ms; its last value. */
+/* Evaluates an expression until it is true, for at most a second; its last value. */
 #define becomes(expression)                                                                       \
     ({                                                                                            \
-        u64 end_ = time_us() + 100000;                                                            \
+        u64 end_ = time_us() + 1000000;                                                            \
         bool true_;                                                                               \
         do                                                                                        \
             true_ = (expression);                                                                 \

@@ -50,7 +50,7 @@ static void check_gpu_fiq(void)
     fiq_enable();
     irq_enable();
     write32(SYSTIMER_C(1), read32(SYSTIMER_CLO) + 1000);
-    wait_for(&s->fiqs, 1, 500000);
+    wait_for(&s->fiqs, 1, 1000000);
     check("fiq-gpu", s->fiqs == 1 && s->irqs == 0 && s->local_source == SOURCE_GPU, s->fiqs, s->local_source);
     check("fiq-vector", s->frame.vector == 6, s->frame.vector, s->frame.spsr);
     check("fiq-silenced", stays_silent(&s->fiqs), s->fiqs, s->local_source);
@@ -62,7 +62,7 @@ static void check_gpu_fiq(void)
     u64 isr = read_sysreg(isr_el1);
     bool none = s->fiqs == 0;
     fiq_enable();
-    wait_for(&s->fiqs, 1, 100000);
+    wait_for(&s->fiqs, 1, 1000000);
     check("fiq-masked", none && isr & 1 << 6, isr, s->fiqs);
     check("fiq-unmasked", s->fiqs == 1, s->fiqs, 1);
     write32(ARMCTRL_FIQ, 0);
@@ -79,7 +79,7 @@ static void check_timer_fiq(void)
     fiq_enable();
     irq_enable();
     timer_arm(&physical_timer, 500, 1);
-    wait_for(&s->fiqs, 1, 500000);
+    wait_for(&s->fiqs, 1, 1000000);
     check("fiq-physical-timer", s->fiqs == 1 && s->irqs == 0 && s->local_source == 1u << physical_timer.line,
           s->fiqs, s->local_source);
     write32(LOCAL_CORE_TIMERS(0), 0);
@@ -98,7 +98,7 @@ static void check_gpu_routing(void)
         write32(LOCAL_GPU_ROUTING, core);
         write32(ARMCTRL_ENABLE_1, 1u << 1);
         write32(SYSTIMER_C(1), read32(SYSTIMER_CLO) + 1000);
-        wait_for(&seen[core].irqs, 1, 500000);
+        wait_for(&seen[core].irqs, 1, 1000000);
         format_text(name, sizeof name, "gpu-irq-core%u", core);
         check(name, seen[core].irqs == 1 && seen[core].local_source == SOURCE_GPU && seen[0].irqs == 0,
               seen[core].irqs, seen[0].irqs);
@@ -159,7 +159,8 @@ void check_mailboxes(void)
             expect(collect_mail);
             memset((void *)mail, 0, sizeof mail);
             write32(LOCAL_MAILBOX_SET(core, box), value);
-            wait_for(&seen[0].irqs, 1, 500000);
+            wait_for(&seen[0].irqs, 1, 1000000);
+            wait_for(&seen[core].irqs, 1, 1000000); /* its handler may still be at it */
             good = seen[core].irqs == 1 && mail[core][box] == value && mail[0][box] == ~value &&
                    seen[core].local_source == SOURCE_MAILBOX(box) && seen[0].local_source == SOURCE_MAILBOX(box);
         }
@@ -174,7 +175,7 @@ void check_mailboxes(void)
     write32(LOCAL_MAILBOX_SET(0, 3), 0x003);
     u32 gathered = read32(LOCAL_MAILBOX_CLEAR(0, 3));
     irq_enable();
-    wait_for(&seen[0].irqs, 3, 100000);
+    wait_for(&seen[0].irqs, 3, 1000000);
     check("mailbox-bits", gathered == 0x103 && stays_silent(&seen[0].irqs) && seen[0].irqs == 3, gathered, seen[0].irqs);
 
     /* As a FIQ. */
@@ -182,7 +183,7 @@ void check_mailboxes(void)
     write32(LOCAL_CORE_MAILBOXES(0), 1u << 4);
     fiq_enable();
     write32(LOCAL_MAILBOX_SET(0, 0), 1);
-    wait_for(&seen[0].fiqs, 1, 100000);
+    wait_for(&seen[0].fiqs, 1, 1000000);
     check("mailbox-fiq", seen[0].fiqs == 1 && seen[0].irqs == 0 && seen[0].local_source == SOURCE_MAILBOX(0),
           seen[0].fiqs, seen[0].local_source);
     fiq_disable();
@@ -207,7 +208,7 @@ void check_waiting(void)
     check("wfi-masked", seen[0].irqs == 0 && took >= 4990 && took < 400000 && read_sysreg(isr_el1) & 1 << 7, took,
           read_sysreg(isr_el1));
     irq_enable();
-    wait_for(&seen[0].irqs, 1, 100000);
+    wait_for(&seen[0].irqs, 1, 1000000);
     check("wfi-then-taken", seen[0].irqs == 1, seen[0].irqs, 1);
     irq_disable();
     write32(LOCAL_CORE_TIMERS(0), 0);

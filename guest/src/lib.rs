@@ -7,6 +7,11 @@
 
 pub mod storm;
 
+/// Four cores drawing together, through eight modes of every size, depth and order, with page flips, panning and a
+/// moving palette; keys on the PL011 steer it. Options `demo.mode_ms`, `demo.tours`: after that many tours it
+/// prints `demo: tour complete` and powers off; without, it runs for ever.
+pub const DEMO: &[u8] = include_bytes!("../images/demo.img");
+
 /// Posts mode changes without pause, paints each in its own colour and checks every reply; [`storm`] knows which
 /// mode and colour belong to which change. Options `storm.count`, `.core`, `.seed`, `.paint`, `.hold_us`,
 /// `.kinds`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
@@ -14,3 +19,15 @@ pub const STORM: &[u8] = include_bytes!("../images/storm.img");
 
 /// Sends back every byte received on the PL011 (or, with `echo.uart=1`, the mini UART); Ctrl-D powers off.
 pub const ECHO: &[u8] = include_bytes!("../images/echo.img");
+
+/// Checks timers, interrupts, FIQs, waiting, exceptions and EL0: `ok NAME` or `FAIL NAME: values` for each, then
+/// `irqtimer: all ok` or `irqtimer: N failed`.
+pub const IRQ_TIMER: &[u8] = include_bytes!("../images/irqtimer.img");
+
+/// Four cores against each other: exclusives, locks, memory order, interrupts between cores. Option `smp.count`.
+/// Ends with `smp: all ok` or `smp: N failed`; `smp: hangs` after two minutes.
+pub const SMP: &[u8] = include_bytes!("../images/smp.img");
+
+/// Fixed work for measuring speed. Options `bench.kind=int|fill|fp|sort|mem` and `bench.n`. Prints
+/// `bench KIND: checksum X, T us`.
+pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
