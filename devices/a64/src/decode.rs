@@ -158,6 +158,7 @@ static TABLES: &[Table] = &[
     threaded(crate::int::load_store::ROWS),
     Table { rows: crate::int::load_store_fp::ROWS, threaded: true, fp: true },
     Table { rows: crate::int::exclusive::ROWS, threaded: false, fp: false },
+    Table { rows: crate::system::ROWS, threaded: false, fp: false },
 ];
 
 /// The joined tables.

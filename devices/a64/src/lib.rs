@@ -14,8 +14,8 @@ mod int;
 pub mod mem;
 pub mod mmu;
 mod run;
-mod standin;
 pub mod sysreg;
+pub mod system;
 #[cfg(test)]
 mod testing;
 mod tlb;
@@ -23,4 +23,4 @@ mod tlb;
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
 pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
-pub use crate::exception::Exception;
+pub use crate::exception::{Exception, Interrupt};

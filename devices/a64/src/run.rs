@@ -26,55 +26,66 @@ impl Core {
             {
                 return stop;
             }
-            if self.check_interrupts {
-                self.poll_interrupts(bus);
-            }
-            let left = budget - self.run_retired.min(budget);
+            let mut left = budget - self.run_retired.min(budget);
             if left == 0 {
                 return Stop::Budget;
             }
+            if self.check_interrupts {
+                self.poll_interrupts(bus);
+                if self.step_enabled() {
+                    if let Some(flow) = self.step() {
+                        if self.leave_fetch(flow) {
+                            return self.take_stop();
+                        }
+                        continue;
+                    }
+                    // One instruction, then look again.
+                    self.check_interrupts = true;
+                    left = 1;
+                }
+            }
             let found = match self.blocks.linked(self.link, self.pc, self.tag) {
-                Some(found) => found,
+                Some(found) => Ok(found),
                 None => match self.blocks.looked_up(self.pc, self.tag) {
                     Some(found) => {
                         self.blocks.link(self.link, found);
-                        found
+                        Ok(found)
                     }
-                    None => match self.find_block(bus) {
-                        Ok(found) => found,
-                        Err(exception) => {
-                            self.fetch_fault(exception);
-                            continue;
-                        }
-                    },
+                    None => self.find_block(bus),
                 },
             };
             // What is left may end inside the block.
-            let found = if u64::from(found.len) <= left {
-                found
-            } else {
-                match self.part_of_block(bus, left) {
-                    Ok(found) => found,
-                    Err(exception) => {
-                        self.fetch_fault(exception);
-                        continue;
-                    }
+            let found = match found {
+                Ok(found) if u64::from(found.len) > left => self.part_of_block(bus, left),
+                found => found,
+            };
+            let flow = match found {
+                Ok(found) => {
+                    // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only a lookup calls.
+                    let op: &Op = unsafe { &*found.ops };
+                    (op.exec)(self, bus, op)
+                }
+                Err(exception) => {
+                    let flow = self.raise(exception, self.pc);
+                    self.leave_fetch(flow);
+                    flow
                 }
             };
-            // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only lookups and context changes between
-            // blocks call.
-            let op: &Op = unsafe { &*found.ops };
-            if (op.exec)(self, bus, op) == Flow::Stop {
-                return std::mem::replace(&mut self.stop, Stop::Budget);
+            if flow == Flow::Stop {
+                return self.take_stop();
             }
         }
     }
 
-    fn fetch_fault(&mut self, exception: crate::Exception) {
-        let pc = self.pc;
-        self.raise(exception, pc);
+    fn take_stop(&mut self) -> Stop {
+        std::mem::replace(&mut self.stop, Stop::Budget)
+    }
+
+    /// Accounts for an exception taken between blocks. True if the core stops.
+    fn leave_fetch(&mut self, flow: Flow) -> bool {
         self.run_retired += 1;
         self.link = NO_LINK;
+        flow == Flow::Stop
     }
 
     /// Does what the doorbell asks for. `Acquire` pairs with the ringer's `Release`: what it wrote before is visible after.
