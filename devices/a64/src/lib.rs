@@ -13,6 +13,8 @@ pub mod mem;
 pub mod mmu;
 pub mod sysreg;
 pub mod system;
+#[cfg(test)]
+mod testing;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
