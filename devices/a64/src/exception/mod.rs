@@ -211,12 +211,12 @@ impl Core {
         let class = exception.class;
         let home = if self.el == 0 { self.el1_or_tge() } else { self.el };
         match class {
+            _ if class.is_abort() && is_external(exception.iss) && self.sys[Reg::SCR_EL3] & scr::EA != 0 => 3,
             Class::Hvc => self.el.max(2),
             Class::Smc => 3,
             Class::Stage2InstructionAbort { .. } | Class::Stage2DataAbort { .. } => self.el.max(2),
             Class::FpTrap => self.fp_trap_target().unwrap_or(home),
             _ if class.is_debug() => self.el.max(self.debug_target()),
-            _ if class.is_abort() && is_external(exception.iss) && self.sys[Reg::SCR_EL3] & scr::EA != 0 => 3,
             _ => home,
         }
     }
