@@ -1,128 +1,91 @@
-//! A core on a bench: executes single system instructions, with a bus that remembers what it was asked.
+//! What the tests of this crate run guests on.
 
 use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
-use crate::core::{Config, Core};
-use crate::decode::{Flow, Op};
-use crate::sysreg::table::{Reg, TABLE};
-use crate::system::ROWS;
+use crate::core::{Config, Core, Run};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use tayberry_ram::GuestRam;
 
-/// Bytes of RAM on the bench.
-pub(crate) const RAM: u64 = 1 << 20;
+/// Where test programs start.
+pub(crate) const START: u64 = 0x8_0000;
+/// Where RAM ends and the recording device begins.
+pub(crate) const RAM_TOP: u64 = 0x40_0000;
 
-/// What the core asked the machine.
-#[derive(Default)]
+/// A bus with one device that gives its address back and records writes.
+#[derive(Debug, Default)]
 pub(crate) struct TestBus {
-    pub(crate) count: u64,
-    pub(crate) lines: Lines,
-    pub(crate) timers: Vec<(Timer, u32, u64)>,
-    pub(crate) events: u32,
+    pub(crate) reads: Vec<Access>,
+    pub(crate) writes: Vec<(Access, u64)>,
     pub(crate) broadcasts: Vec<Maintenance>,
+    /// Device writes are posted.
+    pub(crate) post: bool,
+    /// The system counter at the start of a run.
+    pub(crate) count: u64,
+    /// Levels of the interrupt inputs.
+    pub(crate) lines: Lines,
+    /// How the timers were programmed.
+    pub(crate) timers: Vec<(Timer, u32, u64)>,
+    /// Times that SEV was executed.
+    pub(crate) events: u32,
 }
 
 impl Bus for TestBus {
-    fn read(&mut self, _: Access) -> u64 {
-        0
+    fn read(&mut self, at: Access) -> u64 {
+        self.reads.push(at);
+        at.pa & (u64::MAX >> (64 - 8 * u32::from(at.size)))
     }
-    fn write(&mut self, _: Access, _: u64) -> Posted {
-        Posted::Done
+
+    fn write(&mut self, at: Access, value: u64) -> Posted {
+        self.writes.push((at, value));
+        if self.post { Posted::Exit } else { Posted::Done }
     }
+
     fn counter(&mut self, retired: u64) -> u64 {
         self.count + retired
     }
+
     fn set_timer(&mut self, timer: Timer, ctl: u32, cval: u64) {
         self.timers.push((timer, ctl, cval));
     }
+
     fn interrupts(&mut self, _: u64) -> Lines {
         self.lines
     }
+
     fn send_event(&mut self) {
         self.events += 1;
     }
+
     fn broadcast(&mut self, what: Maintenance) {
         self.broadcasts.push(what);
     }
 }
 
-/// A core and its bus.
-pub(crate) struct Bench {
+/// A core with RAM and the bus.
+pub(crate) struct Guest {
     pub(crate) core: Core,
     pub(crate) bus: TestBus,
+    pub(crate) ram: Arc<GuestRam>,
 }
 
-/// Bit 21 of MRS, MSR, SYS: the register is read.
-const READ: u32 = 1 << 21;
-const MSR: u32 = 0xd500_0000;
-
-impl Bench {
-    /// After reset, as boot firmware goes on: AArch64 at all levels, Non-secure below EL3, HVC enabled; current level `el` with its own stack.
-    pub(crate) fn at(el: u8) -> Self {
-        let mut bench = Self::reset();
-        bench.write(Reg::SCR_EL3, 0x531);
-        bench.write(Reg::HCR_EL2, 1 << 31);
-        for (vbar, base) in [(Reg::VBAR_EL1, 0x1000), (Reg::VBAR_EL2, 0x2000), (Reg::VBAR_EL3, 0x3000)] {
-            bench.write(vbar, base);
-        }
-        bench.enter(el);
-        bench.core.pc = 0x8_0000;
-        bench.core.daif = 0;
-        bench
+impl Guest {
+    /// With `words` at [`START`], and the program counter there.
+    pub(crate) fn new(words: &[u32]) -> Self {
+        let ram = Arc::new(GuestRam::new(RAM_TOP).expect("4 MiB"));
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default() });
+        core.pc = START;
+        let guest = Self { core, bus: TestBus::default(), ram };
+        guest.write(START, words);
+        guest
     }
 
-    /// After a cold reset.
-    pub(crate) fn reset() -> Self {
-        let config =
-            Config { id: 1, ram: Arc::new(GuestRam::new(RAM).expect("a little RAM")), ram_top: RAM, doorbell: Arc::new(AtomicU32::new(0)) };
-        Self { core: Core::new(config), bus: TestBus::default() }
-    }
-
-    /// Makes `el` current, with its own stack pointer, as a return to it would.
-    pub(crate) fn enter(&mut self, el: u8) {
-        self.core.switch_sp(el, el > 0);
-    }
-
-    /// Executes one system instruction at the current PC.
-    pub(crate) fn execute(&mut self, word: u32) -> Flow {
-        let row = ROWS.iter().find(|row| (word ^ row.bits) & row.mask == 0).unwrap_or_else(|| panic!("{word:#x} is in no row"));
-        match (row.build)(word) {
-            Some(op) => (op.exec)(&mut self.core, &mut self.bus, &Op { insn: word, ..op }),
-            None => self.core.raise(crate::Exception::UNDEFINED, self.core.pc),
+    /// Puts words into RAM, as a device does.
+    pub(crate) fn write(&self, at: u64, words: &[u32]) {
+        for (at, &word) in (at..).step_by(4).zip(words) {
+            self.ram.write_u32(at, word).expect("in RAM");
         }
     }
 
-    /// MSR from X0 at the current level.
-    pub(crate) fn msr(&mut self, register: Reg, value: u64) -> Flow {
-        self.core.x[0] = value;
-        self.execute(msr_word(register))
+    pub(crate) fn run(&mut self, budget: u64) -> Run {
+        self.core.run(&mut self.bus, budget)
     }
-
-    /// MRS to X0 at the current level; the register's value if it was allowed.
-    pub(crate) fn mrs(&mut self, register: Reg) -> Result<u64, Flow> {
-        match self.execute(msr_word(register) | READ) {
-            Flow::Next => Ok(self.core.x[0]),
-            other => Err(other),
-        }
-    }
-
-    /// MSR as EL3 does it, wherever the core is.
-    pub(crate) fn write(&mut self, register: Reg, value: u64) {
-        let (el, spsel, pc, stop) = (self.core.el, self.core.spsel, self.core.pc, self.core.stop.clone());
-        self.core.switch_sp(3, true);
-        let flow = self.msr(register, value);
-        assert_ne!(flow, Flow::Fault, "{register:?} is writable at EL3");
-        self.core.switch_sp(el, spsel);
-        (self.core.pc, self.core.stop) = (pc, stop);
-    }
-}
-
-/// MSR of a register from X0.
-pub(crate) fn msr_word(register: Reg) -> u32 {
-    MSR | 1 << 20 | u32::from(TABLE[register as usize].key) << 5
-}
-
-/// SYS #op1, CRn, CRm, #op2, X0.
-pub(crate) fn sys_word(op1: u32, crn: u32, crm: u32, op2: u32) -> u32 {
-    MSR | 1 << 19 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5
 }

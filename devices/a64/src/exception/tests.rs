@@ -1,9 +1,9 @@
 use super::interrupt::*;
 use super::leave::*;
 use super::*;
+use crate::bench::Bench;
 use crate::bus::Lines;
 use crate::sysreg::hcr;
-use crate::testing::Bench;
 use crate::{Exception, Flow};
 
 const SVC: u32 = 0xd400_0001;

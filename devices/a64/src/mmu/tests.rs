@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Bench, RAM, sys_word};
+use crate::bench::{Bench, RAM, sys_word};
 use proptest::prelude::*;
 
 const VALID: u64 = 1;

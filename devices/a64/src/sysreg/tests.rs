@@ -1,9 +1,9 @@
 use super::table::{Reg, TABLE};
 use super::*;
+use crate::bench::{Bench, msr_word};
 use crate::bus::{Lines, Timer};
 use crate::core::Stop;
 use crate::decode::Flow;
-use crate::testing::{Bench, msr_word};
 
 /// ESR_ELx.EC.
 fn class(esr: u64) -> u64 {
