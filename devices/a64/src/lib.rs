@@ -5,6 +5,8 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+#[cfg(test)]
+mod bench;
 mod block;
 pub mod bus;
 pub mod core;
