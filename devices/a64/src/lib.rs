@@ -9,8 +9,10 @@ pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+pub mod fp;
 pub mod mem;
 pub mod mmu;
+pub mod simd;
 pub mod sysreg;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
