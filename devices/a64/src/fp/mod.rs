@@ -21,5 +21,8 @@ mod tests;
 
 use crate::decode::Row;
 
+pub(crate) use scalar::{CURRENT, expand_imm, mode_of, narrow, widen};
+pub(crate) use transfer::{from_integer, truncate};
+
 /// The tables of the scalar floating-point instructions.
 pub static TABLES: &[&[Row]] = &[scalar::ROWS, transfer::ROWS];

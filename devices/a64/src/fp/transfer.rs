@@ -1,7 +1,7 @@
 //! Between floating-point and general registers: moves, conversions to and from integers and fixed point (ARM ARM C4.1.5).
 
 use super::convert::{Integer, from_fixed, to_fixed};
-use super::format::{Env, IXC, Rounding};
+use super::format::{Env, Format, IXC, Rounding};
 use super::scalar::mode_of;
 use super::vector::{HostFormat, read, with_env, write};
 use crate::bus::Bus;
@@ -34,7 +34,7 @@ const fn integer(wide: bool, signed: bool) -> Integer {
 
 /// Truncation by the host where the number is well inside the range.
 #[inline(always)]
-pub(crate) fn truncate<F: HostFormat>(env: &mut Env, a: F, to: Integer) -> u64 {
+pub(crate) fn truncate<F: Format>(env: &mut Env, a: F, to: Integer) -> u64 {
     let exp = (a.magnitude() >> F::FRAC) as i32 - F::BIAS;
     // Negative numbers to unsigned saturate; a magnitude below 2^(bits-1) fits either way.
     if exp >= 0 && exp < to.bits as i32 - 1 && (to.signed || !a.sign()) {
@@ -72,7 +72,7 @@ fn to_integer<const SIGNED: bool, const MODE: u8>(insn: u32) -> Option<Op> {
 
 /// `FixedToFP` of a 64-bit value.
 #[inline(always)]
-pub(crate) fn from_integer<F: HostFormat>(env: &mut Env, value: i128, fbits: u32) -> F {
+pub(crate) fn from_integer<F: Format>(env: &mut Env, value: i128, fbits: u32) -> F {
     // Few enough bits for the significand: no rounding, and of normal size whatever `fbits` is.
     if fbits == 0 && value != 0 && value.unsigned_abs() >> F::FRAC == 0 {
         let magnitude = value.unsigned_abs() as u64;
