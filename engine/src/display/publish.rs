@@ -11,10 +11,10 @@
 //! loads the slot (acquiring), loads pixels `Relaxed`, fences `SeqCst`, then loads the counters. If any pixel it loaded was stored after a
 //! publication, the writer's fence precedes its own in the single order of fences, so it sees that publication's counters.
 
+use crate::display::Scanout;
 use crate::display::memory::Ground;
 use crate::display::scanout::Published;
 use crate::display::sync::{AtomicU64, Guard, Slot, fence};
-use crate::display::Scanout;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// What the memory behind a frame did while the frame was drawn.
@@ -49,12 +49,7 @@ impl Default for Display {
 impl Display {
     /// A display without a signal: generation 0, 640x480, black.
     pub fn new() -> Self {
-        Self {
-            slot: Slot::new(Scanout::no_signal()),
-            latest: AtomicU64::new(0),
-            layouts: AtomicU64::new(0),
-            open: AtomicU64::new(0),
-        }
+        Self { slot: Slot::new(Scanout::no_signal()), latest: AtomicU64::new(0), layouts: AtomicU64::new(0), open: AtomicU64::new(0) }
     }
 
     /// Makes `scanout` the one that is shown and returns its generation, the previous plus one. One writer at a time: the machine's thread.

@@ -60,9 +60,8 @@ impl Renderer {
     /// A renderer that draws with up to `threads` threads, the calling one included.
     pub fn new(threads: usize) -> Self {
         let workers = threads.saturating_sub(1);
-        let pool = (workers > 0).then(|| {
-            ThreadPoolBuilder::new().num_threads(workers).thread_name(|index| format!("render-{index}")).build()
-        });
+        let pool =
+            (workers > 0).then(|| ThreadPoolBuilder::new().num_threads(workers).thread_name(|index| format!("render-{index}")).build());
         let pool = pool.and_then(|pool| {
             pool.inspect_err(|error| tracing::warn!(target: "framebuffer", %error, "the renderer has no threads of its own")).ok()
         });

@@ -1,10 +1,13 @@
 //! A frame being made: its pixels, and per line what they were made of.
 
-use crate::display::convert::{Converter, RGBA, black};
 use crate::display::Scanout;
+use crate::display::convert::{Converter, RGBA, black};
 use std::ops::Range;
 use tayberry_ram::GuestRam;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// What guest RAM is read in; RAM is a multiple of it.
+const WORD: usize = 8;
 
 /// A complete frame, as the screen shows it.
 #[derive(Debug, Default)]
@@ -130,7 +133,8 @@ impl Surface {
     pub(super) fn fill_from(&mut self, shown: &Surface) {
         let line_bytes = (self.frame.width as usize * RGBA).max(1);
         let theirs = shown.frame.pixels.chunks_exact(line_bytes).zip(&shown.lines);
-        for ((pixels, line), (their_pixels, their_line)) in self.frame.pixels.chunks_exact_mut(line_bytes).zip(&mut self.lines).zip(theirs) {
+        for ((pixels, line), (their_pixels, their_line)) in self.frame.pixels.chunks_exact_mut(line_bytes).zip(&mut self.lines).zip(theirs)
+        {
             if *line == Line::Unknown {
                 pixels.copy_from_slice(their_pixels);
                 *line = *their_line;
@@ -155,7 +159,7 @@ pub(super) struct Band<'a> {
 /// Memory of a thread that draws.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    source: Vec<u8>,
+    source: SourceLine,
     full_line: Vec<u8>,
 }
 
@@ -176,7 +180,7 @@ impl Band<'_> {
             changed = changed.start.min(y)..y + 1;
             if *line != now {
                 match now {
-                    Line::Of(_) => paint(look, &scratch.source, &mut scratch.full_line, pixels),
+                    Line::Of(_) => paint(look, scratch.source.bytes(), &mut scratch.full_line, pixels),
                     Line::Black | Line::Unknown => black(pixels),
                 }
                 *line = now;
@@ -187,7 +191,7 @@ impl Band<'_> {
 }
 
 /// Copies the guest's bytes of screen line `y` to `source`.
-fn fetch(scanout: &Scanout, look: &Look, y: u32, source: &mut Vec<u8>) -> Line {
+fn fetch(scanout: &Scanout, look: &Look, y: u32, source: &mut SourceLine) -> Line {
     let Some(ram) = scanout.source().filter(|_| look.visible > 0 && look.lines.contains(&y)) else {
         return Line::Black;
     };
@@ -195,15 +199,34 @@ fn fetch(scanout: &Scanout, look: &Look, y: u32, source: &mut Vec<u8>) -> Line {
     if line >= scanout.visible().1 {
         return Line::Black;
     }
-    source.resize(look.visible as usize * scanout.config().depth.bytes() as usize, 0);
-    fetch_bytes(ram, scanout.line_address(line), source)
-}
-
-fn fetch_bytes(ram: &GuestRam, address: u64, source: &mut [u8]) -> Line {
-    match ram.copy_out(address, source) {
-        Some(()) => Line::Of(xxh3_64(source)),
+    let len = look.visible as usize * scanout.config().depth.bytes() as usize;
+    match source.read(ram, scanout.line_address(line), len) {
+        Some(bytes) => Line::Of(xxh3_64(bytes)),
         // Cannot be: the scanout was checked against this RAM.
         None => Line::Black,
+    }
+}
+
+/// The guest's bytes of one line.
+#[derive(Debug, Default)]
+struct SourceLine {
+    words: Vec<u8>,
+    /// Where the line lies in them.
+    line: Range<usize>,
+}
+
+impl SourceLine {
+    /// Copies whole aligned words around the line, so that no pixel is torn that the guest stored at once.
+    fn read(&mut self, ram: &GuestRam, address: u64, len: usize) -> Option<&[u8]> {
+        let skip = (address % WORD as u64) as usize;
+        self.line = skip..skip + len;
+        self.words.resize(self.line.end.next_multiple_of(WORD), 0);
+        ram.copy_out(address - skip as u64, &mut self.words)?;
+        Some(self.bytes())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.words[self.line.clone()]
     }
 }
 
