@@ -108,6 +108,7 @@ bool screen_set(const struct geometry *g)
     screen.double_buffered = g->virtual_width == g->width && g->virtual_height == 2 * g->height;
     screen.shown = 0;
     screen.page = screen.base + (screen.double_buffered ? (u64)g->height * screen.pitch : 0);
+    memset((void *)screen.base, 0, (u64)screen.pitch * g->virtual_height);
     set_inks();
     return true;
 }
