@@ -64,7 +64,8 @@ static void fire_line(u32 core, u32 y, u8 *out, u32 width)
 
         out[0] = out[width - 1] = 0;
         for (u32 x = 1; x < width - 1; x++) {
-            int heat = (int)((under[x - 1] + under[x] + under[x + 1] + nearer[x]) >> 2) - cooling[(x + x / 256 * 97) & 255];
+            u32 mean = (under[x - 1] + under[x] + under[x + 1] + nearer[x]) / 4u;
+            int heat = (int)mean - cooling[(x + x / 256 * 97) & 255];
             out[x] = (u8)(heat > 0 ? heat : 0);
         }
     }
