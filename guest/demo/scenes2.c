@@ -15,7 +15,12 @@ static void fire_start(void)
     u32 state = 20130314;
     u8 *noise = SCENE_MEMORY + 3 * FIRE_SIZE;
 
-    memset(SCENE_MEMORY, 0, 2 * FIRE_SIZE);
+    /* It has been burning: heat over the lower two thirds. */
+    for (u32 y = 0; y < page_height(); y++) {
+        u32 heat = 3 * 255 * y / page_height() / 2;
+        memset(SCENE_MEMORY + y * page_width(), heat > 128 ? (int)heat - 128 : 0, page_width());
+    }
+    memcpy(SCENE_MEMORY + FIRE_SIZE, SCENE_MEMORY, FIRE_SIZE);
     fire_now = SCENE_MEMORY;
     fire_next = SCENE_MEMORY + FIRE_SIZE;
     draught = SCENE_MEMORY + 2 * FIRE_SIZE;
