@@ -1,1 +1,28 @@
-//! Under construction.
+//! The AArch64 core of the Raspberry Pi 3 (Cortex-A53, ARMv8.0-A) as a pure library: it knows guest RAM and a [`Bus`], nothing else.
+//!
+//! - [`decode`]: instruction word to [`Op`], by tables.
+//! - [`Core`]: the state, and `Core::run`, which executes a slice of instructions from pre-decoded blocks.
+//! - `mmu`, `sysreg`, `exception`: the system side.
+//! - `fp`, `simd`: floating point and Advanced SIMD.
+
+#[cfg(test)]
+mod bench;
+mod block;
+pub mod bus;
+pub mod core;
+pub mod decode;
+pub mod exception;
+mod int;
+pub mod mem;
+pub mod mmu;
+mod run;
+pub mod sysreg;
+pub mod system;
+#[cfg(test)]
+mod testing;
+mod tlb;
+
+pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
+pub use crate::core::{Config, Core, Run, Stop};
+pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
+pub use crate::exception::{Exception, Interrupt};
