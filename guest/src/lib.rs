@@ -59,15 +59,11 @@ mod tests {
         for (name, image) in ALL {
             let prefix = format!("{name}.");
             let option = |text: &str| {
-                let end = text
-                    .find(|c: char| !c.is_ascii_lowercase() && c != '_')
-                    .unwrap_or(text.len());
+                let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
                 text[..end].to_owned()
             };
-            let mut promised: Vec<String> = readme
-                .match_indices(&format!("`{prefix}"))
-                .map(|(at, quoted)| option(&readme[at + quoted.len()..]))
-                .collect();
+            let mut promised: Vec<String> =
+                readme.match_indices(&format!("`{prefix}")).map(|(at, quoted)| option(&readme[at + quoted.len()..])).collect();
             // In the image an option is a string of its own, with a NUL before and behind.
             let mut known: Vec<String> = image
                 .split(|&byte| byte == 0)
