@@ -5,15 +5,19 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+#[cfg(test)]
+mod bench;
 mod block;
 pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+pub mod fp;
 mod int;
 pub mod mem;
 pub mod mmu;
 mod run;
+pub mod simd;
 pub mod sysreg;
 pub mod system;
 #[cfg(test)]

@@ -131,9 +131,7 @@ impl Core {
         let mut inherited = Inherited::default();
         loop {
             let at = entry_address(table, va, level, granule, bits);
-            let at = self
-                .walk_address(at, el)
-                .map_err(|fault| Fault { level: if fault.stage2.is_some() { fault.level } else { level }, ..fault })?;
+            let at = self.walk_address(at, el)?;
             let word = self.descriptor(at, big_endian).ok_or(Fault::new(Status::ExternalOnWalk, level))?;
             match decode(word, level, granule, half.pa_bits)? {
                 Descriptor::Leaf(address) => return Ok(Leaf { word, address, level, shift: granule.entry_shift(level), inherited }),
@@ -155,7 +153,7 @@ impl Core {
         let on_walk = |fault: Fault| Fault { on_walk: true, stage2: Some(ipa), ..fault };
         let found = self.stage2(ipa, Kind::Read).map_err(on_walk)?;
         if found.device && self.hcr() & hcr::PTW != 0 {
-            return Err(on_walk(Fault::new(Status::Permission, 3)));
+            return Err(on_walk(Fault::new(Status::Permission, level_of(found.page_shift))));
         }
         Ok(found.pa)
     }
@@ -254,4 +252,13 @@ fn half(size: u64, ttbr: u64, k64: bool, disabled: bool, pa_bits: u32) -> Half {
 fn start_level(bits: u32, granule: Granule) -> u8 {
     let levels = (bits - granule.shift).div_ceil(granule.stride()).clamp(1, 4);
     (4 - levels) as u8
+}
+
+/// The level of a block or page by log2 of its size: no two levels of the two granules share one.
+fn level_of(shift: u8) -> u8 {
+    match shift {
+        21 | 29 => 2,
+        30.. => 1,
+        _ => 3,
+    }
 }

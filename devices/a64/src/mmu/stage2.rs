@@ -12,11 +12,7 @@ impl Core {
     /// Stage 2 of an intermediate physical address. HCR_EL2.DC without VM behaves as with it.
     pub(super) fn stage2(&self, ipa: u64, kind: Kind) -> Result<Translation, Fault> {
         debug_assert!(self.hcr() & (hcr::VM | hcr::DC) != 0, "stage 2 is on");
-        self.stage2_walk(ipa, kind).map_err(|fault| match fault.status {
-            // The walk left RAM: that is no fault of the guest's hypervisor's making.
-            Status::ExternalOnWalk => fault,
-            _ => Fault { stage2: Some(ipa), ..fault },
-        })
+        self.stage2_walk(ipa, kind).map_err(|fault| Fault { stage2: Some(ipa), ..fault })
     }
 
     fn stage2_walk(&self, ipa: u64, kind: Kind) -> Result<Translation, Fault> {

@@ -8,6 +8,8 @@ mod debug;
 mod id;
 mod pmu;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod trap;
 

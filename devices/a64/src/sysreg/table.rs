@@ -19,7 +19,7 @@ macro_rules! registers {
         pub(super) const COUNT: usize = [$(stringify!($name)),*].len();
 
         /// All registers, by [`Reg`].
-        pub(super) static TABLE: [Register; COUNT] = [$($entry.named(stringify!($name))),*];
+        pub(crate) static TABLE: [Register; COUNT] = [$($entry.named(stringify!($name))),*];
     };
 }
 

@@ -1,9 +1,15 @@
 //! Exceptions: what handlers raise, and how a core takes and returns from them (ARM ARM D1.10 to D1.14).
 
-use crate::bus::Lines;
+mod interrupt;
+mod leave;
+#[cfg(test)]
+mod tests;
+mod traps;
+
 use crate::core::{Core, SLOT_SP, Stop};
 use crate::decode::Flow;
 use crate::sysreg::{After, Reg, hcr, scr, sctlr};
+pub use interrupt::Interrupt;
 
 /// A synchronous exception, before it is routed to an exception level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,12 +163,6 @@ const MDCR_EL2_TDE: u64 = 1 << 8;
 /// CV, and the condition "always": syndrome of trapped FP, WFI and WFE.
 pub(crate) const CONDITION_ALWAYS: u32 = 0x1e << 20;
 
-/// SPSR_ELx bits.
-const SPSR_MODE: u64 = 0xf;
-const SPSR_AARCH32: u64 = 1 << 4;
-const SPSR_IL: u64 = 1 << 20;
-const SPSR_SS: u64 = 1 << 21;
-
 /// Offset in the vector table (ARM ARM D1.10.2) of each kind of exception.
 #[derive(Clone, Copy)]
 enum Vector {
@@ -171,27 +171,6 @@ enum Vector {
     Fiq = 0x100,
     SError = 0x180,
 }
-
-/// An asynchronous exception that can be taken now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupt {
-    /// Physical IRQ.
-    Irq,
-    /// Physical FIQ.
-    Fiq,
-    /// IRQ made by HCR_EL2.VI.
-    VirtualIrq,
-    /// FIQ made by HCR_EL2.VF.
-    VirtualFiq,
-    /// SError made by HCR_EL2.VSE.
-    VirtualSError,
-}
-
-/// PSTATE.I, F and A as bits of [`Core::daif`].
-const MASK_F: u8 = 1;
-const MASK_I: u8 = 2;
-const MASK_A: u8 = 4;
-const MASK_D: u8 = 8;
 
 /// Watches for exceptions that lead nowhere: the same one again and again with nothing retired in between, such as an instruction abort on
 /// the vector itself. Hardware would spin for ever; we stop and say so.
@@ -232,12 +211,12 @@ impl Core {
         let class = exception.class;
         let home = if self.el == 0 { self.el1_or_tge() } else { self.el };
         match class {
+            _ if class.is_abort() && is_external(exception.iss) && self.sys[Reg::SCR_EL3] & scr::EA != 0 => 3,
             Class::Hvc => self.el.max(2),
             Class::Smc => 3,
             Class::Stage2InstructionAbort { .. } | Class::Stage2DataAbort { .. } => self.el.max(2),
             Class::FpTrap => self.fp_trap_target().unwrap_or(home),
             _ if class.is_debug() => self.el.max(self.debug_target()),
-            _ if class.is_abort() && is_external(exception.iss) && self.sys[Reg::SCR_EL3] & scr::EA != 0 => 3,
             _ => home,
         }
     }
@@ -350,261 +329,6 @@ impl Core {
         let unmasked = self.daif & !daif != 0;
         self.daif = daif & 0xf;
         if unmasked { After::Leave } else { After::Next }
-    }
-
-    /// ERET (ARM ARM D1.10.3): leaves to the address and state in ELR_ELx and SPSR_ELx. The core is lost if that state is AArch32.
-    pub(crate) fn exception_return(&mut self) -> Flow {
-        let (spsr, target) = (self.sys[spsr_of(self.el)], self.sys[elr_of(self.el)]);
-        self.clear_monitor();
-        self.event = true;
-        let from = self.el;
-        let Some((el, spsel)) = self.return_mode(spsr) else {
-            return self.return_refused(spsr, target);
-        };
-        let stepping = self.step_enabled();
-        self.nzcv = (spsr & 0xf000_0000) as u32;
-        self.daif = (spsr >> 6 & 0xf) as u8;
-        self.switch_sp(el, spsel);
-        self.sys.single_step = spsr & SPSR_SS != 0 && !stepping && self.step_enabled();
-        self.pc = self.canonical(target, el);
-        self.context_changed();
-        tracing::trace!(target: "exceptions", "core {}: EL{from} returns to EL{el} at {:#x}", self.config.id, self.pc);
-        if spsr & SPSR_IL != 0 {
-            return self.illegal_state();
-        }
-        Flow::Jump
-    }
-
-    /// Mode that SPSR_ELx asks for, if an AArch64 level may return to it (ARM ARM D1.10.3: illegal return events).
-    fn return_mode(&self, spsr: u64) -> Option<(u8, bool)> {
-        if spsr & SPSR_AARCH32 != 0 {
-            return None;
-        }
-        let (el, spsel) = ((spsr & SPSR_MODE) >> 2, spsr & 1 != 0);
-        let el = el as u8;
-        let aarch64 = match el {
-            3 => true,
-            2 => self.sys[Reg::SCR_EL3] & scr::RW != 0,
-            // EL0 may be either under an AArch64 EL1; with neither RW it can only be AArch32.
-            _ => self.el1_is_aarch64(),
-        };
-        let secure_el2 = el == 2 && self.secure_below_el3();
-        let el1_under_tge = el == 1 && self.hcr() & hcr::TGE != 0;
-        let reserved = spsr & 2 != 0 || (el == 0 && spsel);
-        let legal = !reserved && el <= self.el && aarch64 && !secure_el2 && !el1_under_tge;
-        legal.then_some((el, spsel))
-    }
-
-    /// SCR_EL3.RW, and HCR_EL2.RW where EL2 has a say.
-    fn el1_is_aarch64(&self) -> bool {
-        let scr_el3 = self.sys[Reg::SCR_EL3];
-        scr_el3 & scr::RW != 0 && (scr_el3 & scr::NS == 0 || self.sys[Reg::HCR_EL2] & hcr::RW != 0)
-    }
-
-    /// An illegal exception return: to AArch32 the core is lost, as there is no AArch32 here; otherwise the level stays and IL is set.
-    fn return_refused(&mut self, spsr: u64, target: u64) -> Flow {
-        let id = self.config.id;
-        if spsr & SPSR_AARCH32 != 0 && self.aarch32_is_legal(spsr) {
-            let reason =
-                format!("core {id}: ERET at EL{} to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported", self.el);
-            tracing::error!(target: "exceptions", "{reason}");
-            self.stop = Stop::Lost(reason);
-            self.pc = target;
-            return Flow::Stop;
-        }
-        tracing::warn!(
-            target: "exceptions",
-            "core {id}: illegal exception return at EL{} (SPSR {spsr:#x}, to {target:#x}, SCR_EL3 {:#x}, HCR_EL2 {:#x}): illegal execution state",
-            self.el,
-            self.sys[Reg::SCR_EL3],
-            self.sys[Reg::HCR_EL2],
-        );
-        self.nzcv = (spsr & 0xf000_0000) as u32;
-        self.daif = (spsr >> 6 & 0xf) as u8;
-        self.pc = target;
-        self.illegal_state()
-    }
-
-    /// True if an ERET to AArch32 is one that the hardware would make.
-    fn aarch32_is_legal(&self, spsr: u64) -> bool {
-        let el = match spsr & SPSR_MODE {
-            0x0 => 0,
-            0x1 | 0x2 | 0x3 | 0x7 | 0xb | 0xf => 1,
-            0xa => 2,
-            _ => return false,
-        };
-        match el {
-            2 => self.el == 3 && self.sys[Reg::SCR_EL3] & scr::RW == 0,
-            1 => self.el > 1 && !self.el1_is_aarch64(),
-            _ => self.el > 0,
-        }
-    }
-
-    /// PSTATE.IL is set: the next instruction raises the exception. It has no other effect, so it is raised at once.
-    fn illegal_state(&mut self) -> Flow {
-        let exception = Exception { class: Class::IllegalState, iss: 0, far: None };
-        let flow = self.raise(exception, self.pc);
-        let spsr = spsr_of(self.el);
-        self.sys[spsr] |= SPSR_IL;
-        // The ERET itself has retired.
-        if flow == Flow::Fault { Flow::Jump } else { flow }
-    }
-
-    /// An address as a branch to level `el` makes it the PC: the tag goes where tags are ignored (ARM ARM D4.1.1).
-    pub fn canonical(&self, address: u64, el: u8) -> u64 {
-        let upper = address >> 55 & 1 != 0;
-        let ignored = match el {
-            0 | 1 if upper => self.sys[Reg::TCR_EL1] >> 38 & 1 != 0,
-            0 | 1 => self.sys[Reg::TCR_EL1] >> 37 & 1 != 0,
-            2 => self.sys[Reg::TCR_EL2] >> 20 & 1 != 0,
-            _ => self.sys[Reg::TCR_EL3] >> 20 & 1 != 0,
-        };
-        match (ignored, upper && el < 2) {
-            (false, _) => address,
-            (true, true) => address | 0xff << 56,
-            (true, false) => address & !(0xff << 56),
-        }
-    }
-
-    // Interrupts.
-
-    /// The level that takes a physical interrupt (ARM ARM D1.13.1).
-    fn interrupt_target(&self, to_el3: u64, to_el2: u64) -> u8 {
-        if self.sys[Reg::SCR_EL3] & to_el3 != 0 {
-            3
-        } else if self.hcr() & (to_el2 | hcr::TGE) != 0 {
-            2
-        } else {
-            1
-        }
-    }
-
-    /// True if a physical interrupt for `target` is taken now (ARM ARM D1.13.2): its mask counts at the target itself, and at EL0 for EL1.
-    fn is_taken(&self, target: u8, mask: u8) -> bool {
-        match target {
-            _ if target < self.el => false,
-            _ if target == self.el => self.daif & mask == 0,
-            1 => self.daif & mask == 0,
-            _ => true,
-        }
-    }
-
-    /// True if a virtual interrupt is pending, owned by EL2, and this level sees it.
-    fn is_virtual(&self, pending: u64, owned: u64) -> bool {
-        let hcr = self.hcr();
-        self.el < 2 && hcr & hcr::TGE == 0 && hcr & pending != 0 && hcr & owned != 0
-    }
-
-    /// The interrupt to take before the next instruction, with these levels on the core's inputs.
-    #[inline]
-    pub fn interrupt_pending(&self, lines: Lines) -> Option<Interrupt> {
-        let quiet = !lines.irq && !lines.fiq && self.sys[Reg::HCR_EL2] & (hcr::VI | hcr::VF | hcr::VSE) == 0;
-        if quiet { None } else { self.select_interrupt(lines) }
-    }
-
-    fn select_interrupt(&self, lines: Lines) -> Option<Interrupt> {
-        if lines.fiq && self.is_taken(self.interrupt_target(scr::FIQ, hcr::FMO), MASK_F) {
-            Some(Interrupt::Fiq)
-        } else if lines.irq && self.is_taken(self.interrupt_target(scr::IRQ, hcr::IMO), MASK_I) {
-            Some(Interrupt::Irq)
-        } else if self.is_virtual(hcr::VSE, hcr::AMO) && self.daif & MASK_A == 0 {
-            Some(Interrupt::VirtualSError)
-        } else if self.is_virtual(hcr::VF, hcr::FMO) && self.daif & MASK_F == 0 {
-            Some(Interrupt::VirtualFiq)
-        } else if self.is_virtual(hcr::VI, hcr::IMO) && self.daif & MASK_I == 0 {
-            Some(Interrupt::VirtualIrq)
-        } else {
-            None
-        }
-    }
-
-    /// True if WFI does not wait, or ends: an interrupt is pending, whatever PSTATE masks (ARM ARM D1.16.2).
-    pub fn wakes(&self, lines: Lines) -> bool {
-        lines.irq
-            || lines.fiq
-            || self.is_virtual(hcr::VI, hcr::IMO)
-            || self.is_virtual(hcr::VF, hcr::FMO)
-            || self.is_virtual(hcr::VSE, hcr::AMO)
-    }
-
-    /// Takes an interrupt before the instruction at `self.pc`.
-    pub fn take_interrupt(&mut self, interrupt: Interrupt) {
-        let (target, vector, name) = match interrupt {
-            Interrupt::Irq => (self.interrupt_target(scr::IRQ, hcr::IMO), Vector::Irq, "IRQ"),
-            Interrupt::Fiq => (self.interrupt_target(scr::FIQ, hcr::FMO), Vector::Fiq, "FIQ"),
-            Interrupt::VirtualIrq => (1, Vector::Irq, "virtual IRQ"),
-            Interrupt::VirtualFiq => (1, Vector::Fiq, "virtual FIQ"),
-            Interrupt::VirtualSError => (1, Vector::SError, "virtual SError"),
-        };
-        let pc = self.pc;
-        tracing::info!(target: "interrupts", "core {}: EL{} to EL{target}: {name}, ELR {pc:#x}", self.config.id, self.el);
-        if interrupt == Interrupt::VirtualSError {
-            self.sys[Reg::HCR_EL2] &= !hcr::VSE;
-            self.sys[Reg::ESR_EL1] = 0x2f << 26 | ESR_IL;
-        }
-        self.enter(target, vector, pc);
-    }
-
-    // Floating point.
-
-    fn fp_trapped_by_el1(&self) -> bool {
-        let enable = self.sys[Reg::CPACR_EL1] >> 20 & 3;
-        match self.el {
-            0 => enable != 3,
-            1 => enable & 1 == 0,
-            _ => false,
-        }
-    }
-
-    fn fp_trapped_by_el2(&self) -> bool {
-        self.el < 3 && !self.secure_below_el3() && self.sys[Reg::CPTR_EL2] & CPTR_TFP != 0
-    }
-
-    /// The level to which FP and SIMD instructions are trapped, if they are.
-    fn fp_trap_target(&self) -> Option<u8> {
-        if self.fp_trapped_by_el1() {
-            Some(self.el1_or_tge())
-        } else if self.fp_trapped_by_el2() {
-            Some(2)
-        } else if self.sys[Reg::CPTR_EL3] & CPTR_TFP != 0 {
-            Some(3)
-        } else {
-            None
-        }
-    }
-
-    /// The exception that an FP or SIMD instruction raises at this level, if it is not allowed (CPACR_EL1, CPTR_EL2, CPTR_EL3). It changes only
-    /// where [`Core::context_changed`] is called.
-    pub fn fp_trap(&self) -> Option<Exception> {
-        let trapped = self.fp_trap_target().is_some();
-        trapped.then_some(Exception { class: Class::FpTrap, iss: CONDITION_ALWAYS, far: None })
-    }
-
-    // Software step.
-
-    /// True if software step is on for the current level (ARM ARM D2.12, D2.4.1).
-    pub fn step_enabled(&self) -> bool {
-        use crate::sysreg::{MDSCR_KDE, MDSCR_SS};
-        let mdscr = self.sys[Reg::MDSCR_EL1];
-        if mdscr & MDSCR_SS == 0 || self.debug_locked() {
-            return false;
-        }
-        let target = self.debug_target();
-        if self.secure() && self.el != 0 && self.el < 3 && self.sys[Reg::MDCR_EL3] >> 16 & 1 != 0 {
-            return false;
-        }
-        self.el < target || (self.el == target && mdscr & MDSCR_KDE != 0 && self.daif & MASK_D == 0)
-    }
-
-    /// To be called before an instruction while [`Core::step_enabled`]: raises the software step exception if its turn has come, and else lets one
-    /// instruction through.
-    pub fn step(&mut self) -> Option<Flow> {
-        if std::mem::take(&mut self.sys.single_step) {
-            return None;
-        }
-        // ISV is clear: whether the stepped instruction was a load-exclusive is not told.
-        let exception = Exception { class: Class::SoftwareStep, iss: 0x22, far: None };
-        Some(self.raise(exception, self.pc))
     }
 }
 
