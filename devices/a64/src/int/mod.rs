@@ -9,6 +9,8 @@ pub(crate) mod fuse;
 pub(crate) mod load_store;
 pub(crate) mod load_store_fp;
 pub(crate) mod muldiv;
+#[cfg(test)]
+mod tests;
 
 /// A handler's instance by run-time flags: `pick!(handler [1, 2,] a, b)` is `handler::<1, 2, true, false>` where `a && !b`.
 macro_rules! pick {
