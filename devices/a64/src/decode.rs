@@ -160,6 +160,9 @@ static TABLES: &[Table] = &[
     Table { rows: crate::int::exclusive::ROWS, threaded: false, fp: false },
 ];
 
+/// What holds for all floating-point and Advanced SIMD instructions; their tables are listed beside them.
+static VECTOR: Table = Table { rows: &[], threaded: true, fp: true };
+
 /// The joined tables.
 struct Decoder {
     rows: Vec<(&'static Row, &'static Table)>,
@@ -172,7 +175,8 @@ const INDEX_BITS: u32 = 11;
 fn decoder() -> &'static Decoder {
     static DECODER: OnceLock<Decoder> = OnceLock::new();
     DECODER.get_or_init(|| {
-        let rows: Vec<_> = TABLES.iter().flat_map(|table| table.rows.iter().map(move |row| (row, table))).collect();
+        let vector = crate::fp::TABLES.iter().chain(crate::simd::TABLES).flat_map(|rows| rows.iter()).map(|row| (row, &VECTOR));
+        let rows: Vec<_> = TABLES.iter().flat_map(|table| table.rows.iter().map(move |row| (row, table))).chain(vector).collect();
         let index = (0..1u32 << INDEX_BITS).map(|key| {
             let (word, top) = (key << (32 - INDEX_BITS), u32::MAX << (32 - INDEX_BITS));
             let matches = |row: &Row| (word ^ row.bits) & row.mask & top == 0;
