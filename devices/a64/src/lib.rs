@@ -5,15 +5,24 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+#[cfg(test)]
+mod bench;
+mod block;
 pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+mod int;
 pub mod mem;
 pub mod mmu;
+mod run;
 pub mod sysreg;
+pub mod system;
+#[cfg(test)]
+mod testing;
+mod tlb;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
-pub use crate::decode::{Flow, Handler, Op, Row};
-pub use crate::exception::Exception;
+pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
+pub use crate::exception::{Exception, Interrupt};
