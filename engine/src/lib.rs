@@ -1,1 +1,32 @@
-//! Under construction.
+//! The machine core of Tayberry: an ECS world with a schedule, a physical bus, one clock, interrupt lines, a display that is
+//! published as immutable snapshots, and the handle by which frontends see a machine.
+//!
+//! **Invariant**: the engine knows no concrete device, no instruction set and no frontend.
+//! **Invariant**: no lock is taken on any path that a core or the renderer runs.
+
+pub mod attention;
+pub mod bench;
+pub mod builder;
+pub mod bus;
+pub mod clock;
+pub mod cpu;
+pub mod display;
+mod execute;
+pub mod handle;
+mod io;
+pub mod irq;
+pub mod machine;
+pub mod power;
+pub mod schedule;
+pub mod serial;
+pub mod stats;
+
+pub use attention::Attention;
+pub use builder::{MachineBuilder, Plugin};
+pub use bus::{BusContext, BusView, Inbox, PhysBus, PostedWrite, Served};
+pub use clock::{Clock, ClockMode, Deadline, GuestTime};
+pub use cpu::{Processor, Slice, SliceEnd};
+pub use io::VSYNC_NS;
+pub use irq::{IrqLine, IrqLines};
+pub use schedule::Phase;
+pub use tayberry_ram::GuestRam;

@@ -1,1 +1,5 @@
 //! Under construction.
+
+pub mod framebuffer;
+pub mod mailbox;
+pub mod property;

@@ -1,0 +1,35 @@
+//! What the engine asks of a processor core.
+
+/// Why a slice ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SliceEnd {
+    /// The budget is spent.
+    Spent,
+    /// The core gave way: a posted write, attention, maintenance that other cores must take part in. It wants to go on.
+    Yield,
+    /// The core waits (WFI, WFE).
+    Wait {
+        /// What it waits for may be a plain store by another core: try it again soon, in place of sleeping until it is woken.
+        poll: bool,
+    },
+    /// The core is lost for good, and why, in words.
+    Lost(String),
+}
+
+/// Result of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Instructions retired.
+    pub retired: u64,
+    /// Why it ended.
+    pub end: SliceEnd,
+}
+
+/// A processor core as the engine runs it.
+pub trait Processor: Send + Sync + 'static {
+    /// Runs at most `budget` instructions (exactly so many unless something else ends the slice).
+    fn run(&mut self, budget: u64) -> Slice;
+
+    /// Asked of a core that waits, between slices: has what it waits for come?
+    fn wakes(&mut self) -> bool;
+}

@@ -1,0 +1,251 @@
+//! What a frontend sees of a machine: display, serial lines, input, control, statistics. Never the world.
+
+use crate::display::Display;
+use crate::serial::PORTS;
+use crate::stats::Stats;
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::sync::{Parker, Unparker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Something from outside for the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Bytes typed at serial port 0 (UART0) or 1 (UART1).
+    Serial {
+        /// Port number.
+        port: usize,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Why a machine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// The guest switched the power off.
+    PowerOff,
+    /// The guest exited with a status.
+    GuestExit(i32),
+    /// The text of [`Limits::until`] was printed.
+    Until,
+    /// [`Limits::timeout`] has passed.
+    Timeout,
+    /// [`Limits::max_instructions`] have retired.
+    MaxInstructions,
+    /// All cores have stopped for good; why, in words.
+    Lost(String),
+    /// The user or a frontend asked for it.
+    Stopped,
+}
+
+impl ExitReason {
+    /// The reason as one word, for statistics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::PowerOff => "poweroff",
+            Self::GuestExit(_) => "guest-exit",
+            Self::Until => "until",
+            Self::Timeout => "timeout",
+            Self::MaxInstructions => "max-instructions",
+            Self::Lost(_) => "lost",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What happens to a machine, for frontends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MachineEvent {
+    /// It was reset and starts again.
+    Reset,
+    /// It has ended: the last event.
+    Exited(ExitReason),
+}
+
+/// When a run ends by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Host time.
+    pub timeout: Option<Duration>,
+    /// Instructions retired by all cores together.
+    pub max_instructions: Option<u64>,
+    /// Text on any serial port.
+    pub until: Option<Vec<u8>>,
+}
+
+/// A guest-time vertical sync, offered to a frontend that keeps step with the machine ([`MachineHandle::frame_clock`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vsync {
+    /// Guest time in nanoseconds.
+    pub guest_ns: u64,
+}
+
+/// State that the machine and its frontends share; it outlives resets.
+#[derive(Debug)]
+pub struct Shared {
+    /// The display.
+    pub display: Arc<Display>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    pub(crate) control: Arc<ControlState>,
+}
+
+/// Requests from frontends.
+///
+/// # Orderings
+/// Flags that carry nothing but themselves (`Relaxed`), followed by an unpark, which orders them for a machine that sleeps.
+#[derive(Debug, Default)]
+pub(crate) struct ControlState {
+    pub stop: AtomicBool,
+    pub reset: AtomicBool,
+    pub paused: AtomicBool,
+    /// Set once the machine's thread has ended.
+    pub ended: AtomicBool,
+}
+
+/// A frontend that keeps step: tell it about a vsync, wait for its acknowledgement.
+pub(crate) type InStep = (Sender<Vsync>, Receiver<()>);
+
+/// The machine's ends of the channels.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    pub input: Receiver<Input>,
+    pub serial: [Sender<Vec<u8>>; PORTS],
+    pub events: Sender<MachineEvent>,
+    frame_clock: Receiver<InStep>,
+    /// The frontend that keeps step, for the machine after a reset.
+    in_step: OnceLock<InStep>,
+}
+
+impl Channels {
+    /// The frontend that wants to be kept in step, if one asked before the machine was started.
+    pub fn frame_clock(&self) -> Option<InStep> {
+        if let Ok(new) = self.frame_clock.try_recv() {
+            let _ = self.in_step.set(new);
+        }
+        self.in_step.get().cloned()
+    }
+}
+
+/// The machine's side of a handle.
+pub(crate) struct MachineEnd {
+    pub channels: Arc<Channels>,
+    pub parker: Parker,
+}
+
+/// Sends input and requests to the machine.
+#[derive(Clone, Debug)]
+pub struct Control {
+    state: Arc<ControlState>,
+    input: Sender<Input>,
+    unparker: Unparker,
+}
+
+impl Control {
+    /// Sends input. Lost if the machine has ended.
+    pub fn send(&self, input: Input) {
+        let _ = self.input.send(input);
+        self.unparker.unpark();
+    }
+
+    /// Types bytes at a serial port.
+    pub fn type_serial(&self, port: usize, bytes: impl Into<Vec<u8>>) {
+        self.send(Input::Serial { port, bytes: bytes.into() });
+    }
+
+    /// Ends the run ([`ExitReason::Stopped`]).
+    pub fn stop(&self) {
+        self.state.stop.store(true, Ordering::Relaxed);
+        self.unparker.unpark();
+    }
+
+    /// Resets the machine, as its power button would.
+    pub fn reset(&self) {
+        self.state.reset.store(true, Ordering::Relaxed);
+        self.unparker.unpark();
+    }
+
+    /// Pauses or continues.
+    pub fn set_paused(&self, paused: bool) {
+        self.state.paused.store(paused, Ordering::Relaxed);
+        self.unparker.unpark();
+    }
+
+    /// True while paused.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.load(Ordering::Relaxed)
+    }
+}
+
+/// A frontend's machine.
+#[derive(Clone, Debug)]
+pub struct MachineHandle {
+    /// What the guest shows: make a [`crate::display::Renderer`] and render from it.
+    pub display: Arc<Display>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// Input and requests.
+    pub control: Control,
+    /// What the guest prints, in pieces, per serial port. Each byte goes to one receiver; a port nobody listens to costs memory: drop its clone
+    /// or drain it.
+    pub serial: [Receiver<Vec<u8>>; PORTS],
+    /// Reset and end.
+    pub events: Receiver<MachineEvent>,
+    frame_clock: Sender<InStep>,
+}
+
+/// Keeps a frontend in step with a deterministic machine: at every guest-time vertical sync (60 Hz) with something new on the screen the machine waits
+/// until the frontend has drawn. Dropping it lets the machine run free.
+#[derive(Debug)]
+pub struct FrameClock {
+    /// Vertical syncs; answer each by [`FrameClock::done`].
+    pub vsync: Receiver<Vsync>,
+    done: Sender<()>,
+}
+
+impl FrameClock {
+    /// The frame is drawn: the machine goes on.
+    pub fn done(&self) {
+        let _ = self.done.send(());
+    }
+}
+
+impl MachineHandle {
+    /// Asks to be kept in step, before the machine is started.
+    pub fn frame_clock(&self) -> FrameClock {
+        let (vsync_tx, vsync) = bounded(1);
+        let (done, done_rx) = bounded(1);
+        let _ = self.frame_clock.send((vsync_tx, done_rx));
+        FrameClock { vsync, done }
+    }
+
+    /// True once the machine has ended.
+    pub fn has_ended(&self) -> bool {
+        self.control.state.ended.load(Ordering::Acquire)
+    }
+}
+
+/// A new handle and the machine's side of it.
+pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
+    let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
+    let (input_tx, input) = unbounded();
+    let (serial0, serial0_rx) = unbounded();
+    let (serial1, serial1_rx) = unbounded();
+    let (events, events_rx) = unbounded();
+    let (frame_clock_tx, frame_clock) = unbounded();
+    let parker = Parker::new();
+    let control = Control { state: Arc::clone(&state), input: input_tx, unparker: parker.unparker().clone() };
+    let handle = MachineHandle {
+        display: Arc::clone(&display),
+        stats: Arc::clone(&stats),
+        control,
+        serial: [serial0_rx, serial1_rx],
+        events: events_rx,
+        frame_clock: frame_clock_tx,
+    };
+    let shared = Arc::new(Shared { display, stats, control: state });
+    let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
+    (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
+}

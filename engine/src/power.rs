@@ -1,0 +1,63 @@
+//! The power switch: how a guest (or a frontend) ends or restarts the machine.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerRequest {
+    /// Switch off.
+    Off,
+    /// Start again from power-on.
+    Reset,
+    /// The guest exits with a status of its own (semihosting).
+    Exit(i32),
+}
+
+/// One pending request; the first wins.
+///
+/// # Orderings
+/// A single word that carries the whole request: `Relaxed` compare-and-swap by whoever asks, read by the machine's thread between ticks.
+#[derive(Debug, Default)]
+pub struct PowerSwitch(AtomicU64);
+
+impl PowerSwitch {
+    /// Asks; ignored if something was asked already.
+    pub fn request(&self, what: PowerRequest) {
+        let word = match what {
+            PowerRequest::Off => 1 << 32,
+            PowerRequest::Reset => 2 << 32,
+            PowerRequest::Exit(code) => 3 << 32 | u64::from(code as u32),
+        };
+        let _ = self.0.compare_exchange(0, word, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// True if a request is waiting to be taken.
+    pub fn is_pending(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes the pending request.
+    pub fn take(&self) -> Option<PowerRequest> {
+        let word = self.0.swap(0, Ordering::Relaxed);
+        match word >> 32 {
+            1 => Some(PowerRequest::Off),
+            2 => Some(PowerRequest::Reset),
+            3 => Some(PowerRequest::Exit(word as u32 as i32)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_request_wins() {
+        let switch = PowerSwitch::default();
+        switch.request(PowerRequest::Exit(-3));
+        switch.request(PowerRequest::Off);
+        assert_eq!(switch.take(), Some(PowerRequest::Exit(-3)));
+        assert_eq!(switch.take(), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Serial ports: the wires between a guest's UARTs and the frontends.
+
+use crossbeam::queue::{ArrayQueue, SegQueue};
+use std::sync::Arc;
+
+/// Serial ports of a machine: UART0 and UART1.
+pub const PORTS: usize = 2;
+
+/// Bytes a UART can send before the engine must take them.
+const TX_CAPACITY: usize = 4096;
+
+/// The device's end of a serial line.
+///
+/// Many cores push what the guest sends, the engine's `Publish` system pops; the engine pushes what frontends type, the UART pops.
+#[derive(Clone, Debug)]
+pub struct SerialWire {
+    tx: Arc<ArrayQueue<u8>>,
+    rx: Arc<SegQueue<u8>>,
+}
+
+impl Default for SerialWire {
+    fn default() -> Self {
+        Self { tx: Arc::new(ArrayQueue::new(TX_CAPACITY)), rx: Arc::default() }
+    }
+}
+
+impl SerialWire {
+    /// Sends a byte. False when the wire is nearly full: end the slice ([`crate::Served::EndSlice`]) so that the engine can take what is on it. The byte is
+    /// lost only if the wire is entirely full.
+    pub fn send(&self, byte: u8) -> bool {
+        let _ = self.tx.push(byte);
+        self.tx.len() < TX_CAPACITY - 64
+    }
+
+    /// Takes a byte that arrived from outside.
+    pub fn receive(&self) -> Option<u8> {
+        self.rx.pop()
+    }
+
+    /// True if bytes from outside are waiting.
+    pub fn has_input(&self) -> bool {
+        !self.rx.is_empty()
+    }
+
+    /// The far end: feeds a byte to the guest.
+    pub(crate) fn feed(&self, byte: u8) {
+        self.rx.push(byte);
+    }
+
+    /// The far end: takes what the guest sent.
+    pub(crate) fn drain(&self, out: &mut Vec<u8>) {
+        while let Some(byte) = self.tx.pop() {
+            out.push(byte);
+        }
+    }
+}
