@@ -10,7 +10,7 @@ use crate::decode::{Flow, Handler, Op, Row, dest, field, next, row};
 fn place(insn: u32) -> Option<(u32, u8)> {
     let imm5 = field(insn, 20, 16);
     let size = imm5.trailing_zeros();
-    (size <= 3).then_some((size, (imm5 >> (size + 1)) as u8))
+    (size <= 3).then(|| (size, (imm5 >> (size + 1)) as u8))
 }
 
 /// The element `index` of a register.
