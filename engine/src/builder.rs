@@ -5,16 +5,16 @@ use crate::bus::{BusView, PhysBus};
 use crate::clock::{Clock, Deadline};
 use crate::cpu::Processor;
 use crate::display::Display;
+use crate::execute::CoreSlot;
 use crate::handle::Shared;
 use crate::irq::{IrqLine, IrqLines};
-use crate::machine::{CoreSlot, Machine};
+use crate::machine::{Machine, MachineParts};
 use crate::power::PowerSwitch;
-use crate::schedule::{Phase, Tick, tick_schedule};
+use crate::schedule::{Phase, tick_schedule};
 use crate::serial::{PORTS, SerialWire};
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
-use bevy_ecs::schedule::ScheduleLabel;
 use bevy_ecs::system::ScheduleSystem;
 use std::ops::Range;
 use std::sync::Arc;
@@ -181,11 +181,6 @@ impl MachineBuilder {
         self.cores.len()
     }
 
-    /// Label of the schedule that [`MachineBuilder::add_systems`] adds to.
-    pub fn tick_label(&self) -> impl ScheduleLabel {
-        Tick
-    }
-
     /// Puts devices together for tests, without cores.
     pub(crate) fn into_bench(self) -> crate::bench::Bench {
         let parts = (self.clock, self.irq, self.power);
@@ -208,6 +203,15 @@ impl MachineBuilder {
             self.world.spawn(CoreSlot::new(id, build(&parts)));
         }
         self.world.insert_resource(Deadlines(self.deadlines));
-        Machine::new(self.world, self.schedule, self.clock, self.attention, self.shared, self.wires, self.power, bus)
+        Machine::new(MachineParts {
+            world: self.world,
+            schedule: self.schedule,
+            clock: self.clock,
+            attention: self.attention,
+            shared: self.shared,
+            wires: self.wires,
+            power: self.power,
+            bus,
+        })
     }
 }

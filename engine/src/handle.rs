@@ -5,8 +5,8 @@ use crate::serial::PORTS;
 use crate::stats::Stats;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Something from outside for the machine.
@@ -102,18 +102,37 @@ pub(crate) struct ControlState {
     pub reset: AtomicBool,
     pub paused: AtomicBool,
     /// Set once the machine's thread has ended.
-    pub ended: AtomicU8,
+    pub ended: AtomicBool,
 }
+
+/// A frontend that keeps step: tell it about a vsync, wait for its acknowledgement.
+pub(crate) type InStep = (Sender<Vsync>, Receiver<()>);
 
 /// The machine's ends of the channels.
 #[derive(Debug)]
-pub(crate) struct MachineEnd {
+pub(crate) struct Channels {
     pub input: Receiver<Input>,
     pub serial: [Sender<Vec<u8>>; PORTS],
     pub events: Sender<MachineEvent>,
+    frame_clock: Receiver<InStep>,
+    /// The frontend that keeps step, for the machine after a reset.
+    in_step: OnceLock<InStep>,
+}
+
+impl Channels {
+    /// The frontend that wants to be kept in step, if one asked before the machine was started.
+    pub fn frame_clock(&self) -> Option<InStep> {
+        if let Ok(new) = self.frame_clock.try_recv() {
+            let _ = self.in_step.set(new);
+        }
+        self.in_step.get().cloned()
+    }
+}
+
+/// The machine's side of a handle.
+pub(crate) struct MachineEnd {
+    pub channels: Arc<Channels>,
     pub parker: Parker,
-    /// A frontend that keeps step: (tell it about a vsync, wait for its acknowledgement).
-    pub frame_clock: Receiver<(Sender<Vsync>, Receiver<()>)>,
 }
 
 /// Sends input and requests to the machine.
@@ -174,7 +193,7 @@ pub struct MachineHandle {
     pub serial: [Receiver<Vec<u8>>; PORTS],
     /// Reset and end.
     pub events: Receiver<MachineEvent>,
-    frame_clock: Sender<(Sender<Vsync>, Receiver<()>)>,
+    frame_clock: Sender<InStep>,
 }
 
 /// Keeps a frontend in step with a deterministic machine: at every guest-time vertical sync (60 Hz) with something new on the screen the machine waits
@@ -204,7 +223,7 @@ impl MachineHandle {
 
     /// True once the machine has ended.
     pub fn has_ended(&self) -> bool {
-        self.control.state.ended.load(Ordering::Acquire) != 0
+        self.control.state.ended.load(Ordering::Acquire)
     }
 }
 
@@ -227,5 +246,6 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         frame_clock: frame_clock_tx,
     };
     let shared = Arc::new(Shared { display, stats, control: state });
-    (handle, shared, MachineEnd { input, serial: [serial0, serial1], events, parker, frame_clock })
+    let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
+    (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

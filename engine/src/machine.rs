@@ -1,47 +1,172 @@
-//! The machine: world, schedule, and the loop that runs ticks.
+//! The machine: world, schedule, and the loop that runs ticks on the machine's own thread.
 
 use crate::attention::Attention;
+use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::Clock;
-use crate::cpu::Processor;
-use crate::handle::{ExitReason, Limits, MachineHandle, Shared, connect};
-use crate::power::PowerSwitch;
+use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::execute::{Activity, Executor, SliceParts};
+use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
+use crate::io::{FramePacer, SerialLines, Until};
+use crate::power::{PowerRequest, PowerSwitch};
+use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
+use crossbeam::sync::Parker;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-/// A core in the world.
-#[derive(Component)]
-pub struct CoreSlot {
-    id: usize,
-    processor: Box<dyn Processor>,
-}
-
-impl CoreSlot {
-    pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self { id, processor }
-    }
-}
+/// Longest sleep of an idle machine: bounds how late a request without an unpark is seen.
+const LONGEST_NAP: Duration = Duration::from_millis(50);
+/// Sleep while all running cores poll for stores that nobody makes.
+const POLL_NAP: Duration = Duration::from_micros(50);
 
 /// A machine that can be run.
 pub struct Machine {
     world: World,
     schedule: Schedule,
+    clock: Arc<Clock>,
+    power: Arc<PowerSwitch>,
+    shared: Arc<Shared>,
+    bus: Arc<PhysBus>,
+}
+
+/// Parts that the builder hands over.
+pub(crate) struct MachineParts {
+    pub world: World,
+    pub schedule: Schedule,
+    pub clock: Arc<Clock>,
+    pub attention: Arc<Attention>,
+    pub shared: Arc<Shared>,
+    pub wires: [SerialWire; PORTS],
+    pub power: Arc<PowerSwitch>,
+    pub bus: Arc<PhysBus>,
+}
+
+/// How one power cycle ended.
+enum CycleEnd {
+    Reset,
+    Exit(ExitReason),
 }
 
 impl Machine {
-    #[expect(clippy::too_many_arguments, reason = "the builder's parts, handed over once")]
-    pub(crate) fn new(
-        world: World,
-        schedule: Schedule,
-        _clock: Arc<Clock>,
-        _attention: Arc<Attention>,
-        _shared: Arc<Shared>,
-        _wires: [SerialWire; PORTS],
-        _power: Arc<PowerSwitch>,
-        _bus: Arc<PhysBus>,
-    ) -> Self {
-        Self { world, schedule }
+    pub(crate) fn new(parts: MachineParts) -> Self {
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus } = parts;
+        world.insert_resource(Executor::new());
+        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats) });
+        world.insert_resource(SerialLines::new(wires));
+        world.insert_resource(Until::default());
+        let pacer = FramePacer::new();
+        world.resource_mut::<Deadlines>().0.push(pacer.deadline());
+        world.insert_resource(pacer);
+        schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
+        schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
+        schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
+        Self { world, schedule, clock, power, shared, bus }
+    }
+
+    /// The bus, for tests and tools that look at a machine between ticks.
+    pub fn bus(&self) -> &Arc<PhysBus> {
+        &self.bus
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// The world, for tests and tools that look at a machine between ticks.
+    pub fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Runs one tick of the schedule by hand.
+    pub fn tick(&mut self) {
+        self.schedule.run(&mut self.world);
+    }
+
+    /// Connects it to the frontends' channels.
+    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits) {
+        self.world.insert_resource(crate::io::ChannelsRes(Arc::clone(channels)));
+        self.world.resource_mut::<Until>().set(limits.until.as_deref());
+    }
+
+    /// Runs until something ends this power cycle.
+    fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
+        loop {
+            let stats = &self.shared.stats;
+            let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
+            if let Some(end) = self.ended(limits, started, left) {
+                return end;
+            }
+            if self.shared.control.paused.load(Ordering::Relaxed) {
+                self.nap_paused(parker, limits, started);
+                continue;
+            }
+            self.world.resource_mut::<Executor>().allowance = left;
+            self.schedule.run(&mut self.world);
+            if self.world.resource::<Until>().matched() {
+                return CycleEnd::Exit(ExitReason::Until);
+            }
+            match self.world.resource::<Executor>().activity.clone() {
+                Activity::Busy => {}
+                Activity::Polling => parker.park_timeout(POLL_NAP),
+                Activity::Idle(next) => self.nap(parker, next, limits, started),
+                // The last words of the guest were published by this tick.
+                Activity::Dead(reason) if self.power_is_quiet() => return CycleEnd::Exit(ExitReason::Lost(reason)),
+                Activity::Dead(_) => {}
+            }
+        }
+    }
+
+    /// Nothing asks for reset or power-off; if something does, the loop's next turn sees it.
+    fn power_is_quiet(&self) -> bool {
+        !self.power.is_pending()
+    }
+
+    /// What ends the run between two ticks, if anything.
+    fn ended(&self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
+        let control = &self.shared.control;
+        match self.power.take() {
+            Some(PowerRequest::Off) => return Some(CycleEnd::Exit(ExitReason::PowerOff)),
+            Some(PowerRequest::Exit(code)) => return Some(CycleEnd::Exit(ExitReason::GuestExit(code))),
+            Some(PowerRequest::Reset) => return Some(CycleEnd::Reset),
+            None => {}
+        }
+        if control.stop.load(Ordering::Relaxed) {
+            return Some(CycleEnd::Exit(ExitReason::Stopped));
+        }
+        if control.reset.swap(false, Ordering::Relaxed) {
+            return Some(CycleEnd::Reset);
+        }
+        if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
+            return Some(CycleEnd::Exit(ExitReason::Timeout));
+        }
+        (instructions_left == 0).then_some(CycleEnd::Exit(ExitReason::MaxInstructions))
+    }
+
+    /// Sleeps until the next deadline, input, or a request.
+    fn nap(&self, parker: &Parker, next: Option<GuestTime>, limits: &Limits, started: Instant) {
+        let mut nap = Self::time_left(limits, started).min(LONGEST_NAP);
+        if let Some(next) = next {
+            if self.clock.mode() == ClockMode::Deterministic {
+                return; // Idle guest time costs no host time.
+            }
+            nap = nap.min(Duration::from_nanos(next.0.saturating_sub(self.clock.now().0)));
+        }
+        if !nap.is_zero() {
+            parker.park_timeout(nap);
+        }
+    }
+
+    fn nap_paused(&self, parker: &Parker, limits: &Limits, started: Instant) {
+        let asleep = Instant::now();
+        parker.park_timeout(Self::time_left(limits, started).min(LONGEST_NAP));
+        self.clock.skip_pause(asleep.elapsed().as_nanos() as u64);
+    }
+
+    fn time_left(limits: &Limits, started: Instant) -> Duration {
+        limits.timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(started.elapsed()))
     }
 }
 
@@ -61,7 +186,7 @@ impl Running {
 /// A machine that is not started yet: connect frontends to its handle first, then start it.
 pub struct Starter {
     shared: Arc<Shared>,
-    end: crate::handle::MachineEnd,
+    end: MachineEnd,
 }
 
 /// The handle of a machine to be, and what starts it.
@@ -80,8 +205,68 @@ impl Starter {
         limits: Limits,
         mut build: impl FnMut(Arc<Shared>) -> Result<Machine, E> + Send + 'static,
     ) -> Result<Running, E> {
-        let _machine = build(Arc::clone(&self.shared))?;
-        let _ = (limits, self.end);
-        Ok(Running { thread: std::thread::spawn(|| ExitReason::Stopped) })
+        let Self { shared, end } = self;
+        let MachineEnd { channels, parker } = end;
+        let machine = build(Arc::clone(&shared))?;
+        let body = move || {
+            let _ended = EndedGuard { shared: Arc::clone(&shared) };
+            let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits);
+            let _ = channels.events.send(MachineEvent::Exited(exit.clone()));
+            exit
+        };
+        let thread = std::thread::Builder::new().name("tayberry-machine".into()).spawn(body).expect("the host can start a thread");
+        Ok(Running { thread })
+    }
+}
+
+/// Says that the machine's thread is over, however it ends.
+struct EndedGuard {
+    shared: Arc<Shared>,
+}
+
+impl Drop for EndedGuard {
+    fn drop(&mut self) {
+        self.shared.control.ended.store(true, Ordering::Release);
+    }
+}
+
+fn run_cycles<E: std::error::Error>(
+    mut machine: Machine,
+    build: &mut impl FnMut(Arc<Shared>) -> Result<Machine, E>,
+    shared: &Arc<Shared>,
+    channels: &Arc<Channels>,
+    parker: &Parker,
+    limits: &Limits,
+) -> ExitReason {
+    let started = Instant::now();
+    loop {
+        machine.connect(channels, limits);
+        match machine.run(parker, limits, started) {
+            CycleEnd::Exit(reason) => return reason,
+            CycleEnd::Reset => {}
+        }
+        // The old machine's threads and memory go before the new one's come.
+        drop(machine);
+        let _ = channels.events.send(MachineEvent::Reset);
+        machine = match build(Arc::clone(shared)) {
+            Ok(machine) => machine,
+            Err(error) => return ExitReason::Lost(format!("the machine could not be built again after a reset: {error}")),
+        };
+    }
+}
+
+/// Shared state, for systems of devices.
+impl SharedRes {
+    /// The counters.
+    pub fn stats(&self) -> &crate::stats::Stats {
+        &self.0.stats
+    }
+}
+
+/// The clock, for systems of devices.
+impl MachineClock {
+    /// The machine's time, between slices.
+    pub fn now(&self) -> GuestTime {
+        self.0.now()
     }
 }

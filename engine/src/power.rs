@@ -31,6 +31,11 @@ impl PowerSwitch {
         let _ = self.0.compare_exchange(0, word, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// True if a request is waiting to be taken.
+    pub fn is_pending(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// Takes the pending request.
     pub fn take(&self) -> Option<PowerRequest> {
         let word = self.0.swap(0, Ordering::Relaxed);

@@ -1,8 +1,11 @@
 //! The state of a core.
 
-use crate::bus::Bus;
+use crate::block::{Blocks, NO_LINK};
 use crate::decode::Op;
+use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
+use crate::tlb::{Context, Tlb};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use tayberry_ram::GuestRam;
@@ -119,6 +122,26 @@ pub struct Core {
     pub stop: Stop,
     /// What the core was built with.
     pub config: Config,
+    /// Set by a handler after which an interrupt that is already asserted may be let through (MSR DAIF, ERET, HCR_EL2, exception entry):
+    /// the run loop polls the lines at the next block boundary.
+    pub check_interrupts: bool,
+    /// A device write of the current instruction was posted: the core stops after it.
+    pub(crate) posted: bool,
+    /// Index of the current instruction in its block, as far as slow paths need it.
+    pub(crate) op_index: u32,
+    /// How the last block was left: a link of [`Blocks`], or [`NO_LINK`].
+    pub(crate) link: u32,
+    /// Tag of the current context (see [`Context`]).
+    pub(crate) tag: u32,
+    /// The local exclusive monitor.
+    pub(crate) monitor: Monitor,
+    pub(crate) tlb: Tlb,
+    pub(crate) context: Context,
+    pub(crate) blocks: Blocks,
+    /// Epoch of the code map that the blocks were last compared with.
+    pub(crate) code_epoch: u64,
+    /// Addresses of undefined instructions that were traced.
+    pub(crate) reported: HashSet<u64>,
 }
 
 impl Core {
@@ -138,12 +161,46 @@ impl Core {
             run_retired: 0,
             stop: Stop::Budget,
             config,
+            check_interrupts: true,
+            posted: false,
+            op_index: 0,
+            link: NO_LINK,
+            tag: 0,
+            monitor: Monitor::default(),
+            tlb: Tlb::new(),
+            context: Context::default(),
+            blocks: Blocks::new(),
+            code_epoch: 0,
+            reported: HashSet::new(),
         }
+        .with_context()
     }
 
-    /// Runs until `budget` instructions have retired or something else stops the core.
-    pub fn run(&mut self, _bus: &mut dyn Bus, _budget: u64) -> Run {
-        Run { retired: 0, stop: Stop::Lost("SKELETON".into()) }
+    fn with_context(mut self) -> Self {
+        self.context_changed();
+        self
+    }
+
+    /// A register slot. The index is masked so that no bounds check remains; the decoder only makes slots below [`SLOTS`].
+    #[inline(always)]
+    pub fn reg(&self, slot: u8) -> u64 {
+        self.x[slot as usize % SLOTS]
+    }
+
+    /// Sets a register slot.
+    #[inline(always)]
+    pub fn set_reg(&mut self, slot: u8, value: u64) {
+        self.x[slot as usize % SLOTS] = value;
+    }
+
+    /// The exclusive monitor is armed (see [`Stop::Wfe`]).
+    pub fn monitor_armed(&self) -> bool {
+        self.monitor.armed
+    }
+
+    /// Clears the local exclusive monitor: CLREX, exception entry and return.
+    pub fn clear_monitor(&mut self) {
+        self.monitor.armed = false;
     }
 
     /// Address of the instruction that `op` was decoded from, while its block runs.
@@ -157,14 +214,4 @@ impl Core {
     pub fn retired_before(&self, op: &Op) -> u64 {
         self.run_retired + u64::from(op.index)
     }
-
-    /// Drops all software TLB entries, and what was looked up by virtual address.
-    pub fn flush_tlb(&mut self) {}
-
-    /// Drops the direct write entries of the software TLB.
-    pub fn flush_write_tlb(&mut self) {}
-
-    /// To be called after anything that blocks or translations depend on changed: exception level, SCTLR, TCR, TTBR, MAIR, HCR, CPACR and other
-    /// FP traps, PSTATE.SP. Cheap when nothing relevant differs.
-    pub fn context_changed(&mut self) {}
 }

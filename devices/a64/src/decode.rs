@@ -2,9 +2,16 @@
 //!
 //! The instruction set is a table of [`Row`]s: a pattern, a name, and a function that builds the [`Op`]. Each class of instructions has its table
 //! beside its handlers; the decoder joins them and looks words up through an index.
+//!
+//! # Handlers
+//! A handler executes one operation and says how to go on ([`Flow`]). Those of the tables marked `threaded` go on themselves: their last act is to
+//! call the next operation's handler ([`next`]), which an optimising build turns into a jump. So they may only run where another operation
+//! follows in memory: [`Op::exec`] is called by the run loop and by each other, never by hand.
 
 use crate::bus::Bus;
-use crate::core::Core;
+use crate::core::{Core, SLOT_SINK, SLOT_SP, SLOT_ZR};
+use crate::exception::Exception;
+use std::sync::OnceLock;
 
 /// What a handler tells the run loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +49,26 @@ pub struct Op {
     pub ra: u8,
     /// Small operands, meaning by instruction.
     pub aux: [u8; 4],
-    /// Which row it came from.
+    /// Which row of the joined tables it came from; [`NO_ROW`] if none.
     pub row: u16,
     /// Index within its block.
     pub index: u16,
+}
+
+/// [`Op::row`] of a word that no row knows.
+pub const NO_ROW: u16 = u16::MAX;
+
+impl Op {
+    /// An operation of `insn` with all operands zero.
+    pub const fn new(exec: Handler, insn: u32) -> Self {
+        Self { exec, imm: 0, insn, rd: 0, rn: 0, rm: 0, ra: 0, aux: [0; 4], row: NO_ROW, index: 0 }
+    }
+
+    /// The small operands as one number.
+    #[inline(always)]
+    pub(crate) fn aux32(&self) -> u32 {
+        u32::from_le_bytes(self.aux)
+    }
 }
 
 /// One row of an instruction table.
@@ -82,4 +105,180 @@ pub const fn row(name: &'static str, pattern: &str, build: fn(u32) -> Option<Op>
 /// Bits `hi..=lo` of a word.
 pub const fn field(insn: u32, hi: u32, lo: u32) -> u32 {
     insn << (31 - hi) >> (31 - hi + lo)
+}
+
+/// Slot of register `number` as a source, where 31 is XZR.
+pub const fn source(number: u32) -> u8 {
+    if number & 31 == 31 { SLOT_ZR } else { number as u8 & 31 }
+}
+
+/// Slot of register `number` as a destination, where 31 is XZR.
+pub const fn dest(number: u32) -> u8 {
+    if number & 31 == 31 { SLOT_SINK } else { number as u8 & 31 }
+}
+
+/// Slot of register `number` where 31 is the stack pointer.
+pub const fn or_sp(number: u32) -> u8 {
+    if number & 31 == 31 { SLOT_SP } else { number as u8 & 31 }
+}
+
+/// `value`'s low `bits` bits, sign extended.
+pub const fn sign_extend(value: u64, bits: u32) -> u64 {
+    (((value << (64 - bits)) as i64) >> (64 - bits)) as u64
+}
+
+/// Goes on with the operation after `op`: the last act of a threaded handler.
+#[inline(always)]
+pub(crate) fn next(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    // SAFETY: operations of threaded tables live in blocks only, and a block's last operation never goes on (see `Blocks::seal`).
+    let op = unsafe { &*std::ptr::from_ref(op).add(1) };
+    (op.exec)(core, bus, op)
+}
+
+/// A table with what holds for all of its rows.
+struct Table {
+    rows: &'static [Row],
+    /// Its handlers call the next one themselves.
+    threaded: bool,
+    /// Its instructions need the FP and SIMD registers.
+    fp: bool,
+}
+
+const fn threaded(rows: &'static [Row]) -> Table {
+    Table { rows, threaded: true, fp: false }
+}
+
+/// All tables.
+static TABLES: &[Table] = &[
+    threaded(crate::int::alu::ROWS),
+    threaded(crate::int::bits::ROWS),
+    threaded(crate::int::cond::ROWS),
+    threaded(crate::int::muldiv::ROWS),
+    threaded(crate::int::branch::ROWS),
+    threaded(crate::int::load_store::ROWS),
+    Table { rows: crate::int::load_store_fp::ROWS, threaded: true, fp: true },
+    Table { rows: crate::int::exclusive::ROWS, threaded: false, fp: false },
+];
+
+/// The joined tables.
+struct Decoder {
+    rows: Vec<(&'static Row, &'static Table)>,
+    /// By bits 31 to 21: the rows that a word may match, those with most fixed bits first.
+    index: Vec<Box<[u16]>>,
+}
+
+const INDEX_BITS: u32 = 11;
+
+fn decoder() -> &'static Decoder {
+    static DECODER: OnceLock<Decoder> = OnceLock::new();
+    DECODER.get_or_init(|| {
+        let rows: Vec<_> = TABLES.iter().flat_map(|table| table.rows.iter().map(move |row| (row, table))).collect();
+        let index = (0..1u32 << INDEX_BITS).map(|key| {
+            let (word, top) = (key << (32 - INDEX_BITS), u32::MAX << (32 - INDEX_BITS));
+            let matches = |row: &Row| (word ^ row.bits) & row.mask & top == 0;
+            let mut bucket: Vec<u16> = (0..rows.len() as u16).filter(|&i| matches(rows[usize::from(i)].0)).collect();
+            bucket.sort_by_key(|&i| std::cmp::Reverse(rows[usize::from(i)].0.mask.count_ones()));
+            bucket.into()
+        });
+        let index = index.collect();
+        Decoder { rows, index }
+    })
+}
+
+/// A decoded word with the name of its instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded {
+    /// The operation.
+    pub op: Op,
+    /// Name as in the ARM ARM; empty if no row knows the word.
+    pub name: &'static str,
+    /// Its handler calls the next one itself.
+    pub(crate) threaded: bool,
+    /// It needs the FP and SIMD registers.
+    pub(crate) fp: bool,
+}
+
+/// Decodes an instruction word. Unallocated words give an operation that raises Undefined.
+pub fn decode(word: u32) -> Decoded {
+    let decoder = decoder();
+    for &i in &decoder.index[(word >> (32 - INDEX_BITS)) as usize] {
+        let (row, table) = decoder.rows[usize::from(i)];
+        if (word ^ row.bits) & row.mask == 0 {
+            let (op, threaded, fp) = match (row.build)(word) {
+                Some(op) => (op, table.threaded, table.fp),
+                None => (Op::new(undefined, word), false, false),
+            };
+            return Decoded { op: Op { insn: word, row: i, ..op }, name: row.name, threaded, fp };
+        }
+    }
+    Decoded { op: Op::new(undefined, word), name: "", threaded: false, fp: false }
+}
+
+/// Name of a row of the joined tables, for traces.
+pub fn name(row: u16) -> &'static str {
+    decoder().rows.get(usize::from(row)).map_or("unknown instruction", |row| row.0.name)
+}
+
+/// Addresses of undefined instructions that are remembered as traced.
+const REPORTED: usize = 4096;
+
+/// Executes what is unallocated or not implemented.
+fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    let pc = core.current_pc(op);
+    if core.reported.len() < REPORTED && core.reported.insert(pc) {
+        let word = format_args!("{:#010x}", op.insn);
+        if op.row == NO_ROW {
+            tracing::debug!(target: "unimplemented", pc = format_args!("{pc:#x}"), word, "unknown instruction");
+        } else {
+            tracing::debug!(target: "unimplemented", pc = format_args!("{pc:#x}"), word, name = name(op.row), "unallocated encoding");
+        }
+    }
+    core.raise(Exception::UNDEFINED, pc)
+}
+
+/// True for instructions after which the context may be another one, so that what follows must be looked up (and perhaps decoded) anew: all of
+/// the system instruction space but hints without a wait, DMB, DSB, CLREX, MRS and SYSL.
+pub(crate) fn ends_block(word: u32) -> bool {
+    if word >> 22 != 0b11_0101_0100 {
+        // SVC, HVC, SMC, BRK, HLT, DCPS; branches to registers and ERET; UDF.
+        return word >> 24 == 0b1101_0100 || word >> 25 == 0b110_1011 || word >> 16 == 0;
+    }
+    let hint = word >> 12 == 0b1101_0101_0000_0011_0010;
+    let (crm, op2) = (field(word, 11, 8), field(word, 7, 5));
+    let wait = crm == 0 && (op2 == 2 || op2 == 3);
+    let barrier = word >> 12 == 0b1101_0101_0000_0011_0011 && matches!(op2, 2 | 4 | 5);
+    let reads = field(word, 21, 21) == 1;
+    !(hint && !wait || barrier || reads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_overlap_are_ordered_by_inclusion() {
+        let rows = &decoder().rows;
+        for (i, (a, _)) in rows.iter().enumerate() {
+            assert_eq!(a.bits & !a.mask, 0, "{}", a.name);
+            for (b, _) in &rows[i + 1..] {
+                if (a.bits ^ b.bits) & a.mask & b.mask == 0 {
+                    let common = a.mask & b.mask;
+                    assert!(a.mask != b.mask && (common == a.mask || common == b.mask), "{} and {} are ambiguous", a.name, b.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_decodes_to_something() {
+        // An odd multiplier steps through the words in no order that the encoding knows.
+        for i in 0..4_000_000u32 {
+            let word = i.wrapping_mul(0x9E37_79B1);
+            let decoded = decode(word);
+            assert_eq!(decoded.op.insn, word);
+            for slot in [decoded.op.rd, decoded.op.rn, decoded.op.rm, decoded.op.ra] {
+                assert!(usize::from(slot) < crate::core::SLOTS, "{} {word:#x}", decoded.name);
+            }
+        }
+    }
 }

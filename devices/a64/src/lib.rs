@@ -5,15 +5,22 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+mod block;
 pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+mod int;
 pub mod mem;
 pub mod mmu;
+mod run;
+mod standin;
 pub mod sysreg;
+#[cfg(test)]
+mod testing;
+mod tlb;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
-pub use crate::decode::{Flow, Handler, Op, Row};
+pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
 pub use crate::exception::Exception;

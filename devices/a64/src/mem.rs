@@ -1,23 +1,268 @@
 //! Loads and stores of guest virtual memory.
+//!
+//! Guest memory is only ever touched by host atomics of the access's size (relaxed unless the instruction asks for more); unaligned accesses
+//! are put together from aligned ones. Nothing is written when any part of an access faults.
 
-use crate::bus::Bus;
-use crate::core::Core;
-use crate::exception::Exception;
+use crate::bus::{Access, Bus, Maintenance, Posted};
+use crate::core::{Core, doorbell};
+use crate::exception::{Class, Exception};
+use crate::mmu::{Kind, Translation};
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{self, Relaxed},
+};
+
+/// Data fault status code of an alignment fault (ARM ARM D13.2.37, ISS of a data abort).
+const ALIGNMENT_FAULT: u32 = 0b10_0001;
+/// ISS.WnR of a data abort.
+const WNR: u32 = 1 << 6;
+/// SCTLR_ELx.A: alignment checks.
+const SCTLR_A: u64 = 1 << 1;
+/// SCTLR_ELx.SA: stack pointer alignment checks.
+const SCTLR_SA: u64 = 1 << 3;
+/// SCTLR_EL1.SA0: stack pointer alignment checks at EL0.
+const SCTLR_SA0: u64 = 1 << 4;
+/// Bytes in a page.
+const PAGE: u64 = 4096;
+
+/// The local exclusive monitor: what the last load-exclusive saw. A store-exclusive is a compare-and-swap against it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Monitor {
+    pub(crate) armed: bool,
+    pub(crate) pa: u64,
+    /// Bytes, 1 to 16.
+    pub(crate) size: u8,
+    pub(crate) value: u128,
+}
+
+/// Loads a host value of `size` bytes.
+///
+/// # Safety
+/// `host` is the address of `size` bytes of guest RAM, aligned to `size`.
+#[inline(always)]
+pub(crate) unsafe fn host_load(host: usize, size: u8, order: Ordering) -> u64 {
+    // SAFETY: by contract in bounds and aligned; guest RAM is accessed by atomics only. Its address was exposed when the TLB was filled.
+    unsafe {
+        match size {
+            1 => u64::from((*std::ptr::with_exposed_provenance::<AtomicU8>(host)).load(order)),
+            2 => u64::from(u16::from_le((*std::ptr::with_exposed_provenance::<AtomicU16>(host)).load(order))),
+            4 => u64::from(u32::from_le((*std::ptr::with_exposed_provenance::<AtomicU32>(host)).load(order))),
+            _ => u64::from_le((*std::ptr::with_exposed_provenance::<AtomicU64>(host)).load(order)),
+        }
+    }
+}
+
+/// Stores the low `size` bytes of `value`.
+///
+/// # Safety
+/// As for [`host_load`].
+#[inline(always)]
+pub(crate) unsafe fn host_store(host: usize, size: u8, value: u64, order: Ordering) {
+    // SAFETY: as in `host_load`.
+    unsafe {
+        match size {
+            1 => (*std::ptr::with_exposed_provenance::<AtomicU8>(host)).store(value as u8, order),
+            2 => (*std::ptr::with_exposed_provenance::<AtomicU16>(host)).store((value as u16).to_le(), order),
+            4 => (*std::ptr::with_exposed_provenance::<AtomicU32>(host)).store((value as u32).to_le(), order),
+            _ => (*std::ptr::with_exposed_provenance::<AtomicU64>(host)).store(value.to_le(), order),
+        }
+    }
+}
 
 impl Core {
     /// Loads `size` (1, 2, 4, 8) bytes at a virtual address with the current exception level's rights, zero extended.
     ///
     /// # Errors
     /// The data abort (or alignment fault) that the guest gets.
-    pub fn load(&mut self, _bus: &mut dyn Bus, _va: u64, _size: u8) -> Result<u64, Exception> {
-        Err(Exception::UNDEFINED)
+    #[inline]
+    pub fn load(&mut self, bus: &mut dyn Bus, va: u64, size: u8) -> Result<u64, Exception> {
+        match self.tlb.read.lookup(va, u64::from(size)) {
+            // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned to `size`.
+            Some(host) => Ok(unsafe { host_load(host, size, Relaxed) }),
+            None => self.load_as(bus, va, size, self.el, Relaxed),
+        }
     }
 
     /// Stores the low `size` (1, 2, 4, 8) bytes of `value` at a virtual address.
     ///
     /// # Errors
     /// The data abort (or alignment fault) that the guest gets.
-    pub fn store(&mut self, _bus: &mut dyn Bus, _va: u64, _size: u8, _value: u64) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
+    #[inline]
+    pub fn store(&mut self, bus: &mut dyn Bus, va: u64, size: u8, value: u64) -> Result<(), Exception> {
+        match self.tlb.write.lookup(va, u64::from(size)) {
+            // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned to `size`.
+            Some(host) => Ok(unsafe { host_store(host, size, value, Relaxed) }),
+            None => self.store_as(bus, va, size, value, self.el, Relaxed),
+        }
+    }
+
+    /// Host address of guest RAM at `pa`.
+    pub(crate) fn host(&self, pa: u64) -> usize {
+        self.config.ram.base().expose_provenance().wrapping_add(pa as usize)
+    }
+
+    /// True if `size` bytes at `pa` are RAM for this core.
+    pub(crate) fn is_ram(&self, pa: u64, size: u64) -> bool {
+        pa.checked_add(size).is_some_and(|end| end <= self.config.ram_top) && self.config.ram.contains(pa, size)
+    }
+
+    /// An alignment fault of a data access.
+    pub(crate) fn alignment_fault(va: u64, kind: Kind) -> Exception {
+        Exception { class: Class::DataAbort, iss: ALIGNMENT_FAULT | if kind == Kind::Write { WNR } else { 0 }, far: Some(va) }
+    }
+
+    /// The fault of an access of register 31 as base, if the stack pointer is misaligned and that is checked.
+    #[inline]
+    pub(crate) fn check_sp(&self) -> Result<(), Exception> {
+        if self.x[crate::core::SLOT_SP as usize] & 15 == 0 {
+            return Ok(());
+        }
+        let bit = if self.el == 0 { SCTLR_SA0 } else { SCTLR_SA };
+        if self.sctlr() & bit == 0 { Ok(()) } else { Err(Exception { class: Class::SpAlignment, iss: 0, far: None }) }
+    }
+
+    /// The device access at `pa`, in time.
+    fn access(&self, pa: u64, size: u8) -> Access {
+        Access { pa, size, retired: self.run_retired + u64::from(self.op_index) }
+    }
+
+    /// Checks an access that is not aligned to `align`: allowed only to Normal memory, and only if alignment is not checked.
+    pub(crate) fn check_unaligned(&mut self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
+        if self.sctlr() & SCTLR_A != 0 {
+            return Err(Self::alignment_fault(va, kind));
+        }
+        let last = va.wrapping_add(len - 1);
+        if self.translate_cached(va, kind, el)?.device || (va ^ last) >= PAGE && self.translate_cached(last & !(PAGE - 1), kind, el)?.device
+        {
+            return Err(Self::alignment_fault(va, kind));
+        }
+        Ok(())
+    }
+
+    /// Loads with the rights of `el`, without the TLB's help.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn load_as(&mut self, bus: &mut dyn Bus, va: u64, size: u8, el: u8, order: Ordering) -> Result<u64, Exception> {
+        if va & (u64::from(size) - 1) != 0 {
+            return self.load_unaligned(bus, va, size, el);
+        }
+        let at = self.translate_cached(va, Kind::Read, el)?;
+        Ok(self.load_physical(bus, va, &at, size, el, order))
+    }
+
+    /// Loads an aligned value at a translated address.
+    pub(crate) fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
+        if !self.is_ram(at.pa, u64::from(size)) {
+            return bus.read(self.access(at.pa, size));
+        }
+        let host = self.host(at.pa);
+        if el == self.el && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+            self.tlb.read.fill(va, host);
+        }
+        // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
+        unsafe { host_load(host, size, order) }
+    }
+
+    fn load_unaligned(&mut self, bus: &mut dyn Bus, va: u64, size: u8, el: u8) -> Result<u64, Exception> {
+        self.check_unaligned(va, u64::from(size), Kind::Read, el)?;
+        let at = self.translate_cached(va, Kind::Read, el)?;
+        let offset = va % PAGE;
+        if offset + u64::from(size) <= PAGE && self.is_ram(at.pa & !7, 16) {
+            let (word, shift) = (at.pa & !7, 8 * (at.pa & 7) as u32);
+            // SAFETY: sixteen bytes from `word` on are RAM, and `word` is aligned.
+            let low = unsafe { host_load(self.host(word), 8, Relaxed) };
+            let mut value = low >> shift;
+            if at.pa % 8 + u64::from(size) > 8 {
+                // SAFETY: as above.
+                value |= unsafe { host_load(self.host(word + 8), 8, Relaxed) } << (64 - shift);
+            }
+            return Ok(value & (u64::MAX >> (64 - 8 * u32::from(size))));
+        }
+        let mut value = 0;
+        for byte in 0..u64::from(size) {
+            value |= self.load_as(bus, va.wrapping_add(byte), 1, el, Relaxed)? << (8 * byte);
+        }
+        Ok(value)
+    }
+
+    /// Stores with the rights of `el`, without the TLB's help.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn store_as(&mut self, bus: &mut dyn Bus, va: u64, size: u8, value: u64, el: u8, order: Ordering) -> Result<(), Exception> {
+        if va & (u64::from(size) - 1) != 0 {
+            self.check_unaligned(va, u64::from(size), Kind::Write, el)?;
+            for byte in 0..u64::from(size) {
+                self.store_as(bus, va.wrapping_add(byte), 1, value >> (8 * byte), el, Relaxed)?;
+            }
+            return Ok(());
+        }
+        let at = self.translate_cached(va, Kind::Write, el)?;
+        self.store_physical(bus, va, &at, size, value, el, order);
+        Ok(())
+    }
+
+    /// Stores an aligned value at a translated address.
+    #[expect(clippy::too_many_arguments, reason = "one access, all of its properties")]
+    fn store_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, value: u64, el: u8, order: Ordering) {
+        if !self.is_ram(at.pa, u64::from(size)) {
+            let value = value & (u64::MAX >> (64 - 8 * u32::from(size)));
+            if bus.write(self.access(at.pa, size), value) == Posted::Exit {
+                self.posted = true;
+            }
+            return;
+        }
+        let host = self.host(at.pa);
+        // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
+        unsafe { host_store(host, size, value, order) };
+        if self.config.ram.code().is_code_page(at.pa) {
+            self.code_written(bus, at.pa, u64::from(size));
+        } else if el == self.el && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+            self.tlb.write.fill(va, host);
+        }
+    }
+
+    /// Tells the code map of a store to a page that holds code, and everybody if code became stale. This core rings its own doorbell, so
+    /// that it looks at the next block boundary.
+    pub(crate) fn code_written(&mut self, bus: &mut dyn Bus, pa: u64, len: u64) {
+        if self.config.ram.code().written(pa, len) {
+            bus.broadcast(Maintenance::Code);
+            self.config.doorbell.fetch_or(doorbell::CODE, Ordering::Release);
+        }
+    }
+
+    /// Checks that `len` bytes (up to a page) can be stored, so that a store of several parts does all or nothing.
+    pub(crate) fn probe_store(&mut self, va: u64, len: u64, align: u64, el: u8) -> Result<(), Exception> {
+        if va & (align - 1) != 0 {
+            self.check_unaligned(va, len, Kind::Write, el)?;
+        }
+        self.translate_cached(va, Kind::Write, el)?;
+        let last = va.wrapping_add(len - 1);
+        if (va ^ last) >= PAGE {
+            self.translate_cached(last & !(PAGE - 1), Kind::Write, el)?;
+        }
+        Ok(())
+    }
+
+    /// Loads sixteen bytes.
+    ///
+    /// # Errors
+    /// The data abort (or alignment fault) that the guest gets.
+    pub(crate) fn load_quad(&mut self, bus: &mut dyn Bus, va: u64) -> Result<u128, Exception> {
+        if va & 15 != 0 {
+            self.check_unaligned(va, 16, Kind::Read, self.el)?;
+        }
+        let low = self.load(bus, va, 8)?;
+        let high = self.load(bus, va.wrapping_add(8), 8)?;
+        Ok(u128::from(low) | u128::from(high) << 64)
+    }
+
+    /// Stores sixteen bytes, all or nothing.
+    ///
+    /// # Errors
+    /// The data abort (or alignment fault) that the guest gets.
+    pub(crate) fn store_quad(&mut self, bus: &mut dyn Bus, va: u64, value: u128) -> Result<(), Exception> {
+        self.probe_store(va, 16, 16, self.el)?;
+        self.store(bus, va, 8, value as u64)?;
+        self.store(bus, va.wrapping_add(8), 8, (value >> 64) as u64)
     }
 }

@@ -38,7 +38,7 @@ impl Core {
     ///
     /// # Errors
     /// The abort that the guest gets, with its syndrome.
-    pub fn translate(&self, _va: u64, _kind: Kind, _el: u8) -> Result<Translation, Exception> {
-        Err(Exception::UNDEFINED)
+    pub fn translate(&self, va: u64, _kind: Kind, _el: u8) -> Result<Translation, Exception> {
+        Ok(Translation { pa: va, device: false, read: true, write: true, execute: true, page_shift: 12, non_global: false })
     }
 }

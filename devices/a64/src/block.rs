@@ -1,0 +1,333 @@
+//! Pre-decoded blocks.
+//!
+//! A block is a run of instructions with one entry, decoded into operations that lie in memory one after another and end in [`fall_through`]. It goes on
+//! past conditional branches that are not taken, up to [`MAX_OPS`] instructions, the end of the page, or an instruction that ends it.
+//!
+//! Blocks are keyed by physical address, so they survive TLB maintenance; what finds them by virtual address (the lookup table, and the links that
+//! remember each direct branch's successor) carries the tag of the context, and dies when the tag changes. A block whose page's generation has
+//! risen (see `CodeMap`) is decoded anew when it is next looked up.
+
+use crate::bus::{Bus, Maintenance};
+use crate::core::{Core, Stop};
+use crate::decode::{self, Decoded, Flow, Op, next};
+use crate::exception::{Class, Exception};
+use crate::int::branch;
+use crate::mmu::Kind;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use tayberry_ram::{LINE_BYTES, PAGE_BYTES};
+
+/// Most instructions in a block. Unoptimised builds nest one host call per operation.
+pub(crate) const MAX_OPS: u64 = 64;
+/// [`Core::link`] of a block that was left to an address not known before.
+pub(crate) const NO_LINK: u32 = u32::MAX;
+/// Entries of the table of blocks by virtual address.
+const LOOKUPS: usize = 4096;
+/// Operations in a chunk of memory.
+const CHUNK: usize = 1 << 15;
+/// Chunks after which all blocks are dropped: 32 MiB.
+const MAX_CHUNKS: usize = 32;
+/// Instruction fault status code of a synchronous external abort, not on a walk.
+const EXTERNAL_ABORT: u32 = 0b01_0000;
+
+/// A block as found: where its operations are, and how many instructions it is long.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) ops: *const Op,
+    pub(crate) len: u32,
+    /// Tag of the context that it was found under.
+    tag: u32,
+    /// Virtual address that it was found at.
+    pc: u64,
+}
+
+impl Found {
+    /// The tag 0 belongs to no context.
+    const NONE: Self = Self { ops: std::ptr::null(), len: 0, tag: 0, pc: 0 };
+}
+
+struct Block {
+    ops: *const Op,
+    len: u32,
+    generation: u32,
+}
+
+/// Multiplies: physical addresses need no more.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0 ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 ^= self.0 >> 32;
+    }
+}
+
+/// All blocks of a core.
+pub(crate) struct Blocks {
+    /// Memory of operations. A chunk never grows beyond its capacity, so operations never move.
+    chunks: Vec<Vec<Op>>,
+    /// By physical address, with bit 0 for FP trapped.
+    by_address: HashMap<u64, Block, BuildHasherDefault<AddressHasher>>,
+    lookups: Box<[Found]>,
+    links: Vec<Found>,
+    /// The operations of the block that is being built.
+    scratch: Vec<Op>,
+    /// The operations of the last part of a block.
+    part: Vec<Op>,
+}
+
+// SAFETY: the raw pointers point to operations in `chunks`, which the value owns, and move with it.
+unsafe impl Send for Blocks {}
+// SAFETY: a shared reference gives no way to the pointers.
+unsafe impl Sync for Blocks {}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blocks({} blocks, {} links)", self.by_address.len(), self.links.len())
+    }
+}
+
+impl Blocks {
+    pub(crate) fn new() -> Self {
+        Self {
+            chunks: Vec::new(),
+            by_address: HashMap::default(),
+            lookups: vec![Found::NONE; LOOKUPS].into(),
+            links: Vec::new(),
+            scratch: Vec::with_capacity(2 * MAX_OPS as usize + 2),
+            part: Vec::new(),
+        }
+    }
+
+    /// Drops everything. Only between blocks: operations must not be running.
+    fn clear(&mut self) {
+        self.chunks.clear();
+        self.by_address.clear();
+        self.links.clear();
+        self.forget();
+    }
+
+    /// Forgets what was found by virtual address; blocks stay where they are.
+    pub(crate) fn forget(&mut self) {
+        self.lookups.fill(Found::NONE);
+        self.links.fill(Found::NONE);
+    }
+
+    /// The block at `pc` that a link remembers. The link alone is not enough: a block's page may be mapped at two addresses.
+    #[inline(always)]
+    pub(crate) fn linked(&self, link: u32, pc: u64, tag: u32) -> Option<Found> {
+        self.links.get(link as usize).copied().filter(|found| found.pc == pc && found.tag == tag)
+    }
+
+    fn slot(pc: u64) -> usize {
+        (pc >> 2) as usize % LOOKUPS
+    }
+
+    /// The block at a virtual address, if it was looked up before in this context.
+    #[inline(always)]
+    pub(crate) fn looked_up(&self, pc: u64, tag: u32) -> Option<Found> {
+        let found = self.lookups[Self::slot(pc)];
+        (found.pc == pc && found.tag == tag).then_some(found)
+    }
+
+    /// Remembers where a lookup led.
+    fn remember(&mut self, link: u32, found: Found) {
+        self.lookups[Self::slot(found.pc)] = found;
+        self.link(link, found);
+    }
+
+    /// Remembers where a link led.
+    pub(crate) fn link(&mut self, link: u32, found: Found) {
+        if let Some(link) = self.links.get_mut(link as usize) {
+            *link = found;
+        }
+    }
+
+    fn new_link(&mut self, linked: bool) -> [u8; 4] {
+        if !linked {
+            return NO_LINK.to_le_bytes();
+        }
+        self.links.push(Found::NONE);
+        (self.links.len() as u32 - 1).to_le_bytes()
+    }
+
+    /// Moves the block in `scratch`, which must end with an operation that never goes on to the next, to its place.
+    fn seal(&mut self) -> *const Op {
+        let len = self.scratch.len();
+        if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < len) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let Some(chunk) = self.chunks.last_mut() else {
+            return std::ptr::null();
+        };
+        let start = chunk.len();
+        chunk.append(&mut self.scratch);
+        // SAFETY: `start` is within the chunk's allocation.
+        unsafe { chunk.as_ptr().add(start) }
+    }
+}
+
+/// Last operation of a block: goes on at the address after it. `imm` is the block's length in bytes, `index` in instructions.
+fn fall_through(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    core.pc = core.pc.wrapping_add(op.imm);
+    core.run_retired += u64::from(op.index);
+    core.link = op.aux32();
+    Flow::Jump
+}
+
+/// Executes the operation after it, whose handler does not go on by itself, and does what the run loop expects of the way out.
+fn plain(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    // SAFETY: the builder puts a `plain` in front of an operation, never at the end of a block.
+    let op = unsafe { &*std::ptr::from_ref(op).add(1) };
+    core.op_index = u32::from(op.index);
+    match (op.exec)(core, bus, op) {
+        Flow::Next if !core.posted => next(core, bus, op),
+        Flow::Next => core.stop_posted(op),
+        flow => core.leave(op, flow),
+    }
+}
+
+/// Raises the trap of FP and SIMD instructions that was in force when the block was built.
+fn fp_trapped(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    let pc = core.current_pc(op);
+    let exception = core.fp_trap().unwrap_or(Exception::UNDEFINED);
+    core.raise(exception, pc)
+}
+
+impl Core {
+    /// The way out of a block at `op`, with no link: accounts for the instructions up to it. An exception counts as one, so that a guest
+    /// that faults for ever still spends its budget. A posted write stops the core whatever else happened.
+    pub(crate) fn leave(&mut self, op: &Op, flow: Flow) -> Flow {
+        self.run_retired += u64::from(op.index) + 1;
+        self.link = NO_LINK;
+        if std::mem::take(&mut self.posted) && flow != Flow::Stop {
+            self.stop = Stop::Posted;
+            return Flow::Stop;
+        }
+        flow
+    }
+
+    /// The way out at a store that was posted.
+    #[cold]
+    pub(crate) fn stop_posted(&mut self, op: &Op) -> Flow {
+        self.pc = self.current_pc(op).wrapping_add(4);
+        self.leave(op, Flow::Next)
+    }
+
+    /// Where the block at `self.pc` lies in guest-physical memory.
+    fn block_address(&mut self) -> Result<u64, Exception> {
+        let pc = self.pc;
+        if pc & 3 != 0 {
+            return Err(Exception { class: Class::PcAlignment, iss: 0, far: Some(pc) });
+        }
+        let pa = self.translate_cached(pc, Kind::Execute, self.el)?.pa;
+        if !self.is_ram(pa, 4) {
+            return Err(Exception { class: Class::InstructionAbort, iss: EXTERNAL_ABORT, far: Some(pc) });
+        }
+        Ok(pa)
+    }
+
+    /// The block at `self.pc`.
+    ///
+    /// # Errors
+    /// The abort of the fetch.
+    pub(crate) fn find_block(&mut self, bus: &mut dyn Bus) -> Result<Found, Exception> {
+        let pa = self.block_address()?;
+        let (pc, tag) = (self.pc, self.tag);
+        let key = pa | u64::from(tag & 1);
+        let generation = self.config.ram.code().generation(pa);
+        if let Some(block) = self.blocks.by_address.get(&key)
+            && block.generation == generation
+        {
+            let found = Found { ops: block.ops, len: block.len, tag, pc };
+            self.blocks.remember(self.link, found);
+            return Ok(found);
+        }
+        if self.blocks.chunks.len() >= MAX_CHUNKS {
+            self.blocks.clear();
+            self.link = NO_LINK;
+        }
+        let len = self.decode_block(bus, pa, MAX_OPS, true);
+        let ops = self.blocks.seal();
+        let found = Found { ops, len, tag, pc };
+        self.blocks.by_address.insert(key, Block { ops, len, generation });
+        self.blocks.remember(self.link, found);
+        Ok(found)
+    }
+
+    /// The first `limit` instructions of the block at `self.pc`, good until the next part.
+    ///
+    /// # Errors
+    /// The abort of the fetch.
+    pub(crate) fn part_of_block(&mut self, bus: &mut dyn Bus, limit: u64) -> Result<Found, Exception> {
+        let pa = self.block_address()?;
+        let len = self.decode_block(bus, pa, limit.min(MAX_OPS), false);
+        let blocks = &mut self.blocks;
+        std::mem::swap(&mut blocks.scratch, &mut blocks.part);
+        Ok(Found { ops: blocks.part.as_ptr(), len, tag: self.tag, pc: self.pc })
+    }
+
+    /// Decodes a block to the scratch buffer; its length in instructions.
+    fn decode_block(&mut self, bus: &mut dyn Bus, pa: u64, limit: u64, linked: bool) -> u32 {
+        let ram = self.config.ram.clone();
+        let end = (pa | (PAGE_BYTES - 1)) + 1;
+        let mut scratch = std::mem::take(&mut self.blocks.scratch);
+        scratch.clear();
+        let mut first_mark = false;
+        let mut len = 0u16;
+        let mut at = pa;
+        while at < end && u64::from(len) < limit {
+            // Marked before the words are read: see `CodeMap`.
+            if (at == pa || at.is_multiple_of(LINE_BYTES)) && ram.code().mark(at) && !first_mark {
+                first_mark = true;
+                self.flush_write_tlb();
+                bus.broadcast(Maintenance::WriteTlb);
+            }
+            let Some(word) = ram.read_u32(at) else { break };
+            let last = self.push_op(&mut scratch, decode::decode(word), len, linked);
+            len += 1;
+            at += 4;
+            if last {
+                break;
+            }
+        }
+        let mut end = Op::new(fall_through, 0);
+        end.imm = 4 * u64::from(len);
+        end.index = len;
+        end.aux = self.blocks.new_link(linked);
+        scratch.push(end);
+        self.blocks.scratch = scratch;
+        u32::from(len)
+    }
+
+    /// Appends one instruction's operations. True if the block ends with it.
+    fn push_op(&mut self, ops: &mut Vec<Op>, decoded: Decoded, index: u16, linked: bool) -> bool {
+        let Decoded { mut op, mut threaded, fp, .. } = decoded;
+        op.index = index;
+        if fp && self.tag & 1 != 0 {
+            op.exec = fp_trapped;
+            threaded = false;
+        }
+        if !threaded {
+            ops.push(Op { exec: plain, ..op });
+        } else if branch::is_direct(op.insn) {
+            // Targets become relative to the block.
+            op.imm = op.imm.wrapping_add(4 * u64::from(index));
+            op.aux = self.blocks.new_link(linked);
+        }
+        ops.push(op);
+        branch::is_unconditional(op.insn) || decode::ends_block(op.insn)
+    }
+}

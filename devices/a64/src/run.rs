@@ -1,0 +1,242 @@
+//! The run loop.
+
+use crate::block::NO_LINK;
+use crate::bus::Bus;
+use crate::core::{Core, Run, Stop, doorbell};
+use crate::decode::{Flow, Op};
+use std::sync::atomic::Ordering;
+
+impl Core {
+    /// Runs until exactly `budget` instructions have retired (an exception taken counts as one), or something else stops the core.
+    pub fn run(&mut self, bus: &mut dyn Bus, budget: u64) -> Run {
+        self.run_retired = 0;
+        self.link = NO_LINK;
+        self.check_interrupts = true;
+        self.check_code();
+        self.stop = Stop::Budget;
+        let stop = self.run_blocks(bus, budget);
+        self.retired = self.retired.wrapping_add(self.run_retired);
+        Run { retired: self.run_retired, stop }
+    }
+
+    fn run_blocks(&mut self, bus: &mut dyn Bus, budget: u64) -> Stop {
+        loop {
+            if self.config.doorbell.load(Ordering::Relaxed) != 0
+                && let Some(stop) = self.answer_doorbell()
+            {
+                return stop;
+            }
+            if self.check_interrupts {
+                self.poll_interrupts(bus);
+            }
+            let left = budget - self.run_retired.min(budget);
+            if left == 0 {
+                return Stop::Budget;
+            }
+            let found = match self.blocks.linked(self.link, self.pc, self.tag) {
+                Some(found) => found,
+                None => match self.blocks.looked_up(self.pc, self.tag) {
+                    Some(found) => {
+                        self.blocks.link(self.link, found);
+                        found
+                    }
+                    None => match self.find_block(bus) {
+                        Ok(found) => found,
+                        Err(exception) => {
+                            self.fetch_fault(exception);
+                            continue;
+                        }
+                    },
+                },
+            };
+            // What is left may end inside the block.
+            let found = if u64::from(found.len) <= left {
+                found
+            } else {
+                match self.part_of_block(bus, left) {
+                    Ok(found) => found,
+                    Err(exception) => {
+                        self.fetch_fault(exception);
+                        continue;
+                    }
+                }
+            };
+            // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only lookups and context changes between
+            // blocks call.
+            let op: &Op = unsafe { &*found.ops };
+            if (op.exec)(self, bus, op) == Flow::Stop {
+                return std::mem::replace(&mut self.stop, Stop::Budget);
+            }
+        }
+    }
+
+    fn fetch_fault(&mut self, exception: crate::Exception) {
+        let pc = self.pc;
+        self.raise(exception, pc);
+        self.run_retired += 1;
+        self.link = NO_LINK;
+    }
+
+    /// Does what the doorbell asks for. `Acquire` pairs with the ringer's `Release`: what it wrote before is visible after.
+    #[cold]
+    #[inline(never)]
+    fn answer_doorbell(&mut self) -> Option<Stop> {
+        let asked = self.config.doorbell.swap(0, Ordering::Acquire);
+        if asked & doorbell::TLB != 0 {
+            self.flush_tlb();
+        }
+        if asked & doorbell::WRITE_TLB != 0 {
+            self.flush_write_tlb();
+        }
+        if asked & doorbell::CODE != 0 {
+            self.check_code();
+        }
+        if asked & doorbell::EVENT != 0 {
+            self.event = true;
+        }
+        self.check_interrupts = true;
+        (asked & doorbell::STOP != 0).then_some(Stop::Attention)
+    }
+
+    /// If any code became stale, all blocks are looked up anew, and their generations compared.
+    fn check_code(&mut self) {
+        let epoch = self.config.ram.code().epoch();
+        if epoch != self.code_epoch {
+            self.code_epoch = epoch;
+            self.forget_lookups();
+            self.link = NO_LINK;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
+        self.check_interrupts = false;
+        let lines = bus.interrupts(self.run_retired);
+        if let Some(interrupt) = self.interrupt_pending(lines) {
+            self.take_interrupt(interrupt);
+            self.link = NO_LINK;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Guest, RAM_TOP, START};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+
+    /// x0 = sum of x1..=1, endless after it.
+    const SUM: [u32; 6] = [
+        0xd280_0000, // mov x0, #0
+        0x8b01_0000, // 1: add x0, x0, x1
+        0xf100_0421, // subs x1, x1, #1
+        0x54ff_ffc1, // b.ne 1b
+        0xd503_201f, // nop (unknown to the integer tables alone)
+        0x1400_0000, // b .
+    ];
+
+    #[test]
+    fn a_loop_runs_and_the_budget_is_exact() {
+        for budget in 0..40 {
+            let mut guest = Guest::new(&SUM);
+            guest.core.x[1] = 100;
+            let run = guest.run(budget);
+            assert_eq!((run.retired, run.stop), (budget, Stop::Budget));
+            // The same in slices of every size is the same state.
+            for slice in 1..5 {
+                let mut sliced = Guest::new(&SUM);
+                sliced.core.x[1] = 100;
+                let mut left = budget;
+                while left > 0 {
+                    left -= sliced.run(slice.min(left)).retired;
+                }
+                assert_eq!((sliced.core.pc, sliced.core.x), (guest.core.pc, guest.core.x), "budget {budget} in slices of {slice}");
+            }
+        }
+        let mut guest = Guest::new(&SUM);
+        guest.core.x[1] = 1000;
+        guest.run(1 + 3 * 1000);
+        assert_eq!((guest.core.x[0], guest.core.pc), (500_500, START + 16));
+        assert_eq!(guest.core.retired, 3001);
+    }
+
+    #[test]
+    fn the_doorbell_stops_a_loop_and_sets_the_event_register() {
+        let mut guest = Guest::new(&[0x1400_0000]);
+        let doorbell: Arc<AtomicU32> = guest.core.config.doorbell.clone();
+        doorbell.store(doorbell::STOP | doorbell::EVENT, Ordering::Release);
+        assert_eq!(guest.run(u64::MAX), Run { retired: 0, stop: Stop::Attention });
+        assert!(guest.core.event);
+        assert_eq!(doorbell.load(Ordering::Acquire), 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                doorbell.store(doorbell::STOP, Ordering::Release);
+            });
+            assert_eq!(guest.run(u64::MAX).stop, Stop::Attention);
+        });
+    }
+
+    #[test]
+    fn code_that_the_guest_changes_is_decoded_anew() {
+        // Calls a function, patches its first instruction from `mov x0, #1` to the word in w2, and calls it again.
+        let mut guest = Guest::new(&[
+            0x9400_0008, // bl f
+            0x8b00_0063, // add x3, x3, x0
+            0xb900_0022, // str w2, [x1]
+            0x9400_0005, // bl f
+            0x8b00_0063, // add x3, x3, x0
+            0x1400_0000, // b .
+            0,
+            0,
+            0xd280_0020, // f: mov x0, #1
+            0xd65f_03c0, // ret
+        ]);
+        guest.core.x[1] = START + 32;
+        guest.core.x[2] = 0xd280_0c80; // mov x0, #100
+        assert_eq!(guest.run(9).retired, 9);
+        assert_eq!(guest.core.x[3], 101);
+        assert!(guest.bus.broadcasts.contains(&crate::Maintenance::Code));
+    }
+
+    #[test]
+    fn data_beside_code_does_not_drop_it() {
+        // 1: str x2, [x1], #8 ; subs x3, x3, #1 ; b.ne 1b ; b . -- the stores are in the code's page, but in other lines.
+        let mut guest = Guest::new(&[0xf800_8422, 0xf100_0463, 0x54ff_ffc1, 0x1400_0000]);
+        guest.core.x[1] = START + 0x100;
+        guest.core.x[3] = 64;
+        guest.run(3 * 64);
+        assert_eq!(guest.ram.code().epoch(), 0);
+        assert_eq!(guest.core.pc, START + 12);
+    }
+
+    #[test]
+    fn a_device_that_writes_code_is_noticed_at_the_next_run() {
+        let mut guest = Guest::new(&[0xd280_0020, 0x17ff_ffff]);
+        guest.run(4);
+        assert_eq!(guest.core.x[0], 1);
+        guest.write(START, &[0xd280_0040]);
+        guest.run(2);
+        assert_eq!(guest.core.x[0], 2);
+    }
+
+    #[test]
+    fn device_accesses_carry_their_time_and_posted_writes_stop() {
+        // mov x0, x0 ; ldr w2, [x1] ; str w2, [x1, #4] ; stp x2, x2, [x1, #8] ; b .
+        let mut guest = Guest::new(&[0xaa00_03e0, 0xb940_0022, 0xb900_0422, 0xa900_8822, 0x1400_0000]);
+        guest.core.x[1] = RAM_TOP + 0x100;
+        guest.bus.post = true;
+        let run = guest.run(100);
+        assert_eq!(run, Run { retired: 3, stop: Stop::Posted });
+        assert_eq!(guest.core.pc, START + 12);
+        assert_eq!(guest.core.x[2], RAM_TOP + 0x100);
+        assert_eq!((guest.bus.reads[0].retired, guest.bus.reads[0].size), (1, 4));
+        assert_eq!((guest.bus.writes[0].0.retired, guest.bus.writes[0].0.pa), (2, RAM_TOP + 0x104));
+        let run = guest.run(100);
+        assert_eq!(run, Run { retired: 1, stop: Stop::Posted });
+        assert_eq!(guest.bus.writes.len(), 3, "a pair is two accesses");
+        assert_eq!(guest.bus.writes[2].0.pa, RAM_TOP + 0x110);
+    }
+}

@@ -1,0 +1,79 @@
+//! What the tests of this crate run guests on.
+
+use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
+use crate::core::{Config, Core, Run};
+use std::sync::Arc;
+use tayberry_ram::GuestRam;
+
+/// Where test programs start.
+pub(crate) const START: u64 = 0x8_0000;
+/// Where RAM ends and the recording device begins.
+pub(crate) const RAM_TOP: u64 = 0x40_0000;
+
+/// A bus with one device that gives its address back and records writes.
+#[derive(Debug, Default)]
+pub(crate) struct TestBus {
+    pub(crate) reads: Vec<Access>,
+    pub(crate) writes: Vec<(Access, u64)>,
+    pub(crate) broadcasts: Vec<Maintenance>,
+    /// Device writes are posted.
+    pub(crate) post: bool,
+}
+
+impl Bus for TestBus {
+    fn read(&mut self, at: Access) -> u64 {
+        self.reads.push(at);
+        at.pa & (u64::MAX >> (64 - 8 * u32::from(at.size)))
+    }
+
+    fn write(&mut self, at: Access, value: u64) -> Posted {
+        self.writes.push((at, value));
+        if self.post { Posted::Exit } else { Posted::Done }
+    }
+
+    fn counter(&mut self, retired: u64) -> u64 {
+        retired
+    }
+
+    fn set_timer(&mut self, _: Timer, _: u32, _: u64) {}
+
+    fn interrupts(&mut self, _: u64) -> Lines {
+        Lines::default()
+    }
+
+    fn send_event(&mut self) {}
+
+    fn broadcast(&mut self, what: Maintenance) {
+        self.broadcasts.push(what);
+    }
+}
+
+/// A core with RAM and the bus.
+pub(crate) struct Guest {
+    pub(crate) core: Core,
+    pub(crate) bus: TestBus,
+    pub(crate) ram: Arc<GuestRam>,
+}
+
+impl Guest {
+    /// With `words` at [`START`], and the program counter there.
+    pub(crate) fn new(words: &[u32]) -> Self {
+        let ram = Arc::new(GuestRam::new(RAM_TOP).expect("4 MiB"));
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default() });
+        core.pc = START;
+        let guest = Self { core, bus: TestBus::default(), ram };
+        guest.write(START, words);
+        guest
+    }
+
+    /// Puts words into RAM, as a device does.
+    pub(crate) fn write(&self, at: u64, words: &[u32]) {
+        for (at, &word) in (at..).step_by(4).zip(words) {
+            self.ram.write_u32(at, word).expect("in RAM");
+        }
+    }
+
+    pub(crate) fn run(&mut self, budget: u64) -> Run {
+        self.core.run(&mut self.bus, budget)
+    }
+}

@@ -1,0 +1,289 @@
+//! The `Execute` phase: which cores run, for how long, on which threads.
+//!
+//! Realtime: all ready cores run a slice in parallel; the slice ends at the next deadline. Deterministic: one core a tick, the one whose own
+//! time is furthest behind, so that the interleaving is a function of the guest alone.
+
+use crate::attention::Attention;
+use crate::builder::{Deadlines, MachineClock};
+use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::cpu::{Processor, Slice, SliceEnd};
+use crate::stats::Stats;
+use bevy_ecs::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Longest slice in realtime, nanoseconds: bounds how late input and stop requests are seen.
+const SLICE_NS: u64 = 1_000_000;
+/// Longest slice while cores poll for each other's stores, or share host threads.
+const SHORT_SLICE_NS: u64 = 100_000;
+/// Shortest slice, instructions: a deadline that is (nearly) due does not stall the machine.
+const MIN_BUDGET: u64 = 1_000;
+/// How far (in nanoseconds, which are instructions) a deterministic core may run ahead of the others.
+const QUANTUM_NS: u64 = 5_000;
+/// Longest deterministic slice of a core that runs alone.
+const LONE_BUDGET: u64 = 1_000_000;
+/// Guest time that passes for a deterministic core between two looks at a polled location.
+const POLL_NS: u64 = 500;
+/// Looks at a polled location within one realtime slice.
+const POLL_SPINS: u32 = 64;
+
+/// What a core is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum CoreState {
+    Ready,
+    /// Waits for a store by another core: looks again every tick.
+    Polling,
+    Waiting,
+    Lost(String),
+}
+
+/// A core in the world.
+#[derive(Component)]
+pub struct CoreSlot {
+    id: usize,
+    processor: Box<dyn Processor>,
+    state: CoreState,
+    /// Deterministic: the core's own time.
+    local: GuestTime,
+}
+
+impl CoreSlot {
+    pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
+        Self { id, processor, state: CoreState::Ready, local: GuestTime(0) }
+    }
+
+    fn runnable(&self) -> bool {
+        matches!(self.state, CoreState::Ready | CoreState::Polling)
+    }
+
+    /// Runs one slice and books it. Returns the instructions retired.
+    fn run(&mut self, budget: u64, stats: &Stats) -> u64 {
+        let Slice { retired, end } = self.processor.run(budget);
+        self.state = match end {
+            SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
+            SliceEnd::Wait { poll: true } => CoreState::Polling,
+            SliceEnd::Wait { poll: false } => CoreState::Waiting,
+            SliceEnd::Lost(reason) => {
+                tracing::warn!(target: "exceptions", "core {} is lost: {reason}", self.id);
+                CoreState::Lost(format!("core {}: {reason}", self.id))
+            }
+        };
+        stats.instructions[self.id].add(retired);
+        retired
+    }
+
+    /// Realtime, beside other running cores: a core that polls looks again a few times before it gives its thread away.
+    fn run_beside_others(&mut self, budget: u64, stats: &Stats, bell: &std::sync::atomic::AtomicU32) -> u64 {
+        let mut retired = self.run(budget, stats);
+        for _ in 0..POLL_SPINS {
+            let rung = bell.load(std::sync::atomic::Ordering::Relaxed) & crate::attention::STOP != 0;
+            if self.state != CoreState::Polling || rung || retired >= budget {
+                break;
+            }
+            (0..64).for_each(|_| std::hint::spin_loop());
+            retired += self.run(budget - retired, stats);
+        }
+        retired
+    }
+}
+
+/// What the last `Execute` found, for the machine's loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Cores ran.
+    Busy,
+    /// Nothing to run before the time given, if any.
+    Idle(Option<GuestTime>),
+    /// Cores look for each other's stores, and nothing else runs.
+    Polling,
+    /// Nothing can ever run again, and why.
+    Dead(String),
+}
+
+/// State of the `Execute` phase.
+#[derive(Resource)]
+pub(crate) struct Executor {
+    pool: Option<ThreadPool>,
+    /// Guest instructions in 1024 nanoseconds of a host thread: a running mean.
+    rate: u64,
+    /// Which core starts first: rotates, so that with more cores than threads nobody starves.
+    turn: usize,
+    /// Instructions that may still retire.
+    pub allowance: u64,
+    pub activity: Activity,
+    /// Deterministic: the due deadline that the last tick left to the `Signal` phase.
+    yielded_to: Option<GuestTime>,
+}
+
+impl Executor {
+    pub fn new() -> Self {
+        Self { pool: None, rate: 256, turn: 0, allowance: u64::MAX, activity: Activity::Busy, yielded_to: None }
+    }
+
+    /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
+    fn pool(&mut self, cores: usize) -> &ThreadPool {
+        self.pool.get_or_insert_with(|| {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cores);
+            let build = |own: bool| {
+                let name = |index| format!("tayberry-core-{index}");
+                let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+                if own { builder.use_current_thread().build() } else { builder.build() }
+            };
+            build(true).or_else(|_| build(false)).expect("the host can start threads")
+        })
+    }
+}
+
+/// Threads and bells that a slice needs.
+#[derive(Resource, Clone)]
+pub(crate) struct SliceParts {
+    pub attention: Arc<Attention>,
+    pub stats: Arc<Stats>,
+}
+
+/// The system of the `Execute` phase.
+pub(crate) fn execute(
+    mut slots: Query<&mut CoreSlot>,
+    mut executor: ResMut<Executor>,
+    clock: Res<MachineClock>,
+    deadlines: Res<Deadlines>,
+    parts: Res<SliceParts>,
+) {
+    parts.attention.clear_stops();
+    let mut slots: Vec<Mut<CoreSlot>> = slots.iter_mut().collect();
+    let next = deadlines.0.iter().filter_map(|deadline| deadline.get()).min();
+    let clock = &*clock.0;
+    executor.activity = match clock.mode() {
+        ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
+        ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
+    };
+    parts.stats.guest_ns.set(clock.now().0);
+    parts.stats.ticks.add(1);
+}
+
+/// Nothing runs: idle, or dead if a core was lost and nothing is left that could wake the others.
+fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
+    let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason) = &slot.state { Some(reason) } else { None });
+    match lost {
+        Some(reason) if next.is_none() => Activity::Dead(reason.clone()),
+        _ => Activity::Idle(next),
+    }
+}
+
+fn execute_realtime(
+    slots: &mut [Mut<CoreSlot>],
+    executor: &mut Executor,
+    clock: &Clock,
+    next: Option<GuestTime>,
+    parts: &SliceParts,
+) -> Activity {
+    for slot in slots.iter_mut() {
+        if slot.state == CoreState::Waiting && slot.processor.wakes() {
+            slot.state = CoreState::Ready;
+        }
+    }
+    let ready = slots.iter().filter(|slot| slot.runnable()).count();
+    let polling = slots.iter().filter(|slot| slot.state == CoreState::Polling).count();
+    if ready == 0 {
+        return idle(slots, next);
+    }
+    let threads = if ready > 1 { executor.pool(slots.len()).current_num_threads() } else { 1 };
+    let longest = if polling > 0 || ready > threads { SHORT_SLICE_NS } else { SLICE_NS };
+    let slice_ns = next.map_or(longest, |next| next.0.saturating_sub(clock.now().0).min(longest));
+    let budget = (slice_ns * executor.rate / 1024).max(MIN_BUDGET).min(executor.allowance.div_ceil(ready as u64));
+
+    let started = Instant::now();
+    let retired = if ready == 1 {
+        slots.iter_mut().find(|slot| slot.runnable()).map_or(0, |slot| slot.run(budget, &parts.stats))
+    } else {
+        run_parallel(slots, executor, budget, parts)
+    };
+    executor.allowance = executor.allowance.saturating_sub(retired);
+    let host_ns = started.elapsed().as_nanos() as u64;
+    if retired / ready as u64 > budget / 2 && host_ns > 10_000 {
+        // With more cores than threads the slice took as many rounds as it had to.
+        let rounds = ready.div_ceil(threads) as u64;
+        let measured = (retired / ready as u64).saturating_mul(1024) * rounds / host_ns;
+        executor.rate = (executor.rate * 7 + measured).div_ceil(8).clamp(8, 1 << 20);
+    }
+    if ready == polling && slots.iter().all(|slot| slot.state != CoreState::Ready) { Activity::Polling } else { Activity::Busy }
+}
+
+/// Runs all runnable cores on the pool, each for `budget`, and waits for them. Returns instructions retired.
+fn run_parallel(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, budget: u64, parts: &SliceParts) -> u64 {
+    executor.turn = (executor.turn + 1) % slots.len();
+    let turn = executor.turn;
+    let pool = executor.pool(slots.len());
+    let (first, last) = slots.split_at_mut(turn);
+    let retired = crate::stats::Counter::default();
+    pool.in_place_scope(|scope| {
+        for slot in last.iter_mut().chain(first).filter(|slot| slot.runnable()) {
+            let (retired, slot) = (&retired, &mut **slot);
+            scope.spawn(move |_| {
+                let bell = parts.attention.bell(slot.id);
+                retired.add(slot.run_beside_others(budget, &parts.stats, &bell));
+            });
+        }
+    });
+    retired.get()
+}
+
+fn execute_deterministic(
+    slots: &mut [Mut<CoreSlot>],
+    executor: &mut Executor,
+    clock: &Clock,
+    next: Option<GuestTime>,
+    parts: &SliceParts,
+) -> Activity {
+    wake_at(slots, clock, clock.now());
+    if !slots.iter().any(|slot| slot.runnable()) {
+        // Time in which all cores wait is skipped.
+        if let Some(next) = next.filter(|&next| next > clock.now()) {
+            clock.set_now(next);
+            wake_at(slots, clock, next);
+            return if slots.iter().any(|slot| slot.runnable()) { Activity::Busy } else { idle(slots, Some(next)) };
+        }
+        return idle(slots, next);
+    }
+    let Some(at) = (0..slots.len()).filter(|&at| slots[at].runnable()).min_by_key(|&at| (slots[at].local, at)) else {
+        return idle(slots, next);
+    };
+    let local = slots[at].local;
+    clock.set_now(local.max(clock.now()));
+    // What is due at this time happens first: the Signal phase of this tick does it.
+    if next.is_some_and(|next| next <= local) && executor.yielded_to != next {
+        executor.yielded_to = next;
+        return Activity::Busy;
+    }
+    executor.yielded_to = None;
+    let others = (0..slots.len()).filter(|&other| other != at && slots[other].runnable()).map(|other| slots[other].local).min();
+    let ahead = others.map_or(LONE_BUDGET, |other| (other.0 - local.0).saturating_add(QUANTUM_NS));
+    let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
+    let overdue = next.is_some_and(|next| next <= local);
+    let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) }.min(executor.allowance);
+
+    let slot = &mut slots[at];
+    clock.set_core_now(slot.id, local);
+    let retired = slot.run(budget, &parts.stats);
+    executor.allowance = executor.allowance.saturating_sub(retired);
+    slot.local = local.plus(match slot.state {
+        CoreState::Polling => retired + POLL_NS,
+        _ => retired.max(1),
+    });
+    let now = slots.iter().filter(|slot| slot.runnable()).map(|slot| slot.local).min();
+    // The last runner fell asleep: the machine's time is its time.
+    clock.set_now(now.unwrap_or(slots[at].local).max(clock.now()));
+    Activity::Busy
+}
+
+/// Deterministic: wakes the cores whose event has come at `now`.
+fn wake_at(slots: &mut [Mut<CoreSlot>], clock: &Clock, now: GuestTime) {
+    for slot in slots.iter_mut().filter(|slot| slot.state == CoreState::Waiting) {
+        clock.set_core_now(slot.id, slot.local.max(now));
+        if slot.processor.wakes() {
+            slot.local = slot.local.max(now);
+            slot.state = CoreState::Ready;
+        }
+    }
+}

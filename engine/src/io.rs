@@ -1,0 +1,199 @@
+//! What goes in and out between ticks: serial bytes, and frames in step with guest time.
+
+use crate::builder::MachineClock;
+use crate::clock::{ClockMode, Deadline, GuestTime};
+use crate::execute::{Activity, Executor};
+use crate::handle::{Channels, InStep, Input, Vsync};
+use crate::serial::{PORTS, SerialWire};
+use bevy_ecs::prelude::*;
+use std::sync::Arc;
+
+/// The machine's ends of the frontends' channels.
+#[derive(Resource, Clone)]
+pub(crate) struct ChannelsRes(pub Arc<Channels>);
+
+/// The far ends of the serial wires.
+#[derive(Resource)]
+pub(crate) struct SerialLines {
+    wires: [SerialWire; PORTS],
+    scratch: Vec<u8>,
+}
+
+impl SerialLines {
+    pub fn new(wires: [SerialWire; PORTS]) -> Self {
+        Self { wires, scratch: Vec::new() }
+    }
+}
+
+/// Looks for a text in what the guest prints on any port.
+#[derive(Resource, Default)]
+pub(crate) struct Until {
+    text: Vec<u8>,
+    /// The last bytes of each port, one less than the text is long.
+    tails: [Vec<u8>; PORTS],
+    matched: bool,
+}
+
+impl Until {
+    pub fn set(&mut self, text: Option<&[u8]>) {
+        self.text = text.unwrap_or_default().to_vec();
+    }
+
+    pub fn matched(&self) -> bool {
+        self.matched
+    }
+
+    /// Feeds what a port printed. Bytes after the match are cut off: the run ends with the text.
+    fn feed(&mut self, port: usize, bytes: &mut Vec<u8>) {
+        if self.text.is_empty() || self.matched {
+            return;
+        }
+        let tail = &mut self.tails[port];
+        let old = tail.len();
+        tail.extend_from_slice(bytes);
+        if let Some(at) = tail.windows(self.text.len()).position(|window| window == self.text) {
+            self.matched = true;
+            bytes.truncate(at + self.text.len() - old);
+        }
+        let keep = (self.text.len() - 1).min(tail.len());
+        tail.drain(..tail.len() - keep);
+    }
+}
+
+/// `Input`: what frontends sent goes onto the wires.
+pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>) {
+    let Some(channels) = channels else { return };
+    for Input::Serial { port, bytes } in channels.0.input.try_iter() {
+        if let Some(wire) = lines.wires.get(port) {
+            bytes.into_iter().for_each(|byte| wire.feed(byte));
+        }
+    }
+}
+
+/// `Publish`: what the guest printed goes to the frontends.
+pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<Until>, channels: Option<Res<ChannelsRes>>) {
+    let SerialLines { wires, scratch } = &mut *lines;
+    for (port, wire) in wires.iter().enumerate() {
+        scratch.clear();
+        wire.drain(scratch);
+        if scratch.is_empty() {
+            continue;
+        }
+        until.feed(port, scratch);
+        if let Some(channels) = &channels {
+            let _ = channels.0.serial[port].send(scratch.clone());
+        }
+    }
+}
+
+/// Period of the vertical sync in nanoseconds: 60 Hz.
+pub const VSYNC_NS: u64 = 16_666_667;
+
+/// Whether a frontend keeps step with guest time.
+enum Step {
+    /// Not asked yet: the first tick does.
+    Unknown,
+    /// One does.
+    With(InStep),
+    /// None does, or it is gone.
+    Free,
+}
+
+/// Keeps a frontend in step with guest time.
+#[derive(Resource)]
+pub(crate) struct FramePacer {
+    deadline: Deadline,
+    step: Step,
+}
+
+impl FramePacer {
+    pub fn new() -> Self {
+        Self { deadline: Deadline::default(), step: Step::Unknown }
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        self.deadline.clone()
+    }
+
+    /// The next vertical sync after `now`, on the grid of all.
+    fn beat(now: GuestTime) -> GuestTime {
+        GuestTime(now.0 / VSYNC_NS * VSYNC_NS).plus(VSYNC_NS)
+    }
+
+    /// Looks for a frontend once. Realtime machines wait for nobody.
+    fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
+        let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
+        self.step = frontend.map_or(Step::Free, Step::With);
+        if matches!(self.step, Step::With(_)) {
+            self.deadline.set(Some(Self::beat(now)));
+        }
+    }
+
+    /// Offers a frame and waits until it is drawn.
+    fn offer(&mut self, now: GuestTime) {
+        let Step::With((vsync, done)) = &self.step else { return };
+        if vsync.send(Vsync { guest_ns: now.0 }).is_err() || done.recv().is_err() {
+            self.step = Step::Free;
+            self.deadline.set(None);
+        }
+    }
+}
+
+/// `Publish`: at a guest-time vertical sync the machine waits for a frontend that keeps step.
+pub(crate) fn keep_step(
+    mut pacer: ResMut<FramePacer>,
+    executor: Res<Executor>,
+    clock: Res<MachineClock>,
+    channels: Option<Res<ChannelsRes>>,
+) {
+    if matches!(pacer.step, Step::Free) {
+        return;
+    }
+    let now = clock.now();
+    if matches!(pacer.step, Step::Unknown) {
+        pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now);
+        return;
+    }
+    let Some(beat) = pacer.deadline.get() else {
+        // Was asleep; the first busy tick starts the beat again.
+        if executor.activity == Activity::Busy {
+            pacer.deadline.set(Some(FramePacer::beat(now)));
+        }
+        return;
+    };
+    if now < beat {
+        return;
+    }
+    // An idle machine with nothing to come but vertical syncs sleeps after one last frame.
+    let asleep = executor.activity == Activity::Idle(Some(beat));
+    pacer.deadline.set((!asleep).then(|| FramePacer::beat(now)));
+    pacer.offer(beat);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_matches_across_pieces_and_cuts_what_follows() {
+        let mut until = Until::default();
+        until.set(Some(b"done"));
+        let mut first = b"xxdo".to_vec();
+        until.feed(0, &mut first);
+        let mut other = b"ne".to_vec();
+        until.feed(1, &mut other);
+        assert!(!until.matched(), "ports are looked at one by one");
+        let mut second = b"ne, and more".to_vec();
+        until.feed(0, &mut second);
+        assert!(until.matched());
+        assert_eq!(second, b"ne");
+    }
+
+    #[test]
+    fn no_text_never_matches() {
+        let mut until = Until::default();
+        until.set(None);
+        until.feed(0, &mut b"anything".to_vec());
+        assert!(!until.matched());
+    }
+}

@@ -1,0 +1,195 @@
+//! A machine of scripted processors: scheduling, time, serial lines, limits, resets and a frontend, with no real device.
+
+use crossbeam::channel::RecvTimeoutError;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tayberry_engine::builder::MachineBuilder;
+use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
+use tayberry_engine::handle::{ExitReason, Limits, MachineEvent, MachineHandle, Shared};
+use tayberry_engine::machine::{Machine, Running, prepare};
+use tayberry_engine::power::PowerRequest;
+use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam};
+
+/// A processor made of two closures.
+struct Scripted<R, W>(R, W);
+
+impl<R, W> Processor for Scripted<R, W>
+where
+    R: FnMut(u64) -> Slice + Send + Sync + 'static,
+    W: FnMut() -> bool + Send + Sync + 'static,
+{
+    fn run(&mut self, budget: u64) -> Slice {
+        (self.0)(budget)
+    }
+    fn wakes(&mut self) -> bool {
+        (self.1)()
+    }
+}
+
+fn spent(retired: u64) -> Slice {
+    Slice { retired, end: SliceEnd::Spent }
+}
+
+fn asleep() -> Slice {
+    Slice { retired: 1, end: SliceEnd::Wait { poll: false } }
+}
+
+fn start(mode: ClockMode, limits: Limits, mut board: impl FnMut(&mut MachineBuilder) + Send + 'static) -> (MachineHandle, Running) {
+    let (handle, starter) = prepare();
+    let build = move |shared: Arc<Shared>| -> Result<Machine, Infallible> {
+        let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
+        let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(mode)), 4, shared);
+        board(&mut builder);
+        Ok(builder.build())
+    };
+    let running = starter.start(limits, build).unwrap_or_else(|never| match never {});
+    (handle, running)
+}
+
+#[test]
+fn deterministic_instruction_limits_are_exact() {
+    let limits = Limits { max_instructions: Some(1_000_003), ..Limits::default() };
+    let (handle, running) = start(ClockMode::Deterministic, limits, |machine| {
+        machine.add_core(|_| Box::new(Scripted(spent, || false)));
+        machine.add_core(|_| Box::new(Scripted(spent, || false)));
+    });
+    assert_eq!(running.join(), ExitReason::MaxInstructions);
+    assert_eq!(handle.stats.total_instructions(), 1_000_003);
+    let (a, b) = (handle.stats.instructions[0].get(), handle.stats.instructions[1].get());
+    assert!(a.abs_diff(b) <= 5_000, "the cores' times stay together: {a} {b}");
+    assert_eq!(handle.events.try_iter().last(), Some(MachineEvent::Exited(ExitReason::MaxInstructions)));
+}
+
+#[test]
+fn idle_deterministic_time_jumps_to_the_deadline() {
+    let (handle, running) = start(ClockMode::Deterministic, Limits::default(), |machine| {
+        let deadline: Deadline = machine.deadline();
+        let clock = machine.clock();
+        let power = machine.power();
+        deadline.set(Some(tayberry_engine::GuestTime(3_600_000_000_000)));
+        machine.add_core(move |_| {
+            let wakes = move || clock.core_now(0, 0).0 >= 3_600_000_000_000;
+            let mut first = true;
+            let run = move |_| {
+                if !std::mem::take(&mut first) {
+                    power.request(PowerRequest::Off);
+                }
+                asleep()
+            };
+            Box::new(Scripted(run, wakes))
+        });
+    });
+    assert_eq!(running.join(), ExitReason::PowerOff);
+    assert_eq!(handle.stats.guest_ns.get() / 1_000_000_000, 3_600, "an hour of guest time");
+}
+
+#[test]
+fn serial_bytes_flow_both_ways_and_until_ends_the_run() {
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        let limits = Limits { until: Some(b"pong".to_vec()), timeout: Some(Duration::from_secs(20)), ..Limits::default() };
+        let (handle, running) = start(mode, limits, |machine| {
+            let wire = machine.serial_wire(0);
+            machine.add_core(move |_| {
+                let listen = wire.clone();
+                let run = move |_| {
+                    while let Some(byte) = wire.receive() {
+                        wire.send(if byte == b'i' { b'o' } else { byte });
+                    }
+                    asleep()
+                };
+                Box::new(Scripted(run, move || listen.has_input()))
+            });
+        });
+        handle.control.type_serial(0, *b"-ping-");
+        assert_eq!(running.join(), ExitReason::Until);
+        assert_eq!(handle.serial[0].try_iter().flatten().collect::<Vec<_>>(), b"-pong", "bytes after the text are cut off");
+    }
+}
+
+#[test]
+fn a_machine_whose_cores_are_lost_ends_and_says_why() {
+    let (_, running) = start(ClockMode::Realtime, Limits::default(), |machine| {
+        machine.add_core(|_| Box::new(Scripted(|_| Slice { retired: 0, end: SliceEnd::Lost("nowhere to go".into()) }, || false)));
+        machine.add_core(|_| Box::new(Scripted(|_| asleep(), || false)));
+    });
+    assert_eq!(running.join(), ExitReason::Lost("core 0: nowhere to go".into()));
+}
+
+#[test]
+fn resets_build_a_new_machine_behind_the_same_handle() {
+    let cycles = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&cycles);
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), move |machine| {
+        let cycle = counter.fetch_add(1, Ordering::Relaxed);
+        let power = machine.power();
+        machine.add_core(move |_| {
+            let run = move |_| {
+                power.request(if cycle < 3 { PowerRequest::Reset } else { PowerRequest::Exit(7) });
+                asleep()
+            };
+            Box::new(Scripted(run, || false))
+        });
+    });
+    assert_eq!(running.join(), ExitReason::GuestExit(7));
+    assert_eq!(cycles.load(Ordering::Relaxed), 4);
+    assert_eq!(handle.events.try_iter().filter(|event| *event == MachineEvent::Reset).count(), 3);
+    assert!(handle.has_ended());
+}
+
+#[test]
+fn pause_stops_instructions_and_time() {
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), |machine| {
+        machine.add_core(|_| Box::new(Scripted(spent, || false)));
+    });
+    handle.control.set_paused(true);
+    std::thread::sleep(Duration::from_millis(30));
+    let before = handle.stats.total_instructions();
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(handle.stats.total_instructions(), before);
+    handle.control.set_paused(false);
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(handle.stats.total_instructions() > before);
+    handle.control.stop();
+    assert_eq!(running.join(), ExitReason::Stopped);
+}
+
+#[test]
+fn a_frontend_in_step_sees_every_vertical_sync_once() {
+    let (handle, starter) = prepare();
+    let frames = handle.frame_clock();
+    let build = |shared: Arc<Shared>| -> Result<Machine, Infallible> {
+        let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
+        let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(ClockMode::Deterministic)), 1, shared);
+        builder.add_core(|_| Box::new(Scripted(spent, || false)));
+        Ok(builder.build())
+    };
+    let limits = Limits { max_instructions: Some(100_000_000), ..Limits::default() };
+    let running = starter.start(limits, build).unwrap_or_else(|never| match never {});
+    let mut times = Vec::new();
+    loop {
+        match frames.vsync.recv_timeout(Duration::from_secs(20)) {
+            Ok(vsync) => times.push(vsync.guest_ns),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("no vertical sync"),
+        }
+        frames.done();
+    }
+    assert_eq!(running.join(), ExitReason::MaxInstructions);
+    assert_eq!(times, (1..=5).map(|n| n * 16_666_667).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_idle_machine_costs_next_to_nothing() {
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), |machine| {
+        for _ in 0..4 {
+            machine.add_core(|_| Box::new(Scripted(|_| asleep(), || false)));
+        }
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let ticks = handle.stats.ticks.get();
+    handle.control.stop();
+    running.join();
+    assert!(ticks < 40, "{ticks} ticks in half a second");
+}
