@@ -1,8 +1,8 @@
 //! How cores call each other: interrupts between cores and SEV.
 //!
 //! # Orderings
-//! A core that is about to wait says so ([`Bells::waits`]) and then looks at its doorbell; a core that sends an event rings and then looks whether anybody
-//! waits. Both with a `SeqCst` fence in between, so at least one of the two notices the other.
+//! A core that is about to wait says so ([`Bells::waits`]) and then looks at its doorbell and its interrupt lines; a core that changes them rings and then
+//! looks whether anybody waits. Both with a `SeqCst` fence in between, so at least one of the two notices the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -45,31 +45,27 @@ impl Bells {
 
     /// All cores look at their interrupt lines again.
     pub fn look_all(&self) {
-        self.ring_all(LOOK);
+        self.attention.ring_all(LOOK);
+        self.stop_for_waiters();
     }
 
-    /// SEV: all cores get an event.
-    pub fn event(&self) {
-        self.ring_all(doorbell::EVENT);
+    /// SEV by `core`: all others get an event. It has set its own event register itself.
+    pub fn event(&self, core: usize) {
+        self.attention.ring_others(core, doorbell::EVENT);
+        self.stop_for_waiters();
     }
 
-    fn ring_all(&self, bits: u32) {
-        self.attention.ring_all(bits);
+    fn stop_for_waiters(&self) {
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) != 0 {
             self.attention.stop_all();
         }
     }
 
-    /// `core` is about to wait. False if it was called meanwhile and must not.
-    pub fn waits(&self, core: usize) -> bool {
+    /// `core` is about to wait. It must look for what it waits for once more after this.
+    pub fn waits(&self, core: usize) {
         self.waiting.fetch_or(1 << core, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let called = self.attention.get(core).is_some_and(|bell| bell.load(Ordering::Relaxed) & (LOOK | doorbell::EVENT) != 0);
-        if called {
-            self.runs(core);
-        }
-        !called
     }
 
     /// `core` runs again.
@@ -93,13 +89,13 @@ mod tests {
     fn an_event_stops_slices_only_where_somebody_waits() {
         let attention = Arc::new(Attention::new(2));
         let bells = Bells::new(Arc::clone(&attention));
-        bells.event();
-        assert_eq!(attention.bell(0).swap(0, Ordering::Relaxed), doorbell::EVENT);
-        assert!(!bells.waits(1), "the event came first");
+        bells.event(0);
+        assert_eq!(attention.bell(0).load(Ordering::Relaxed), 0, "its own event register is its own affair");
+        bells.waits(1);
+        assert!(bells.has_event(1), "the event came first");
         attention.bell(1).store(0, Ordering::Relaxed);
-        assert!(bells.waits(1));
-        bells.event();
-        assert_eq!(attention.bell(0).swap(0, Ordering::Relaxed), doorbell::EVENT | STOP);
+        bells.event(0);
+        assert_eq!(attention.bell(0).swap(0, Ordering::Relaxed), STOP);
         assert!(bells.has_event(1));
         bells.runs(1);
         bells.look(0);

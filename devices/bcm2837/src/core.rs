@@ -94,7 +94,7 @@ impl Bus for Soc {
     }
 
     fn send_event(&mut self) {
-        self.bells.event();
+        self.bells.event(self.id);
     }
 
     fn broadcast(&mut self, what: Maintenance) {
@@ -107,17 +107,31 @@ impl Bus for Soc {
     }
 }
 
+/// What a core waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// WFI.
+    Interrupt,
+    /// WFE.
+    Event,
+}
+
 /// A Cortex-A53 as the engine runs it.
 pub struct A64Processor {
     core: Core,
     soc: Soc,
+    waits_for: Wait,
 }
 
 impl A64Processor {
     fn new(parts: &CoreParts, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
         let bell = parts.attention.bell(parts.id);
-        let config =
-            Config { id: parts.id as u8, ram: Arc::clone(&parts.ram), ram_top: PERIPHERALS.min(parts.ram.len()), doorbell: Arc::clone(&bell) };
+        let config = Config {
+            id: parts.id as u8,
+            ram: Arc::clone(&parts.ram),
+            ram_top: PERIPHERALS.min(parts.ram.len()),
+            doorbell: Arc::clone(&bell),
+        };
         let soc = Soc {
             id: parts.id,
             bus: Arc::clone(&parts.bus),
@@ -129,12 +143,20 @@ impl A64Processor {
             slice_end: GuestTime(0),
             retired: 0,
         };
-        Self { core: Core::new(config), soc }
+        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt }
+    }
+
+    /// True if what the core waits for has come.
+    fn is_called(&self, retired: u64) -> bool {
+        let lines = self.soc.lines(retired);
+        lines.irq || lines.fiq || (self.waits_for == Wait::Event && self.soc.bells.has_event(self.soc.id))
     }
 
     /// The core waits, unless it was called while it made up its mind.
-    fn wait(&self, poll: bool) -> SliceEnd {
-        if poll || !self.soc.bells.waits(self.soc.id) { SliceEnd::Wait { poll: true } } else { SliceEnd::Wait { poll: false } }
+    fn wait(&mut self, what: Wait, retired: u64) -> SliceEnd {
+        self.waits_for = what;
+        self.soc.bells.waits(self.soc.id);
+        if self.is_called(retired) { SliceEnd::Yield } else { SliceEnd::Wait { poll: false } }
     }
 }
 
@@ -153,16 +175,16 @@ impl Processor for A64Processor {
                 self.soc.bells.attention().ring_others(self.soc.id, STOP);
                 SliceEnd::Yield
             }
-            Stop::Wfi => self.wait(false),
-            Stop::Wfe { armed } => self.wait(armed),
+            Stop::Wfi => self.wait(Wait::Interrupt, run.retired),
+            Stop::Wfe { armed: false } => self.wait(Wait::Event, run.retired),
+            Stop::Wfe { armed: true } => SliceEnd::Wait { poll: true },
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
         Slice { retired: run.retired, end }
     }
 
     fn wakes(&mut self) -> bool {
-        let lines = self.soc.lines(0);
-        lines.irq || lines.fiq || self.soc.bells.has_event(self.soc.id)
+        self.is_called(0)
     }
 }
 
