@@ -2,13 +2,14 @@
 
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
-use crate::boot::BootImage;
+use crate::boot::{ARM_MEMORY, BootImage};
 use crate::core::CoresPlugin;
 use crate::device_tree::TreeError;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::pl011::Pl011Plugin;
+use crate::property::MailboxPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use std::sync::Arc;
 use tayberry_engine::handle::Shared;
@@ -18,6 +19,10 @@ use thiserror::Error;
 
 /// Bytes of RAM: the address space up to the ARM-local peripherals. The peripherals hide the last 16 MiB from the cores.
 const RAM_BYTES: u64 = 1 << 30;
+
+/// Command line that the firmware has for a kernel when the user gives none.
+const DEFAULT_COMMAND_LINE: &str = "coherent_pool=1M bcm2708_fb.fbwidth=1024 bcm2708_fb.fbheight=768 bcm2708_fb.fbswap=1 \
+     vc_mem.mem_base=0x3ec00000 vc_mem.mem_size=0x40000000 console=ttyAMA0,115200 console=tty1 root=/dev/mmcblk0p2 rootfstype=ext4 rootwait";
 
 /// Why a board cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -66,6 +71,7 @@ impl Default for BoardOptions {
 #[derive(Clone, Debug)]
 pub struct Raspi3b {
     image: BootImage,
+    command_line: String,
     cores: usize,
     mode: ClockMode,
 }
@@ -81,6 +87,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
         Box::new(Pl011Plugin),
+        Box::new(MailboxPlugin { command_line: board.command_line.clone(), arm_memory: ARM_MEMORY, ..MailboxPlugin::default() }),
     ]
 }
 
@@ -93,7 +100,9 @@ impl Raspi3b {
         if !(1..=local_controller::CORES).contains(&options.cores) {
             return Err(BoardError::Cores(options.cores));
         }
-        Ok(Self { image: BootImage::new(&options)?, cores: options.cores, mode: options.mode })
+        let image = BootImage::new(&options)?;
+        let command_line = options.append.unwrap_or_else(|| DEFAULT_COMMAND_LINE.into());
+        Ok(Self { image, command_line, cores: options.cores, mode: options.mode })
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.

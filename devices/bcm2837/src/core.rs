@@ -146,10 +146,13 @@ impl A64Processor {
         Self { core: Core::new(config), soc, waits_for: Wait::Interrupt }
     }
 
-    /// True if what the core waits for has come.
+    /// True if what the core waits for has come. WFI ends on any pending interrupt, WFE on those that the core would take.
     fn is_called(&self, retired: u64) -> bool {
         let lines = self.soc.lines(retired);
-        lines.irq || lines.fiq || (self.waits_for == Wait::Event && self.soc.bells.has_event(self.soc.id))
+        match self.waits_for {
+            Wait::Interrupt => self.core.wakes(lines),
+            Wait::Event => self.soc.bells.has_event(self.soc.id) || self.core.interrupt_pending(lines).is_some(),
+        }
     }
 
     /// The core waits, unless it was called while it made up its mind.

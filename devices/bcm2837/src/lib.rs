@@ -9,11 +9,14 @@ pub mod board;
 pub mod boot;
 pub mod core;
 pub mod device_tree;
+pub mod framebuffer;
 pub mod generic_timer;
 pub mod image;
 pub mod irq;
 pub mod local_controller;
+pub mod mailbox;
 pub mod pl011;
+pub mod property;
 pub mod system_timer;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
