@@ -12,10 +12,12 @@ pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+pub mod fp;
 mod int;
 pub mod mem;
 pub mod mmu;
 mod run;
+pub mod simd;
 pub mod sysreg;
 pub mod system;
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Core {
     /// Stage 1 of the regime that `el` runs in.
     pub(super) fn stage1(&self, va: u64, kind: Kind, el: u8) -> Result<Translation, Fault> {
         if !self.stage1_enabled(el) {
-            return self.flat(va, kind, el);
+            return self.flat(va, el);
         }
         let half = self.half(va, el)?;
         let leaf = self.walk(va, el, &half)?;
@@ -61,13 +61,14 @@ impl Core {
         !overridden && self.sctlr_of(el) & sctlr::M != 0
     }
 
-    /// Stage 1 is off: addresses pass through, data is Device memory and instructions are Normal (ARM ARM D5.2.9).
-    fn flat(&self, va: u64, kind: Kind, el: u8) -> Result<Translation, Fault> {
+    /// Stage 1 is off: addresses pass through, and data is Device memory (ARM ARM D5.2.9). Instructions are Normal, but nothing asks that of a
+    /// fetch, and a result serves fetches and data alike.
+    fn flat(&self, va: u64, el: u8) -> Result<Translation, Fault> {
         let pa = if self.ignores_tag(va, el) { va & (u64::MAX >> 8) } else { va };
         if pa >> PA_BITS != 0 {
             return Err(Fault::new(Status::AddressSize, 0));
         }
-        let normal = kind == Kind::Execute || el < 2 && self.hcr() & hcr::DC != 0;
+        let normal = el < 2 && self.hcr() & hcr::DC != 0;
         Ok(Translation {
             pa,
             device: !normal,

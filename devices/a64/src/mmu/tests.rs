@@ -213,7 +213,7 @@ fn with_the_mmu_off_data_is_device_memory() {
         let data = bench.walk(0x1234_5678, Kind::Read, el).expect("flat");
         assert_eq!((data.pa, data.device, data.read, data.write), (0x1234_5678, true, true, true));
         let code = bench.walk(0x1234_5678, Kind::Execute, el).expect("flat");
-        assert_eq!((code.pa, code.device, code.execute), (0x1234_5678, false, true));
+        assert_eq!((code.pa, code.execute), (0x1234_5678, true));
         assert_eq!(bench.walk(1 << 40, Kind::Write, el), Err((Class::DataAbort, 0x40)), "address size, level 0");
     }
 }
