@@ -1,5 +1,6 @@
 //! Exceptions: what handlers raise, and how a core takes and returns from them (ARM ARM D1.10 to D1.14).
 
+mod handoff;
 mod interrupt;
 mod leave;
 #[cfg(test)]

@@ -246,6 +246,17 @@ fn eret_restores_state_and_is_an_event() {
 }
 
 #[test]
+fn the_firmware_hands_over_in_el2() {
+    let mut bench = Bench::reset();
+    bench.core.enter_kernel(0x8_0000);
+    assert_eq!((bench.core.el, bench.core.spsel, bench.core.daif, bench.core.pc), (2, true, 0xf, 0x8_0000));
+    assert_eq!((bench.mrs(Reg::CNTFRQ_EL0), bench.mrs(Reg::CPUECTLR_EL1)), (Ok(19_200_000), Ok(0x40)));
+    assert_eq!(bench.core.fp_trap(), None);
+    assert_eq!(bench.execute(SMC), Flow::Fault);
+    assert_eq!((bench.core.el, bench.core.sys[Reg::ESR_EL2] >> 26), (2, 0), "SMC is undefined");
+}
+
+#[test]
 fn illegal_returns_stay_and_raise_illegal_state() {
     // Reserved mode, EL0 with SPSel, EL1 with TGE, EL2 while Secure, EL1 as AArch64 while it is AArch32.
     let cases: &[(u64, u64, u64)] = &[

@@ -39,7 +39,7 @@ impl Core {
     /// Stage 1 of the regime that `el` runs in.
     pub(super) fn stage1(&self, va: u64, kind: Kind, el: u8) -> Result<Translation, Fault> {
         if !self.stage1_enabled(el) {
-            return self.flat(va, kind, el);
+            return self.flat(va, el);
         }
         let half = self.half(va, el)?;
         let leaf = self.walk(va, el, &half)?;
@@ -61,13 +61,14 @@ impl Core {
         !overridden && self.sctlr_of(el) & sctlr::M != 0
     }
 
-    /// Stage 1 is off: addresses pass through, data is Device memory and instructions are Normal (ARM ARM D5.2.9).
-    fn flat(&self, va: u64, kind: Kind, el: u8) -> Result<Translation, Fault> {
+    /// Stage 1 is off: addresses pass through, and data is Device memory (ARM ARM D5.2.9). Instructions are Normal, but nothing asks that of a
+    /// fetch, and a result serves fetches and data alike.
+    fn flat(&self, va: u64, el: u8) -> Result<Translation, Fault> {
         let pa = if self.ignores_tag(va, el) { va & (u64::MAX >> 8) } else { va };
         if pa >> PA_BITS != 0 {
             return Err(Fault::new(Status::AddressSize, 0));
         }
-        let normal = kind == Kind::Execute || el < 2 && self.hcr() & hcr::DC != 0;
+        let normal = el < 2 && self.hcr() & hcr::DC != 0;
         Ok(Translation {
             pa,
             device: !normal,
@@ -188,11 +189,11 @@ impl Core {
         if el == 0 {
             let write = el0 && writable;
             let never = word >> 54 & 1 != 0 || inherited.execute_never;
-            (el0, write, !never && !(wxn && write))
+            (el0, write, !(never || wxn && write))
         } else {
             let never = word >> 53 & 1 != 0 || inherited.privileged_execute_never;
             // What EL0 can write, EL1 never executes.
-            (true, writable, !never && !(wxn && writable) && !(el0 && writable))
+            (true, writable, !(never || writable && (wxn || el0)))
         }
     }
 
@@ -202,7 +203,7 @@ impl Core {
         let writable = word >> 7 & 1 == 0 && !inherited.read_only;
         let wxn = self.sctlr_of(el) & sctlr::WXN != 0;
         let never = word >> 54 & 1 != 0 || inherited.execute_never;
-        (true, writable, !never && !(wxn && writable))
+        (true, writable, !(never || wxn && writable))
     }
 
     /// SCR_EL3.SIF: Secure state does not fetch from Non-secure memory.

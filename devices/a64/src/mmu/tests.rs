@@ -213,7 +213,7 @@ fn with_the_mmu_off_data_is_device_memory() {
         let data = bench.walk(0x1234_5678, Kind::Read, el).expect("flat");
         assert_eq!((data.pa, data.device, data.read, data.write), (0x1234_5678, true, true, true));
         let code = bench.walk(0x1234_5678, Kind::Execute, el).expect("flat");
-        assert_eq!((code.pa, code.device, code.execute), (0x1234_5678, false, true));
+        assert_eq!((code.pa, code.execute), (0x1234_5678, true));
         assert_eq!(bench.walk(1 << 40, Kind::Write, el), Err((Class::DataAbort, 0x40)), "address size, level 0");
     }
 }
@@ -280,6 +280,22 @@ fn stage_2_translates_what_stage_1_gives() {
     assert_eq!(bench.walk(0x40_0000, Kind::Write, 2).map(|t| t.pa), Ok(0x40_0000), "EL2 has its own regime");
     let bench = with_stage2(S2_READ | 1 << 2);
     assert_eq!(bench.walk(0x40_0000, Kind::Read, 1).map(|t| (t.device, t.attributes)), Ok((true, 4)), "Device-nGnRE by stage 2");
+}
+
+#[test]
+fn attributes_of_both_stages_combine_to_the_stricter() {
+    for (first, second, both) in [
+        (0xff, 0xcc, 0xff),
+        (0xff, 0x88, 0xbb),
+        (0xff, 0x4c, 0x4f),
+        (0xbb, 0xcc, 0xbb),
+        (0x44, 0xcc, 0x44),
+        (0x0c, 0x04, 0x04),
+        (0x04, 0xcc, 0x04),
+        (0xff, 0x08, 0x08),
+    ] {
+        assert_eq!(combined_attributes(first, second), both, "{first:#x} and {second:#x}");
+    }
 }
 
 #[test]

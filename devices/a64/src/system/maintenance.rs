@@ -185,8 +185,8 @@ impl Core {
 const CACHE_MAINTENANCE: u32 = 1 << 8 | 1 << 6;
 
 /// The address of a line to maintain, or the data abort of it.
-fn line(core: &Core, va: u64, kind: Kind) -> Result<u64, Exception> {
-    let found = core.translate(va, kind, core.el);
+fn line(core: &mut Core, va: u64, kind: Kind) -> Result<u64, Exception> {
+    let found = core.translate_cached(va, kind, core.el);
     found.map(|found| found.pa & !(LINE_BYTES - 1)).map_err(|fault| Exception { iss: fault.iss | CACHE_MAINTENANCE, ..fault })
 }
 
@@ -209,7 +209,7 @@ fn data_invalidate(core: &mut Core, _: &mut dyn Bus, _: &Op, va: u64) -> Result<
 fn data_zero(core: &mut Core, bus: &mut dyn Bus, _: &Op, va: u64) -> Result<After, Exception> {
     const ALIGNMENT_FAULT: u32 = 0x21;
     const WRITE: u32 = 1 << 6;
-    let found = core.translate(va, Kind::Write, core.el)?;
+    let found = core.translate_cached(va, Kind::Write, core.el)?;
     if found.device {
         return Err(Exception { class: Class::DataAbort, iss: ALIGNMENT_FAULT | WRITE, far: Some(va) });
     }
