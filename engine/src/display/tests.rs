@@ -199,7 +199,9 @@ fn unusable_configurations_are_refused() {
 #[test]
 fn outcomes_are_counted() {
     let stats = Stats::default();
-    [Outcome::Presented, Outcome::Stale, Outcome::Unchanged, Outcome::NoSignal, Outcome::Presented].map(|outcome| outcome.count(&stats));
+    for outcome in [Outcome::Presented, Outcome::Stale, Outcome::Unchanged, Outcome::NoSignal, Outcome::Presented] {
+        outcome.count(&stats);
+    }
     assert_eq!((stats.frames_presented.get(), stats.frames_dropped_stale.get()), (2, 1));
 }
 
@@ -378,7 +380,7 @@ fn what_a_newer_generation_does_to_a_frame_in_flight() {
     let mut memory = VideoMemory::new(0x1000, 0x8000);
     let small = |base| ScanoutConfig { base, ..config(Depth::Rgb32, 16, 16) };
     let publish = |display: &Display, config, buffer: Option<&VideoBuffer>| {
-        display.publish(Scanout::new(config, Arc::clone(&ram), buffer.cloned()).expect("usable"))
+        display.publish(Scanout::new(config, Arc::clone(&ram), buffer.cloned()).expect("usable"));
     };
     let (a, b) = (memory.allocate(0x1000, 16).expect("room"), memory.allocate(0x1000, 16).expect("room"));
     // The buffer that the frame is drawn from, and what is published meanwhile.
@@ -387,9 +389,9 @@ fn what_a_newer_generation_does_to_a_frame_in_flight() {
         publish(&display, small(a.base), first);
         display.look(|_| newer(&display)).1
     };
-    let elsewhere = |display: &Display| drop(publish(display, small(b.base), Some(&b)));
-    let panned = |buffer| move |display: &Display| drop(publish(display, ScanoutConfig { offset: (1, 0), ..small(a.base) }, buffer));
-    let relaid = |buffer| move |display: &Display| drop(publish(display, ScanoutConfig { depth: Depth::Rgb16, ..small(a.base) }, buffer));
+    let elsewhere = |display: &Display| publish(display, small(b.base), Some(&b));
+    let panned = |buffer| move |display: &Display| publish(display, ScanoutConfig { offset: (1, 0), ..small(a.base) }, buffer);
+    let relaid = |buffer| move |display: &Display| publish(display, ScanoutConfig { depth: Depth::Rgb16, ..small(a.base) }, buffer);
     assert_eq!(meanwhile(Some(&a), &|_| ()), Footing::Firm);
     assert_eq!(meanwhile(Some(&a), &elsewhere), Footing::Firm, "its memory is intact");
     assert_eq!(meanwhile(Some(&a), &panned(Some(&a))), Footing::Shifted);
