@@ -445,18 +445,23 @@ struct Storm {
     stale: u64,
 }
 
-/// One thread changes modes as fast as it can and paints each in a colour of its own, two others render. `room` in buffers of the largest size.
+/// One thread changes modes as fast as it can and paints each in a colour of its own, two others render. `room` in buffers of the largest size. It
+/// goes on (for at most 20 seconds) until a frame was presented: a busy host may not let the renderers run at once.
 fn storm(room: u64, reuse: Reuse, changes: u64) -> Storm {
     const LARGEST: u64 = 200 * 150 * 4;
     let ram = ram();
     let display = Display::new();
-    let stop = AtomicBool::new(false);
+    let (stop, presented) = (AtomicBool::new(false), AtomicBool::new(false));
+    let end = Instant::now() + Duration::from_secs(20);
     let render = || {
         let mut renderer = Renderer::new(2);
         let mut seen = Storm { presented: 0, stale: 0 };
         while !stop.load(Ordering::Relaxed) {
             match renderer.render(&display) {
-                Outcome::Presented => seen.presented += 1,
+                Outcome::Presented => {
+                    seen.presented += 1;
+                    presented.store(true, Ordering::Relaxed);
+                }
                 Outcome::Stale => seen.stale += 1,
                 Outcome::Unchanged | Outcome::NoSignal => continue,
             }
@@ -474,7 +479,10 @@ fn storm(room: u64, reuse: Reuse, changes: u64) -> Storm {
         let renderers = [scope.spawn(render), scope.spawn(render)];
         let mut memory = VideoMemory::with_reuse(0x1000, room * LARGEST.next_multiple_of(16), reuse);
         let mut lease = None;
-        for generation in 1..=changes {
+        for generation in 1.. {
+            if generation > changes && (presented.load(Ordering::Relaxed) || Instant::now() > end) {
+                break;
+            }
             drop(lease.take());
             let (width, height) = storm_size(generation);
             let buffer = memory.allocate(u64::from(width * height * 4), 16).expect("room for one");
