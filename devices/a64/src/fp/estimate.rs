@@ -104,4 +104,3 @@ pub fn unsigned_recip_estimate(a: u32) -> u32 {
 pub fn unsigned_rsqrt_estimate(a: u32) -> u32 {
     if a >> 30 == 0 { u32::MAX } else { rsqrt(a >> 23) << 23 }
 }
-

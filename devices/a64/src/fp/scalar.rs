@@ -1,16 +1,15 @@
 //! Scalar data processing: one to three sources, comparison, selection, immediate, rounding, conversion between formats (ARM ARM C4.1.5).
 
 use super::convert::{convert, round_int};
-use super::format::{Format, Rounding};
-use super::vector::{
-    Binary, FAdd, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FNMul, FSqrt, FSub, HostFormat, read, with_env, write,
-};
 use super::exec::WHOLE;
+use super::format::{FZ, Format, Rounding};
+use super::vector::{Binary, FAdd, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FNMul, FSqrt, FSub, HostFormat, read, with_env, write};
 use super::{compare, exec, vector};
 use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::simd::operands;
+use std::cmp::Ordering;
 
 /// `f::<F, ..>` for the format in bits 23 and 22: single or double.
 macro_rules! by_format {
@@ -48,12 +47,22 @@ fn sign<const ABS: bool, const NEG: bool>(insn: u32) -> Option<Op> {
 }
 
 fn multiply_add<const NEG_A: bool, const NEG_N: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec::mul_add [NEG_A, NEG_N, WHOLE, 1]))
+    let exec = match field(insn, 23, 22) {
+        0 => exec::mul_add::<u32, NEG_A, NEG_N, WHOLE, 1>(),
+        1 => exec::mul_add::<u64, NEG_A, NEG_N, WHOLE, 1>(),
+        _ => return None,
+    };
+    Some(operands(insn, exec))
 }
 
 #[inline(always)]
 fn compare_flags<F: HostFormat>(core: &mut Core, a: F, b: F, signal: bool) {
-    core.nzcv = with_env(core, |env| compare::flags(compare::compare(env, a, b, signal)));
+    let (x, y) = (a.host(), b.host());
+    core.nzcv = if core.fp.fpcr & FZ == 0 && x == x && y == y {
+        compare::flags(if x < y { Some(Ordering::Less) } else { Some(if x == y { Ordering::Equal } else { Ordering::Greater }) })
+    } else {
+        with_env(core, |env| compare::flags(compare::compare(env, a, b, signal)))
+    };
 }
 
 fn exec_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
@@ -69,11 +78,11 @@ fn exec_compare_zero<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &m
 }
 
 fn comparison<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_compare [SIGNAL]))
+    with(insn, by_format!(insn, exec_compare[SIGNAL]))
 }
 
 fn comparison_zero<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_compare_zero [SIGNAL]))
+    with(insn, by_format!(insn, exec_compare_zero[SIGNAL]))
 }
 
 /// `ConditionHolds`, for N, Z, C, V in bits 31 to 28.
@@ -104,7 +113,7 @@ fn exec_conditional_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, 
 }
 
 fn conditional_compare<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    let op = with(insn, by_format!(insn, exec_conditional_compare [SIGNAL]))?;
+    let op = with(insn, by_format!(insn, exec_conditional_compare[SIGNAL]))?;
     Some(Op { imm: u64::from(field(insn, 3, 0) << 28), aux: [field(insn, 15, 12) as u8, 0, 0, 0], ..op })
 }
 
@@ -217,7 +226,11 @@ fn exec_narrow(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     next(core, bus, op)
 }
 
-fn exec_convert<S: Format + crate::simd::lanes::Pod, D: Format + crate::simd::lanes::Pod>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_convert<S: Format + crate::simd::lanes::Pod, D: Format + crate::simd::lanes::Pod>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+) -> Flow {
     let [a] = read::<S, 1>(core, op.rn);
     let result = with_env(core, |env| {
         let mode = env.rounding();

@@ -54,7 +54,16 @@ fn scalar2<O: Binary>(insn: u32) -> Option<Op> {
 }
 
 fn pairwise2<O: Binary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), pairwise [O])))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), pairwise[O])))
+}
+
+fn fused_lanes<const NEG: bool, const BY: bool>(insn: u32) -> Option<Handler> {
+    match (sz(insn), q(insn)) {
+        (0, 0) => Some(mul_add::<u32, false, NEG, BY, 2>()),
+        (0, _) => Some(mul_add::<u32, false, NEG, BY, 4>()),
+        (1, 1) => Some(mul_add::<u64, false, NEG, BY, 2>()),
+        _ => None,
+    }
 }
 
 /// The destination is the addend.
@@ -63,7 +72,7 @@ fn accumulating(op: Op) -> Op {
 }
 
 fn multiply_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    Some(accumulating(operands(insn, by_lanes!(sz(insn), q(insn), mul_add [false, NEG, WHOLE]))))
+    Some(accumulating(operands(insn, fused_lanes::<NEG, WHOLE>(insn)?)))
 }
 
 /// Three registers.
@@ -123,7 +132,6 @@ unary! {
         let to = Integer { bits: F::BITS, signed: SIGNED };
         F::from_bits(if MODE == 3 { truncate(env, a, to) } else { to_fixed(env, a, 0, to, mode_of(MODE, Rounding::Nearest)) })
     };
-    FromInteger<const SIGNED: bool> = |env, a: F| { let value = lane_value::<F, SIGNED>(a); from_integer(env, value, 0) };
     RecipEstimate = |env, a: F| recip_estimate(env, a);
     RsqrtEstimate = |env, a: F| rsqrt_estimate(env, a);
     RecipExponent = |env, a: F| recip_exponent(env, a);
@@ -142,15 +150,15 @@ fn lane_value<F: Format, const SIGNED: bool>(a: F) -> i128 {
 }
 
 fn sqrt(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary [FSqrt])))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary[FSqrt])))
 }
 
 fn vector1<O: Unary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary_soft [O])))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary_soft[O])))
 }
 
 fn scalar1<O: Unary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_scalar!(sz(insn), unary_soft [O])))
+    Some(operands(insn, by_scalar!(sz(insn), unary_soft[O])))
 }
 
 fn halves(insn: u32, exec: Handler) -> Option<Op> {
@@ -235,8 +243,8 @@ pub(crate) static TWO: &[Row] = &[
     row("FCVTZU (vector, integer)", "0q1 01110 1z 10000 11011 10 nnnnn ddddd", vector1::<ToInteger<3, false>>),
     row("FCVTAS (vector)", "0q0 01110 0z 10000 11100 10 nnnnn ddddd", vector1::<ToInteger<4, true>>),
     row("FCVTAU (vector)", "0q1 01110 0z 10000 11100 10 nnnnn ddddd", vector1::<ToInteger<4, false>>),
-    row("SCVTF (vector, integer)", "0q0 01110 0z 10000 11101 10 nnnnn ddddd", vector1::<FromInteger<true>>),
-    row("UCVTF (vector, integer)", "0q1 01110 0z 10000 11101 10 nnnnn ddddd", vector1::<FromInteger<false>>),
+    row("SCVTF (vector, integer)", "0q0 01110 0z 10000 11101 10 nnnnn ddddd", from_integers::<true>),
+    row("UCVTF (vector, integer)", "0q1 01110 0z 10000 11101 10 nnnnn ddddd", from_integers::<false>),
     row("FCMGT (zero)", "0q0 01110 1z 10000 01100 10 nnnnn ddddd", vector1::<GreaterZero>),
     row("FCMGE (zero)", "0q1 01110 1z 10000 01100 10 nnnnn ddddd", vector1::<GreaterEqualZero>),
     row("FCMEQ (zero)", "0q0 01110 1z 10000 01101 10 nnnnn ddddd", vector1::<EqualZero>),
@@ -258,8 +266,8 @@ pub(crate) static TWO: &[Row] = &[
     row("FCVTZU (vector, integer, scalar)", "011 11110 1z 10000 11011 10 nnnnn ddddd", scalar1::<ToInteger<3, false>>),
     row("FCVTAS (vector, scalar)", "010 11110 0z 10000 11100 10 nnnnn ddddd", scalar1::<ToInteger<4, true>>),
     row("FCVTAU (vector, scalar)", "011 11110 0z 10000 11100 10 nnnnn ddddd", scalar1::<ToInteger<4, false>>),
-    row("SCVTF (vector, integer, scalar)", "010 11110 0z 10000 11101 10 nnnnn ddddd", scalar1::<FromInteger<true>>),
-    row("UCVTF (vector, integer, scalar)", "011 11110 0z 10000 11101 10 nnnnn ddddd", scalar1::<FromInteger<false>>),
+    row("SCVTF (vector, integer, scalar)", "010 11110 0z 10000 11101 10 nnnnn ddddd", from_integer_scalar::<true>),
+    row("UCVTF (vector, integer, scalar)", "011 11110 0z 10000 11101 10 nnnnn ddddd", from_integer_scalar::<false>),
     row("FCMGT (zero, scalar)", "010 11110 1z 10000 01100 10 nnnnn ddddd", scalar1::<GreaterZero>),
     row("FCMGE (zero, scalar)", "011 11110 1z 10000 01100 10 nnnnn ddddd", scalar1::<GreaterEqualZero>),
     row("FCMEQ (zero, scalar)", "010 11110 1z 10000 01101 10 nnnnn ddddd", scalar1::<EqualZero>),
@@ -279,11 +287,12 @@ fn element_scalar<O: Binary>(insn: u32) -> Option<Op> {
 }
 
 fn element_mul_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
+    indexed(insn, 2 + sz(insn), fused_lanes::<NEG, BY_ELEMENT>(insn)?).map(accumulating)
 }
 
 fn element_mul_add_scalar<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
+    let exec = if sz(insn) == 0 { mul_add::<u32, false, NEG, BY_ELEMENT, 1>() } else { mul_add::<u64, false, NEG, BY_ELEMENT, 1>() };
+    indexed(insn, 2 + sz(insn), exec).map(accumulating)
 }
 
 /// A vector and one element.
@@ -306,6 +315,21 @@ fn exec_to_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut C
     next(core, bus, op)
 }
 
+fn exec_from_integer<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let n = read::<F, N>(core, op.rn);
+    let result: [F; N] = with_env(core, |env| from_fn(|i| from_integer(env, lane_value::<F, SIGNED>(n[i]), 0)));
+    write(core, op.rd, result);
+    next(core, bus, op)
+}
+
+fn from_integers<const SIGNED: bool>(insn: u32) -> Option<Op> {
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec_from_integer[SIGNED])))
+}
+
+fn from_integer_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
+    Some(operands(insn, by_scalar!(sz(insn), exec_from_integer[SIGNED])))
+}
+
 fn exec_from_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, fbits) = (read::<F, N>(core, op.rn), u32::from(op.aux[0]));
     let result: [F; N] = with_env(core, |env| from_fn(|i| from_integer(env, lane_value::<F, SIGNED>(n[i]), fbits)));
@@ -325,22 +349,22 @@ fn fixed_point(insn: u32) -> Option<(u32, [u8; 4])> {
 
 fn to_fixed_point<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_to_fixed [SIGNED])) })
+    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_to_fixed[SIGNED])) })
 }
 
 fn to_fixed_point_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_to_fixed [SIGNED])) })
+    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_to_fixed[SIGNED])) })
 }
 
 fn from_fixed_point<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_from_fixed [SIGNED])) })
+    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_from_fixed[SIGNED])) })
 }
 
 fn from_fixed_point_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_from_fixed [SIGNED])) })
+    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_from_fixed[SIGNED])) })
 }
 
 /// Conversions with a binary point, which live among the shifts.

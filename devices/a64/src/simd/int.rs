@@ -4,9 +4,7 @@ use super::lanes::Pod;
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// An integer lane. Arithmetic wraps.
-pub trait Int:
-    Pod + Ord + Default + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self> + Not<Output = Self>
-{
+pub trait Int: Pod + Ord + Default + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self> + Not<Output = Self> {
     /// Width.
     const BITS: u32;
     /// Two's complement.
