@@ -45,7 +45,7 @@ for guest in $guests; do
     for source in "$guest"/*.[cS]; do
         [ -e "$source" ] && compile "$source" "$work/$guest/$(basename "$source").o"
     done
-    "${cross}ld" -T lib/link.ld --gc-sections --no-warn-rwx-segments --build-id=none -o "$work/$guest.elf" \
+    "${cross}ld" -T lib/link.ld --gc-sections --no-warn-rwx-segments --build-id=none --fix-cortex-a53-843419 -o "$work/$guest.elf" \
         "$work/$guest"/*.o "$work"/lib/*.o
     "${cross}objcopy" -O binary "$work/$guest.elf" "$out/$guest.img"
     chmod 644 "$out/$guest.img"

@@ -207,14 +207,17 @@ static int steer(int key)
 /* Runs the current stop until its time is over or a key says so; returns the next one, -1 if it is just the next. */
 static int run_stop(u64 stay_us)
 {
-    u64 start = time_us(), last = start, counted_since = start, animated = 0;
+    u64 start = time_us(), last = start, due = start, counted_since = start, animated = 0;
     u32 frame = 0, counted = 0, fps = 0;
 
     for (;;) {
         show_frame((u32)(animated / 4000), frame++, fps);
-        sleep_until_us(last + FRAME_US);
+        due += FRAME_US;
+        sleep_until_us(due);
 
         u64 now = time_us();
+        if (now > due + FRAME_US) /* too late to catch up */
+            due = now;
         animated += (now - last) * steering.speed;
         last = now;
         counted++;

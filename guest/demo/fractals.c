@@ -16,21 +16,27 @@ static u32 escape(double x, double y, double cx, double cy, u32 limit)
     return n;
 }
 
-/* ---- Julia sets: c walks around the origin ---- */
+/* ---- Julia sets: c walks along the border of the Mandelbrot set's heart, just outside ---- */
 
-#define JULIA_STEPS 31
+#define JULIA_STEPS 42u
+#define JULIA_SHADES 6u
 
 static double julia_x, julia_y;
 
+/* The sine of 1/65536 turns, between the table's neighbours. */
+static double sine_of(u32 turn)
+{
+    double part = (turn & 255) / 256.0;
+
+    return (sine[turn >> 8 & 255] * (1 - part) + sine[((turn >> 8) + 1) & 255] * part) / 127;
+}
+
 static void julia_prepare(u32 ms)
 {
-    /* Between two of the table's sines, for a smooth walk. */
-    u32 turn = ms * 2, i = turn >> 8, part = turn & 255;
-    double y = sine[i & 255] * (256 - (double)part) + sine[(i + 1) & 255] * (double)part;
-    double x = sine[(i + 64) & 255] * (256 - (double)part) + sine[(i + 65) & 255] * (double)part;
+    u32 turn = ms * 5 + 12000, quarter = 64 << 8;
 
-    julia_x = x * (0.7885 / (127 * 256));
-    julia_y = y * (0.7885 / (127 * 256));
+    julia_x = 1.03 * (sine_of(turn + quarter) / 2 - sine_of(2 * turn + quarter) / 4);
+    julia_y = 1.03 * (sine_of(turn) / 2 - sine_of(2 * turn) / 4);
 }
 
 static void julia_line(u32 core, u32 y, u8 *out, u32 width)
@@ -40,16 +46,16 @@ static void julia_line(u32 core, u32 y, u8 *out, u32 width)
 
     (void)core;
     for (u32 i = 0; i < width; i++, x += step)
-        out[i] = (u8)(escape(x, at, julia_x, julia_y, JULIA_STEPS) * 8);
+        out[i] = (u8)(escape(x, at, julia_x, julia_y, JULIA_STEPS) * JULIA_SHADES);
 }
 
 static void julia_colours(colour_map map, u32 ms)
 {
-    static const struct waves waves = {1, 170, 1, 200, 2, 20};
+    static const struct waves waves = {1, 185, 1, 195, 2, 210};
 
     (void)ms;
     map_waves(map, &waves, 0);
-    for (u32 i = JULIA_STEPS * 8; i < 256; i++)
+    for (u32 i = JULIA_STEPS * JULIA_SHADES; i < 256; i++)
         map[i] = 0x100818; /* inside */
 }
 

@@ -40,7 +40,7 @@ static void plasma_line(u32 core, u32 y, u8 *out, u32 width)
 
 static void plasma_colours(colour_map map, u32 ms)
 {
-    static const struct waves waves = {1, 0, 1, 85, 1, 170};
+    static const struct waves waves = {1, 20, 1, 70, 1, 150};
 
     map_waves(map, &waves, ms / 64);
 }
@@ -57,14 +57,14 @@ static void zoomer_start(void)
 
     for (u32 y = 0; y < 256; y++)
         for (u32 x = 0; x < 256; x++) {
-            u32 tile = ((x ^ y) & 64) ? 128 : 0;
-            *texture++ = (u8)(tile + (sine[(x * 4) & 255] + sine[(y * 4) & 255] + 256) / 5 + ((x ^ y) & 31));
+            u32 tile = ((x ^ y) & 128) ? 112 : 0;
+            *texture++ = (u8)(tile + (sine[(x * 2) & 255] + sine[(y * 2) & 255] + 256) / 5 + ((x ^ y) & 31));
         }
 }
 
 static void zoomer_prepare(u32 ms)
 {
-    int scale = 300 + 2 * sine[ms / 24 & 255], angle = ms / 20 & 255;
+    int scale = 200 + sine[ms / 24 & 255], angle = ms / 20 & 255;
 
     /* 16.16; the middle of the screen stays where it is. */
     zoom_du = (u32)(sine[(angle + 64) & 255] * scale);
@@ -85,7 +85,7 @@ static void zoomer_line(u32 core, u32 y, u8 *out, u32 width)
 
 static void zoomer_colours(colour_map map, u32 ms)
 {
-    static const struct waves waves = {1, 192, 2, 160, 1, 60};
+    static const struct waves waves = {1, 200, 1, 150, 1, 90};
 
     (void)ms;
     map_waves(map, &waves, 0);
@@ -165,7 +165,7 @@ static struct {
 static void blobs_start(void)
 {
     u32 limit = (page_width() * page_width() + page_height() * page_height()) * 2 >> HEAT_SHIFT;
-    u32 radius = page_height() * page_height() / 40 >> HEAT_SHIFT;
+    u32 radius = page_height() * page_height() / 75 >> HEAT_SHIFT;
 
     for (u32 i = 0; i <= limit; i++)
         SCENE_MEMORY[i] = (u8)(120 * radius / (radius + i));

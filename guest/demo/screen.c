@@ -48,19 +48,9 @@ void screen_colours(const colour_map map)
     palette_is_new = screen.is.depth == 8;
 }
 
-static u32 *tag_with(u32 tag, u32 bytes, u32 first, u32 second)
-{
-    u32 *value = property_tag(tag, bytes);
-
-    value[0] = first;
-    if (bytes > 4)
-        value[1] = second;
-    return value;
-}
-
 static void add_palette(void)
 {
-    u32 *value = tag_with(TAG_SET_PALETTE, 8 + sizeof palette, 0, 256);
+    u32 *value = property_tag_with(TAG_SET_PALETTE, 8 + sizeof palette, 0, 256);
 
     memcpy(value + 2, palette, sizeof palette);
     palette_is_new = false;
@@ -78,14 +68,14 @@ static bool same(const char *what, const u32 *value, u32 words, u32 first, u32 s
 bool screen_set(const struct geometry *g)
 {
     property_begin();
-    u32 *physical = tag_with(TAG_SET_PHYSICAL_SIZE, 8, g->width, g->height);
-    u32 *virtual = tag_with(TAG_SET_VIRTUAL_SIZE, 8, g->virtual_width, g->virtual_height);
-    u32 *offset = tag_with(TAG_SET_VIRTUAL_OFFSET, 8, 0, 0);
-    u32 *depth = tag_with(TAG_SET_DEPTH, 4, g->depth, 0);
-    u32 *order = tag_with(TAG_SET_PIXEL_ORDER, 4, g->order, 0);
-    tag_with(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
-    u32 *allocate = tag_with(TAG_ALLOCATE, 8, 4096, 0);
-    u32 *pitch = tag_with(TAG_GET_PITCH, 4, 0, 0);
+    u32 *physical = property_tag_with(TAG_SET_PHYSICAL_SIZE, 8, g->width, g->height);
+    u32 *virtual = property_tag_with(TAG_SET_VIRTUAL_SIZE, 8, g->virtual_width, g->virtual_height);
+    u32 *offset = property_tag_with(TAG_SET_VIRTUAL_OFFSET, 8, 0, 0);
+    u32 *depth = property_tag_with(TAG_SET_DEPTH, 4, g->depth, 0);
+    u32 *order = property_tag_with(TAG_SET_PIXEL_ORDER, 4, g->order, 0);
+    property_tag_with(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
+    u32 *allocate = property_tag_with(TAG_ALLOCATE, 8, 4096, 0);
+    u32 *pitch = property_tag_with(TAG_GET_PITCH, 4, 0, 0);
 
     u32 code = property_post();
     if (code != PROPERTY_DONE) {
@@ -108,6 +98,7 @@ bool screen_set(const struct geometry *g)
     screen.double_buffered = g->virtual_width == g->width && g->virtual_height == 2 * g->height;
     screen.shown = 0;
     screen.page = screen.base + (screen.double_buffered ? (u64)g->height * screen.pitch : 0);
+    memset((void *)screen.base, 0, (u64)screen.pitch * g->virtual_height);
     set_inks();
     return true;
 }
@@ -122,7 +113,7 @@ void screen_flip(u32 x, u32 y)
         screen.page = screen.base + (u64)(screen.shown ^ 1) * screen.is.height * screen.pitch;
     }
     property_begin();
-    tag_with(TAG_SET_VIRTUAL_OFFSET, 8, x, y);
+    property_tag_with(TAG_SET_VIRTUAL_OFFSET, 8, x, y);
     if (palette_is_new)
         add_palette();
     property_post();

@@ -51,6 +51,7 @@ struct core_timer {
 void timer_arm(const struct core_timer *timer, u64 us, u64 control);
 void timer_stop(const struct core_timer *timer);
 u64 timer_control(const struct core_timer *timer);
+void silence_physical(void);
 extern const struct core_timer physical_timer, virtual_timer;
 
 void check_el2(void);        /* el2.c: what ran before the drop to EL1 */

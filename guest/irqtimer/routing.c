@@ -6,7 +6,6 @@
 #define FIQ_ENABLE 0x80u
 
 static void silence_c1(void) { write32(SYSTIMER_CS, 1u << 1); }
-static void silence_physical(void) { timer_stop(&physical_timer); }
 
 /* ---- the other cores: asleep in WFI with interrupts on, or waiting in WFE for a word ---- */
 

@@ -39,7 +39,7 @@ u64 timer_control(const struct core_timer *timer)
     return timer->line == 1 ? read_sysreg(cntp_ctl_el0) : read_sysreg(cntv_ctl_el0);
 }
 
-static void silence_physical(void) { timer_stop(&physical_timer); }
+void silence_physical(void) { timer_stop(&physical_timer); }
 static void silence_virtual(void) { timer_stop(&virtual_timer); }
 
 static void check_named(const struct core_timer *timer, const char *what, bool good, u64 value, u64 other)

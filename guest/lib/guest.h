@@ -104,6 +104,8 @@ size_t format_text(char *out, size_t size, const char *format, ...)
 void property_begin(void);
 /* Appends a tag with a zeroed value buffer of `bytes`; fill it in, and read the answer from it. */
 u32 *property_tag(u32 tag, u32 bytes);
+/* The same with the first word of the value set, and the second where there is one. */
+u32 *property_tag_with(u32 tag, u32 bytes, u32 first, u32 second);
 /* Posts the message and waits for the reply. Returns the reply's code: PROPERTY_DONE if all is well. */
 u32 property_post(void);
 /* The two halves of it. */

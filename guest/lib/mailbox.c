@@ -37,6 +37,16 @@ u32 *property_tag(u32 tag, u32 bytes)
     return at + 3;
 }
 
+u32 *property_tag_with(u32 tag, u32 bytes, u32 first, u32 second)
+{
+    u32 *value = property_tag(tag, bytes);
+
+    value[0] = first;
+    if (bytes > 4)
+        value[1] = second;
+    return value;
+}
+
 static u32 message_mail(void) { return BUS_UNCACHED | (u32)(u64)message | CHANNEL_PROPERTY; }
 
 void property_send(void)

@@ -56,13 +56,23 @@ to_el1:
         b.lo    in_el1
         b.eq    in_el2
 
-        /* EL3: join the coherent cores (CPUECTLR_EL1.SMPEN), set the counter's frequency, go to a non-secure EL2. */
+        /*
+         * EL3, with no firmware stub before us: join the coherent cores (CPUECTLR_EL1.SMPEN), let the counter
+         * run from the crystal and say how fast, and go to a non-secure EL2.
+         */
         mrs     x0, S3_1_C15_C2_1
         orr     x0, x0, #0x40
         msr     S3_1_C15_C2_1, x0
+        mrs     x0, cntfrq_el0
+        cbnz    x0, 1f
+        mov     x0, #0x40000000
+        str     wzr, [x0]                       /* control: the crystal, in single steps */
+        mov     w1, #0x80000000
+        str     w1, [x0, #8]                    /* prescaler: 1 */
         mov     x0, #0xf800
         movk    x0, #0x0124, lsl #16            /* 19,200,000 */
         msr     cntfrq_el0, x0
+1:
         msr     cptr_el3, xzr
         mov     x0, #0x5b1                      /* RW, HCE, SMD, RES1, NS */
         msr     scr_el3, x0

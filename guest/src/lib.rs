@@ -31,3 +31,50 @@ pub const SMP: &[u8] = include_bytes!("../images/smp.img");
 /// Fixed work for measuring speed. Options `bench.kind=int|fill|fp|sort|mem` and `bench.n`. Prints
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
+
+#[cfg(test)]
+mod tests {
+    const ALL: [(&str, &[u8]); 6] = [
+        ("demo", super::DEMO),
+        ("storm", super::STORM),
+        ("echo", super::ECHO),
+        ("irqtimer", super::IRQ_TIMER),
+        ("smp", super::SMP),
+        ("bench", super::BENCH),
+    ];
+
+    #[test]
+    fn images_are_raw_and_small_and_begin_with_code() {
+        for (name, image) in ALL {
+            // mrs x19, mpidr_el1: neither an ELF's magic nor zeros.
+            assert_eq!(image[..4], 0xD538_00B3u32.to_le_bytes(), "{name}");
+            assert!(image.len() < 64 << 10, "{name}: {} bytes", image.len());
+        }
+    }
+
+    /// Every `NAME.option` that the README promises is a word in the image of NAME, and the other way round.
+    #[test]
+    fn options_are_those_the_readme_lists() {
+        let readme = include_str!("../README.md");
+        for (name, image) in ALL {
+            let prefix = format!("{name}.");
+            let option = |text: &str| {
+                let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
+                text[..end].to_owned()
+            };
+            let mut promised: Vec<String> =
+                readme.match_indices(&format!("`{prefix}")).map(|(at, quoted)| option(&readme[at + quoted.len()..])).collect();
+            // In the image an option is a string of its own, with a NUL before and behind.
+            let mut known: Vec<String> = image
+                .split(|&byte| byte == 0)
+                .filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix(&prefix))
+                .map(option)
+                .collect();
+            promised.sort();
+            promised.dedup();
+            known.sort();
+            known.dedup();
+            assert_eq!(promised, known, "{name}");
+        }
+    }
+}

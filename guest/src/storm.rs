@@ -74,11 +74,7 @@ fn splitmix64(x: u64) -> u64 {
 }
 
 fn hash(seed: u64, n: u64, salt: Salt) -> u64 {
-    splitmix64(
-        splitmix64(seed)
-            .wrapping_add(n << 8)
-            .wrapping_add(salt as u64),
-    )
+    splitmix64(splitmix64(seed).wrapping_add(n << 8).wrapping_add(salt as u64))
 }
 
 /// The `i`-th 16 bits of a hash.
@@ -112,10 +108,7 @@ impl Mode {
     /// Where a frame of this mode may lie in the buffer, as message `n` chooses it.
     fn offset(&self, seed: u64, n: u64) -> (u32, u32) {
         let h = hash(seed, n, Salt::Offset);
-        (
-            part(h, 0) % (self.virtual_width - self.width + 1),
-            part(h, 1) % (self.virtual_height - self.height + 1),
-        )
+        (part(h, 0) % (self.virtual_width - self.width + 1), part(h, 1) % (self.virtual_height - self.height + 1))
     }
 
     fn all(seed: u64, n: u64) -> Self {
@@ -141,11 +134,7 @@ impl Mode {
             offset_x: 0,
             offset_y: 0,
             depth,
-            order: if depth == 8 {
-                1
-            } else {
-                (format >> 2 & 1) as u32
-            },
+            order: if depth == 8 { 1 } else { (format >> 2 & 1) as u32 },
             colour_rgb: colour(seed, n, depth),
             palette_index: 1 + (hash(seed, n, Salt::Index) % 255) as u32,
             allocates: true,
@@ -250,9 +239,7 @@ mod tests {
     }
 
     fn fnv1a(sum: u64, value: u32) -> u64 {
-        value.to_le_bytes().iter().fold(sum, |sum, &byte| {
-            (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-        })
+        value.to_le_bytes().iter().fold(sum, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
     }
 
     fn digest(kinds: Kinds) -> u64 {
@@ -282,10 +269,7 @@ mod tests {
         for (n, expected) in (1..).zip(&lines[..200]) {
             assert_eq!(*expected, line(n, &mode(1, n, kinds)));
         }
-        let expected = format!(
-            "digest of {COUNT} modes, seed 1, {name}: {:016x}",
-            digest(kinds)
-        );
+        let expected = format!("digest of {COUNT} modes, seed 1, {name}: {:016x}", digest(kinds));
         assert_eq!(lines[200], expected);
     }
 
@@ -306,11 +290,7 @@ mod tests {
             let (before, now) = (mode(1, n - 1, Kinds::Mixed), mode(1, n, Kinds::Mixed));
             seen[now.change as usize] += 1;
             assert_eq!(now.allocates, now.change == Change::All);
-            let kept = Mode {
-                allocates: now.allocates,
-                change: now.change,
-                ..before
-            };
+            let kept = Mode { allocates: now.allocates, change: now.change, ..before };
             assert!(now.change == Change::All || now != kept, "change {n}");
         }
         assert!(seen.iter().all(|&count| count > 500), "{seen:?}");
@@ -329,14 +309,8 @@ mod tests {
 
     #[test]
     fn buffers_are_small_on_average() {
-        let bytes: u64 = (1..=COUNT)
-            .map(|n| mode(1, n, Kinds::Full))
-            .map(|m| u64::from(m.virtual_width * m.virtual_height * (m.depth / 8)))
-            .sum();
-        assert!(
-            (20_000..40_000).contains(&(bytes / COUNT)),
-            "{}",
-            bytes / COUNT
-        );
+        let bytes: u64 =
+            (1..=COUNT).map(|n| mode(1, n, Kinds::Full)).map(|m| u64::from(m.virtual_width * m.virtual_height * (m.depth / 8))).sum();
+        assert!((20_000..40_000).contains(&(bytes / COUNT)), "{}", bytes / COUNT);
     }
 }

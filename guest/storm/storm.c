@@ -31,16 +31,6 @@ struct message {
     u32 *physical, *virtual, *offset, *depth, *order, *alpha, *palette, *allocate, *pitch;
 };
 
-static u32 *tag_with(u32 tag, u32 bytes, u32 first, u32 second)
-{
-    u32 *value = property_tag(tag, bytes);
-
-    value[0] = first;
-    if (bytes > 4)
-        value[1] = second;
-    return value;
-}
-
 static struct message compose(const struct mode *mode)
 {
     struct message m = {0};
@@ -48,25 +38,25 @@ static struct message compose(const struct mode *mode)
 
     property_begin();
     if (all) {
-        m.physical = tag_with(TAG_SET_PHYSICAL_SIZE, 8, mode->width, mode->height);
-        m.virtual = tag_with(TAG_SET_VIRTUAL_SIZE, 8, mode->virtual_width, mode->virtual_height);
+        m.physical = property_tag_with(TAG_SET_PHYSICAL_SIZE, 8, mode->width, mode->height);
+        m.virtual = property_tag_with(TAG_SET_VIRTUAL_SIZE, 8, mode->virtual_width, mode->virtual_height);
     }
     if (all || mode->change == CHANGE_OFFSET)
-        m.offset = tag_with(TAG_SET_VIRTUAL_OFFSET, 8, mode->offset_x, mode->offset_y);
+        m.offset = property_tag_with(TAG_SET_VIRTUAL_OFFSET, 8, mode->offset_x, mode->offset_y);
     if (all)
-        m.depth = tag_with(TAG_SET_DEPTH, 4, mode->depth, 0);
+        m.depth = property_tag_with(TAG_SET_DEPTH, 4, mode->depth, 0);
     if (all || mode->change == CHANGE_ORDER)
-        m.order = tag_with(TAG_SET_PIXEL_ORDER, 4, mode->order, 0);
+        m.order = property_tag_with(TAG_SET_PIXEL_ORDER, 4, mode->order, 0);
     if (all)
-        m.alpha = tag_with(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
+        m.alpha = property_tag_with(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
     if (mode->depth == 8 && (all || mode->change == CHANGE_PALETTE)) {
         u32 c = mode->colour;
-        m.palette = tag_with(TAG_SET_PALETTE, 12, mode->palette_index, 1);
+        m.palette = property_tag_with(TAG_SET_PALETTE, 12, mode->palette_index, 1);
         m.palette[2] = 0xFF000000 | (c & 0xFF) << 16 | (c & 0xFF00) | c >> 16; /* red in the low byte */
     }
     if (all) {
-        m.allocate = tag_with(TAG_ALLOCATE, 8, BUFFER_ALIGNMENT, 0);
-        m.pitch = tag_with(TAG_GET_PITCH, 4, 0, 0);
+        m.allocate = property_tag_with(TAG_ALLOCATE, 8, BUFFER_ALIGNMENT, 0);
+        m.pitch = property_tag_with(TAG_GET_PITCH, 4, 0, 0);
     }
     return m;
 }

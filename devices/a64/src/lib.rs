@@ -5,6 +5,8 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+#[cfg(test)]
+mod bench;
 mod block;
 pub mod bus;
 pub mod core;
@@ -16,8 +18,8 @@ pub mod mem;
 pub mod mmu;
 mod run;
 pub mod simd;
-mod standin;
 pub mod sysreg;
+pub mod system;
 #[cfg(test)]
 mod testing;
 mod tlb;
@@ -25,4 +27,4 @@ mod tlb;
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 pub use crate::core::{Config, Core, Run, Stop};
 pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
-pub use crate::exception::Exception;
+pub use crate::exception::{Exception, Interrupt};

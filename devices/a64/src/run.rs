@@ -26,55 +26,66 @@ impl Core {
             {
                 return stop;
             }
-            if self.check_interrupts {
-                self.poll_interrupts(bus);
-            }
-            let left = budget - self.run_retired.min(budget);
+            let mut left = budget - self.run_retired.min(budget);
             if left == 0 {
                 return Stop::Budget;
             }
+            if self.check_interrupts {
+                self.poll_interrupts(bus);
+                if self.step_enabled() {
+                    if let Some(flow) = self.step() {
+                        if self.leave_fetch(flow) {
+                            return self.take_stop();
+                        }
+                        continue;
+                    }
+                    // One instruction, then look again.
+                    self.check_interrupts = true;
+                    left = 1;
+                }
+            }
             let found = match self.blocks.linked(self.link, self.pc, self.tag) {
-                Some(found) => found,
+                Some(found) => Ok(found),
                 None => match self.blocks.looked_up(self.pc, self.tag) {
                     Some(found) => {
                         self.blocks.link(self.link, found);
-                        found
+                        Ok(found)
                     }
-                    None => match self.find_block(bus) {
-                        Ok(found) => found,
-                        Err(exception) => {
-                            self.fetch_fault(exception);
-                            continue;
-                        }
-                    },
+                    None => self.find_block(bus),
                 },
             };
             // What is left may end inside the block.
-            let found = if u64::from(found.len) <= left {
-                found
-            } else {
-                match self.part_of_block(bus, left) {
-                    Ok(found) => found,
-                    Err(exception) => {
-                        self.fetch_fault(exception);
-                        continue;
-                    }
+            let found = match found {
+                Ok(found) if u64::from(found.len) > left => self.part_of_block(bus, left),
+                found => found,
+            };
+            let flow = match found {
+                Ok(found) => {
+                    // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only a lookup calls.
+                    let op: &Op = unsafe { &*found.ops };
+                    (op.exec)(self, bus, op)
+                }
+                Err(exception) => {
+                    let flow = self.raise(exception, self.pc);
+                    self.leave_fetch(flow);
+                    flow
                 }
             };
-            // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only lookups and context changes between
-            // blocks call.
-            let op: &Op = unsafe { &*found.ops };
-            if (op.exec)(self, bus, op) == Flow::Stop {
-                return std::mem::replace(&mut self.stop, Stop::Budget);
+            if flow == Flow::Stop {
+                return self.take_stop();
             }
         }
     }
 
-    fn fetch_fault(&mut self, exception: crate::Exception) {
-        let pc = self.pc;
-        self.raise(exception, pc);
+    fn take_stop(&mut self) -> Stop {
+        std::mem::replace(&mut self.stop, Stop::Budget)
+    }
+
+    /// Accounts for an exception taken between blocks. True if the core stops.
+    fn leave_fetch(&mut self, flow: Flow) -> bool {
         self.run_retired += 1;
         self.link = NO_LINK;
+        flow == Flow::Stop
     }
 
     /// Does what the doorbell asks for. `Acquire` pairs with the ringer's `Release`: what it wrote before is visible after.
@@ -111,7 +122,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
-        self.check_interrupts = false;
+        self.check_interrupts = self.step_enabled();
         let lines = bus.interrupts(self.run_retired);
         if let Some(interrupt) = self.interrupt_pending(lines) {
             self.take_interrupt(interrupt);
@@ -220,6 +231,45 @@ mod tests {
         guest.write(START, &[0xd280_0040]);
         guest.run(2);
         assert_eq!(guest.core.x[0], 2);
+    }
+
+    #[test]
+    fn a_fetch_that_always_faults_loses_the_core() {
+        let mut guest = Guest::new(&[0]);
+        guest.core.pc = RAM_TOP;
+        // Undefined words at the vector (VBAR_EL3 is 0), then no memory there at all.
+        let run = guest.run(1000);
+        assert!(matches!(&run.stop, Stop::Lost(why) if why.contains("undefined instruction at 0x200")), "{run:?}");
+        guest.core.sys[crate::sysreg::Reg::VBAR_EL3] = RAM_TOP;
+        let run = guest.run(1000);
+        assert!(matches!(&run.stop, Stop::Lost(why) if why.contains("instruction abort")), "{run:?}");
+        assert!(run.retired < 100);
+    }
+
+    #[test]
+    fn software_step_stops_after_each_instruction() {
+        // EL1 steps EL0: MDSCR.SS is set, and the handler at 0x400 counts in x9, sets SPSR.SS and returns.
+        let mut guest = Guest::new(&[0x9100_0400, 0x9100_0400, 0x9100_0400, 0x17ff_fffd]);
+        guest.write(
+            0x400,
+            &[
+                0x9100_0529, // add x9, x9, #1
+                0xd538_400a, // mrs x10, spsr_el1
+                0xb26b_014a, // orr x10, x10, #1 << 21
+                0xd518_400a, // msr spsr_el1, x10
+                0xd69f_03e0, // eret
+            ],
+        );
+        let core = &mut guest.core;
+        core.switch_sp(0, false);
+        core.sys[crate::sysreg::Reg::SCR_EL3] = 0x531;
+        core.sys[crate::sysreg::Reg::HCR_EL2] = 1 << 31;
+        core.sys[crate::sysreg::Reg::OSLSR_EL1] = 8;
+        core.sys[crate::sysreg::Reg::MDSCR_EL1] = 1;
+        core.context_changed();
+        // The first step exception is taken at once; then one instruction, the exception and five instructions of the handler each.
+        guest.run(6 + 10 * 7);
+        assert_eq!((guest.core.x[9], guest.core.x[0], guest.core.el), (11, 8, 0));
     }
 
     #[test]

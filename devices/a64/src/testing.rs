@@ -18,6 +18,14 @@ pub(crate) struct TestBus {
     pub(crate) broadcasts: Vec<Maintenance>,
     /// Device writes are posted.
     pub(crate) post: bool,
+    /// The system counter at the start of a run.
+    pub(crate) count: u64,
+    /// Levels of the interrupt inputs.
+    pub(crate) lines: Lines,
+    /// How the timers were programmed.
+    pub(crate) timers: Vec<(Timer, u32, u64)>,
+    /// Times that SEV was executed.
+    pub(crate) events: u32,
 }
 
 impl Bus for TestBus {
@@ -32,16 +40,20 @@ impl Bus for TestBus {
     }
 
     fn counter(&mut self, retired: u64) -> u64 {
-        retired
+        self.count + retired
     }
 
-    fn set_timer(&mut self, _: Timer, _: u32, _: u64) {}
+    fn set_timer(&mut self, timer: Timer, ctl: u32, cval: u64) {
+        self.timers.push((timer, ctl, cval));
+    }
 
     fn interrupts(&mut self, _: u64) -> Lines {
-        Lines::default()
+        self.lines
     }
 
-    fn send_event(&mut self) {}
+    fn send_event(&mut self) {
+        self.events += 1;
+    }
 
     fn broadcast(&mut self, what: Maintenance) {
         self.broadcasts.push(what);

@@ -1,14 +1,210 @@
-//! GPU memory.
+//! GPU memory: where framebuffers are allocated.
+//!
+//! Memory is handed out as in RCU. A guest that releases a buffer stops *leasing* it; a scanout that names it still *holds* it, whether it is
+//! published or a renderer is drawing from it. Room that is neither leased nor held is used first, next-fit, so that what was retired last comes
+//! again last. A guest must never feel how fast the host draws: where all other room is leased, held room is handed out too, and the
+//! frames drawn from it are dropped.
+//!
+//! # Orderings
+//! - Holders are counted by the region's `Arc`. A renderer reads pixels, then drops its snapshot (`Release`); the machine's thread asks
+//!   [`Arc::get_mut`], whose `Acquire` makes those reads happen before whatever the next tenant stores. `strong_count` lacks that. The count is
+//!   exact because a snapshot leaves the slot only by a swap that turns every guard of it into a count (see `sync`).
+//! - Room that is handed out under a holder: the machine's thread raises [`Ground::layouts`] (`Relaxed`), then fences (`SeqCst`), then the
+//!   guest learns the address and any core may store there. A renderer loads pixels, fences (`SeqCst`), then compares the counter. If it has
+//!   seen one new pixel the fences order the raise before the comparison, on whatever thread the pixel was stored.
 
-/// An allocation of GPU memory. Clones share it; it is free again when the last is dropped.
+use crate::display::sync::{Arc, AtomicU64, fence};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+/// Least alignment of a buffer.
+const MIN_ALIGN: u64 = 16;
+
+/// What became of a piece of memory while somebody drew from it. Written by the machine's thread only, read by renderers.
+#[derive(Debug)]
+pub(super) struct Ground {
+    /// Rises when the memory gets another layout or another tenant: a frame that was begun before is lost.
+    pub(super) layouts: AtomicU64,
+    /// Rises when the same layout is published again, with another offset or palette for instance.
+    pub(super) views: AtomicU64,
+}
+
+impl Ground {
+    pub(super) fn new() -> Self {
+        Self { layouts: AtomicU64::new(0), views: AtomicU64::new(0) }
+    }
+
+    /// Raises a counter of which the calling thread is the only writer.
+    pub(super) fn raise(counter: &AtomicU64) -> u64 {
+        let value = counter.load(Relaxed).wrapping_add(1);
+        counter.store(value, Relaxed);
+        value
+    }
+}
+
+/// A piece of GPU memory that was handed out once.
+#[derive(Debug)]
+pub(super) struct Region {
+    base: u64,
+    len: u64,
+    pub(super) ground: Ground,
+}
+
+impl Region {
+    fn end(&self) -> u64 {
+        self.base + self.len
+    }
+
+    /// True if all of `[base, base + len)` lies in it.
+    pub(super) fn covers(&self, base: u64, len: u64) -> bool {
+        base >= self.base && base.checked_add(len).is_some_and(|end| end <= self.end())
+    }
+}
+
+/// An allocation of GPU memory: the guest's lease. Clones share it; it ends when the last is dropped. A [`crate::display::Scanout`] made with one
+/// does not prolong the lease, it only holds the memory.
 #[derive(Clone, Debug)]
 pub struct VideoBuffer {
     /// Guest-physical address.
     pub base: u64,
     /// Bytes.
     pub len: u64,
+    pub(super) region: Arc<Region>,
+    /// Counts the guest's side alone, on the machine's thread.
+    _lease: std::sync::Arc<()>,
 }
 
-/// The allocator of GPU memory.
+/// Whether released memory waits for its readers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// Memory that a live scanout names is handed out only where there is no other room, so frames in flight are shown. For realtime.
+    #[default]
+    AvoidHeld,
+    /// The address depends on the guest's own history alone, whoever draws however slowly; a frame that is hit is dropped. For determinism.
+    IgnoreReaders,
+}
+
+/// A region as the allocator keeps it.
 #[derive(Debug)]
-pub struct VideoMemory {}
+struct Tenancy {
+    region: Arc<Region>,
+    lease: std::sync::Arc<()>,
+}
+
+impl Tenancy {
+    fn is_leased(&mut self) -> bool {
+        std::sync::Arc::get_mut(&mut self.lease).is_none()
+    }
+
+    fn is_held(&mut self) -> bool {
+        Arc::get_mut(&mut self.region).is_none()
+    }
+}
+
+/// The allocator of GPU memory. It belongs to the machine's thread.
+#[derive(Debug)]
+pub struct VideoMemory {
+    base: u64,
+    end: u64,
+    reuse: Reuse,
+    /// Where the search goes on: behind the last allocation.
+    cursor: u64,
+    /// Leased or held regions, ascending, disjoint.
+    tenancies: Vec<Tenancy>,
+}
+
+impl VideoMemory {
+    /// An allocator of `[base, base + len)` (cut at the end of the address space) that avoids memory which is being drawn from.
+    pub fn new(base: u64, len: u64) -> Self {
+        Self::with_reuse(base, len, Reuse::default())
+    }
+
+    /// An allocator of `[base, base + len)` with a policy of its own.
+    pub fn with_reuse(base: u64, len: u64, reuse: Reuse) -> Self {
+        Self { base, end: base.saturating_add(len), reuse, cursor: base, tenancies: Vec::new() }
+    }
+
+    /// First address.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Bytes in all.
+    pub fn len(&self) -> u64 {
+        self.end - self.base
+    }
+
+    /// True if there is no memory at all.
+    pub fn is_empty(&self) -> bool {
+        self.base == self.end
+    }
+
+    /// Allocates `len` bytes at a multiple of `align` (rounded up to a power of two, at least 16). `None` for no bytes and where the guest's
+    /// own leases leave no room. The memory keeps what was in it: clear it before a scanout of it is published.
+    pub fn allocate(&mut self, len: u64, align: u64) -> Option<VideoBuffer> {
+        if len == 0 || len > self.len() {
+            return None;
+        }
+        let align = align.max(MIN_ALIGN).checked_next_power_of_two()?;
+        // What nobody leases or holds is no obstacle under either policy.
+        self.tenancies.retain_mut(|tenancy| tenancy.is_leased() || tenancy.is_held());
+        let untouched = match self.reuse {
+            Reuse::AvoidHeld => self.find(len, align, |_| true),
+            Reuse::IgnoreReaders => None,
+        };
+        let base = untouched.or_else(|| self.find(len, align, Tenancy::is_leased))?;
+        self.revoke(base, base + len);
+        self.cursor = base + len;
+        Some(self.lease(base, len))
+    }
+
+    /// Ends a lease early; the same as dropping it.
+    pub fn free(&mut self, buffer: VideoBuffer) {
+        drop(buffer);
+    }
+
+    /// The next room of `len` bytes behind the cursor, or from the start, between the tenancies that are obstacles.
+    fn find(&mut self, len: u64, align: u64, mut obstacle: impl FnMut(&mut Tenancy) -> bool) -> Option<u64> {
+        let obstacles: Vec<(u64, u64)> = self
+            .tenancies
+            .iter_mut()
+            .filter_map(|tenancy| obstacle(tenancy).then(|| (tenancy.region.base, tenancy.region.end())))
+            .collect();
+        [self.cursor, self.base].into_iter().find_map(|start| first_fit(start, self.end, len, align, &obstacles))
+    }
+
+    /// Takes what lies in `[base, end)` from its holders.
+    fn revoke(&mut self, base: u64, end: u64) {
+        self.tenancies.retain(|tenancy| {
+            let hit = tenancy.region.base < end && base < tenancy.region.end();
+            if hit {
+                Ground::raise(&tenancy.region.ground.layouts);
+            }
+            !hit
+        });
+        fence(SeqCst);
+    }
+
+    fn lease(&mut self, base: u64, len: u64) -> VideoBuffer {
+        let region = Arc::new(Region { base, len, ground: Ground::new() });
+        let lease = std::sync::Arc::default();
+        let at = self.tenancies.partition_point(|tenancy| tenancy.region.base < base);
+        let buffer = VideoBuffer { base, len, region: Arc::clone(&region), _lease: std::sync::Arc::clone(&lease) };
+        self.tenancies.insert(at, Tenancy { region, lease });
+        buffer
+    }
+}
+
+/// The first aligned room of `len` bytes in `[start, end)` between ascending disjoint obstacles.
+fn first_fit(start: u64, end: u64, len: u64, align: u64, obstacles: &[(u64, u64)]) -> Option<u64> {
+    let mut at = start.checked_next_multiple_of(align)?;
+    for &(from, to) in obstacles {
+        if to <= at {
+            continue;
+        }
+        if at.checked_add(len)? <= from {
+            break;
+        }
+        at = to.checked_next_multiple_of(align)?;
+    }
+    (at.checked_add(len)? <= end).then_some(at)
+}

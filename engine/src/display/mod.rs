@@ -1,11 +1,30 @@
 //! The display: immutable scanouts, published atomically, drawn line by line in parallel.
+//!
+//! - [`Scanout`]: one checked, immutable description of what the screen shows.
+//! - [`Display`]: the slot it is published in. One machine writes, any number of renderers read, nobody waits.
+//! - [`VideoMemory`]: hands out the memory behind it so that a frame in flight keeps its pixels.
+//! - [`Renderer`]: draws frames of RGBA8, each wholly of one generation.
+//!
+//! Pixels are read while the guest writes them, so a line may tear where it would on hardware; size, format and memory never do.
+//!
+//! # Resources
+//! - Firmware wiki, "Mailbox property interface", Frame Buffer.
 
+mod convert;
 mod memory;
+#[cfg(all(test, tayberry_loom))]
+mod model;
 mod publish;
 mod render;
 mod scanout;
+mod surface;
+mod sync;
+#[cfg(all(test, not(tayberry_loom)))]
+mod tests;
 
-pub use memory::{VideoBuffer, VideoMemory};
+pub use memory::{Reuse, VideoBuffer, VideoMemory};
 pub use publish::Display;
-pub use render::{Frame, Outcome, Renderer};
-pub use scanout::{Alpha, Depth, Overscan, PixelOrder, Scanout, ScanoutConfig, ScanoutError};
+pub use render::{Outcome, Renderer};
+pub use scanout::{Alpha, Depth, MAX_HEIGHT, MAX_WIDTH, Overscan, PixelOrder, Scanout, ScanoutConfig, ScanoutError};
+pub use surface::Frame;
+pub use sync::Guard;

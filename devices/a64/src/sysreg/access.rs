@@ -1,0 +1,247 @@
+//! MRS and MSR (register).
+
+use super::table::{TABLE, find};
+use super::{After, Denied, Reg, Register, Trap};
+use crate::bus::Bus;
+use crate::core::{Core, SLOT_SINK, SLOT_ZR};
+use crate::decode::{Flow, Handler, Op, field};
+use crate::exception::{Class, Exception};
+use crate::system;
+
+/// Instruction specific syndrome of a trapped MSR, MRS or system instruction (ARM ARM D13.2.37).
+fn syndrome(insn: u32) -> u32 {
+    field(insn, 20, 19) << 20
+        | field(insn, 7, 5) << 17
+        | field(insn, 18, 16) << 14
+        | field(insn, 15, 12) << 10
+        | field(insn, 4, 0) << 5
+        | field(insn, 11, 8) << 1
+        | field(insn, 21, 21)
+}
+
+/// MRS: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
+pub(crate) fn build_mrs(insn: u32) -> Option<Op> {
+    let Some(index) = find(field(insn, 19, 5) as u16) else {
+        return Some(system::op(insn, unallocated));
+    };
+    let register = &TABLE[index];
+    let plain = register.trap == Trap::None && register.read.is_none();
+    let exec: Handler = match register.name {
+        "NZCV" => mrs_nzcv,
+        _ if plain => mrs_plain,
+        _ => mrs,
+    };
+    let rd = field(insn, 4, 0) as u8;
+    let rd = if rd == SLOT_ZR { SLOT_SINK } else { rd };
+    Some(Op { rd, imm: index as u64, aux: [register.read_el, 0, 0, 0], ..system::op(insn, exec) })
+}
+
+/// MSR: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
+pub(crate) fn build_msr(insn: u32) -> Option<Op> {
+    let Some(index) = find(field(insn, 19, 5) as u16) else {
+        return Some(system::op(insn, unallocated));
+    };
+    let register = &TABLE[index];
+    let plain = register.trap == Trap::None && register.write.is_none() && !register.context;
+    let exec: Handler = match register.name {
+        "NZCV" => msr_nzcv,
+        _ if plain => msr_plain,
+        _ => msr,
+    };
+    Some(Op { rn: field(insn, 4, 0) as u8, imm: index as u64, aux: [register.write_el, 0, 0, 0], ..system::op(insn, exec) })
+}
+
+fn mrs_nzcv(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    core.x[usize::from(op.rd)] = u64::from(core.nzcv & 0xf000_0000);
+    Flow::Next
+}
+
+fn msr_nzcv(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    core.nzcv = core.x[usize::from(op.rn)] as u32 & 0xf000_0000;
+    Flow::Next
+}
+
+/// Storage with no guard but the level.
+fn mrs_plain(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    if core.el < op.aux[0] {
+        return denied(core, op, Denied::Undefined);
+    }
+    core.x[usize::from(op.rd)] = core.sys.value(op.imm);
+    Flow::Next
+}
+
+/// Storage with no guard but the level, on which nothing depends at once.
+fn msr_plain(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    if core.el < op.aux[0] {
+        return denied(core, op, Denied::Undefined);
+    }
+    let register = &TABLE[op.imm as usize];
+    let value = core.x[usize::from(op.rn)] & register.mask | register.ones;
+    core.sys.set_value(op.imm, value);
+    Flow::Next
+}
+
+fn mrs(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let register = &TABLE[op.imm as usize];
+    if let Err(why) = core.check_access(register, false) {
+        return denied(core, op, why);
+    }
+    let value = match register.read {
+        Some(read) => read(core, bus, op),
+        None => core.sys.value(op.imm),
+    };
+    core.x[usize::from(op.rd)] = value;
+    Flow::Next
+}
+
+fn msr(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let register = &TABLE[op.imm as usize];
+    if let Err(why) = core.check_access(register, true) {
+        return denied(core, op, why);
+    }
+    let value = core.x[usize::from(op.rn)] & register.mask | register.ones;
+    let after = match register.write {
+        Some(write) => write(core, bus, op, value),
+        None => store(core, op.imm, register, value),
+    };
+    system::after(core, op, after)
+}
+
+fn store(core: &mut Core, index: u64, register: &Register, value: u64) -> After {
+    let changed = core.sys.value(index) != value;
+    core.sys.set_value(index, value);
+    if register.context && changed {
+        core.context_changed();
+        return After::Leave;
+    }
+    After::Next
+}
+
+/// Raises what a refused access gives.
+pub(super) fn denied(core: &mut Core, op: &Op, why: Denied) -> Flow {
+    system::refuse(core, op, why)
+}
+
+/// No such register: those of the implementation defined space may be trapped, the others are undefined.
+fn unallocated(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+    let [op0, op1, crn, crm, op2] = system::encoding(op.insn);
+    let direction = if field(op.insn, 21, 21) == 1 { "MRS" } else { "MSR" };
+    tracing::warn!(
+        target: "unimplemented",
+        core = core.config.id,
+        el = core.el,
+        "{direction} of an unallocated system register S{op0}_{op1}_C{crn}_C{crm}_{op2} at PC {:#x}",
+        core.current_pc(op)
+    );
+    if matches!(crn, 11 | 15) && core.el == 1 && core.hcr_trap(super::hcr::TIDCP).is_err() {
+        return denied(core, op, Denied::To(2));
+    }
+    denied(core, op, Denied::Undefined)
+}
+
+// Registers that are part of the core's own state.
+
+pub(super) fn read_nzcv(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.nzcv & 0xf000_0000)
+}
+
+pub(super) fn write_nzcv(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.nzcv = value as u32;
+    After::Next
+}
+
+pub(super) fn read_daif(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.daif) << 6
+}
+
+pub(super) fn write_daif(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.set_daif((value >> 6) as u8 & 0xf)
+}
+
+pub(super) fn read_current_el(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.el) << 2
+}
+
+pub(super) fn read_spsel(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.spsel)
+}
+
+pub(super) fn write_spsel(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.switch_sp(core.el, value & 1 != 0);
+    After::Leave
+}
+
+/// SP_EL0, SP_EL1 and SP_EL2 name their level in op1; none of them is the live one when the access is allowed.
+fn sp_index(op: &Op) -> usize {
+    match field(op.insn, 18, 16) {
+        0 => 0,
+        4 => 1,
+        _ => 2,
+    }
+}
+
+pub(super) fn read_sp(core: &mut Core, _: &mut dyn Bus, op: &Op) -> u64 {
+    core.sys.sp[sp_index(op)]
+}
+
+pub(super) fn write_sp(core: &mut Core, _: &mut dyn Bus, op: &Op, value: u64) -> After {
+    core.sys.sp[sp_index(op)] = value;
+    After::Next
+}
+
+pub(super) fn read_fpcr(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.fp.fpcr)
+}
+
+pub(super) fn write_fpcr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.fp.fpcr = value as u32;
+    After::Next
+}
+
+pub(super) fn read_fpsr(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
+    u64::from(core.fp.fpsr)
+}
+
+pub(super) fn write_fpsr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.fp.fpsr = value as u32;
+    After::Next
+}
+
+/// ISR_EL1: what is pending at this level, virtual interrupts where EL2 has taken the physical ones.
+pub(super) fn read_isr(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> u64 {
+    let lines = bus.interrupts(core.retired_before(op));
+    let hcr = if core.el < 2 { core.hcr() } else { 0 };
+    let pick = |owned: u64, pending: u64, line: bool| if hcr & owned != 0 { hcr & pending != 0 } else { line };
+    let irq = pick(super::hcr::IMO, super::hcr::VI, lines.irq);
+    let fiq = pick(super::hcr::FMO, super::hcr::VF, lines.fiq);
+    let serror = pick(super::hcr::AMO, super::hcr::VSE, false);
+    u64::from(serror) << 8 | u64::from(irq) << 7 | u64::from(fiq) << 6
+}
+
+/// HCR_EL2 and SCR_EL3 route interrupts as well as translations.
+pub(super) fn write_hcr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.sys[Reg::HCR_EL2] = value;
+    core.context_changed();
+    After::Leave
+}
+
+pub(super) fn write_scr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    core.sys[Reg::SCR_EL3] = value;
+    core.context_changed();
+    After::Leave
+}
+
+/// RMR_EL3: a warm reset is not something that a kernel on this board can do; the request is named and ignored.
+pub(super) fn write_rmr(core: &mut Core, _: &mut dyn Bus, op: &Op, value: u64) -> After {
+    if value & 2 != 0 {
+        tracing::warn!(target: "unimplemented", core = core.config.id, "warm reset request in RMR_EL3 at PC {:#x} ignored", core.current_pc(op));
+    }
+    After::Next
+}
+
+impl Exception {
+    /// A system access that is trapped.
+    pub(crate) fn system_trap(insn: u32) -> Self {
+        Self { class: Class::SystemTrap, iss: syndrome(insn), far: None }
+    }
+}

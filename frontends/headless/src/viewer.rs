@@ -1,0 +1,129 @@
+//! The viewer: draws on a thread of its own what the guest shows.
+
+use crate::picture::Picture;
+use crate::recorder::Recorder;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tayberry_engine::display::{Outcome, Renderer};
+use tayberry_engine::handle::{FrameClock, MachineHandle};
+
+/// Time between two looks at the screen: 60 Hz.
+pub const FRAME_TIME: Duration = Duration::from_nanos(1_000_000_000 / 60);
+
+/// Looks at the screen at the end of a run, should it be drawn on from elsewhere even then.
+const LAST_LOOKS: usize = 4;
+
+/// When frames are drawn.
+#[derive(Debug)]
+pub enum Pace {
+    /// At 60 Hz of the host's time; the log's times are the host's since the viewer started.
+    Host,
+    /// At the guest's vertical syncs, the machine waiting meanwhile; the log's times are the guest's. The same run draws the same frames.
+    Guest(FrameClock),
+}
+
+/// A viewer at work.
+#[derive(Debug)]
+pub struct Viewer {
+    thread: JoinHandle<Viewed>,
+    /// Dropped to end it.
+    stop: Sender<()>,
+}
+
+/// What a viewer has at the end.
+#[derive(Debug)]
+pub struct Viewed {
+    /// The last frame as the screen shows it: black without a signal.
+    pub picture: Picture,
+    /// The recorder.
+    pub recorder: Recorder,
+}
+
+/// How many threads a renderer is to use on this host: few, since the guest's cores need most of them.
+pub fn render_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)).min(4)
+}
+
+impl Viewer {
+    /// Starts to view. With [`Pace::Guest`] the frame clock must have been asked for before the machine starts.
+    ///
+    /// # Panics
+    /// If the host cannot start a thread.
+    pub fn start(handle: &MachineHandle, pace: Pace, recorder: Recorder) -> Self {
+        let (stop, stopped) = bounded(0);
+        let view = View { handle: handle.clone(), renderer: Renderer::new(render_threads()), recorder };
+        let body = move || match pace {
+            Pace::Host => view.at_host_pace(&stopped),
+            Pace::Guest(clock) => view.at_guest_pace(clock),
+        };
+        let thread = std::thread::Builder::new().name("tayberry-viewer".into()).spawn(body).expect("the host can start a thread");
+        Self { thread, stop }
+    }
+
+    /// Draws once more and hands out what it has. The machine must have ended.
+    ///
+    /// # Panics
+    /// If the viewer's thread did.
+    pub fn finish(self) -> Viewed {
+        drop(self.stop);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+struct View {
+    handle: MachineHandle,
+    renderer: Renderer,
+    recorder: Recorder,
+}
+
+impl View {
+    fn at_host_pace(mut self, stopped: &Receiver<()>) -> Viewed {
+        let started = Instant::now();
+        let since = || started.elapsed().as_nanos() as u64;
+        let mut next = started;
+        while stopped.recv_deadline(next) == Err(RecvTimeoutError::Timeout) {
+            self.draw(since());
+            // After a slow frame the beat starts anew: frames that were missed are not made up for.
+            next = (next + FRAME_TIME).max(Instant::now());
+        }
+        self.last(since())
+    }
+
+    fn at_guest_pace(mut self, clock: FrameClock) -> Viewed {
+        while let Ok(vsync) = clock.vsync.recv() {
+            self.draw(vsync.guest_ns);
+            clock.done();
+        }
+        let time_ns = self.handle.stats.guest_ns.get();
+        self.last(time_ns)
+    }
+
+    fn draw(&mut self, time_ns: u64) {
+        let outcome = self.renderer.render(&self.handle.display);
+        outcome.count(&self.handle.stats);
+        if outcome == Outcome::Presented {
+            self.recorder.frame(self.renderer.frame(), time_ns);
+        }
+    }
+
+    fn last(mut self, time_ns: u64) -> Viewed {
+        let picture = final_picture(&mut self.renderer, &self.handle, &mut self.recorder, time_ns);
+        Viewed { picture, recorder: self.recorder }
+    }
+}
+
+/// Draws what the screen of a machine that has ended shows, and records it if it is new.
+pub fn final_picture(renderer: &mut Renderer, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
+    for _ in 0..LAST_LOOKS {
+        let outcome = renderer.render(&handle.display);
+        outcome.count(&handle.stats);
+        if outcome == Outcome::Presented {
+            recorder.frame(renderer.frame(), time_ns);
+        }
+        if outcome != Outcome::Stale {
+            break;
+        }
+    }
+    renderer.frame().into()
+}
