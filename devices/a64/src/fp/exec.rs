@@ -18,7 +18,7 @@ fn factor<F: HostFormat, const BY: bool, const N: usize>(core: &Core, op: &Op) -
     if BY == WHOLE {
         return read(core, op.rm);
     }
-    let at = u32::from(op.aux[1]) * F::BITS & 127;
+    let at = (u32::from(op.aux[1]) * F::BITS) & 127;
     [F::from_bits((core.fp.v[usize::from(op.rm & 31)] >> at) as u64); N]
 }
 

@@ -9,7 +9,6 @@ use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::simd::operands;
-use std::cmp::Ordering;
 
 /// `f::<F, ..>` for the format in bits 23 and 22: single or double.
 macro_rules! by_format {
@@ -57,11 +56,11 @@ fn multiply_add<const NEG_A: bool, const NEG_N: bool>(insn: u32) -> Option<Op> {
 
 #[inline(always)]
 fn compare_flags<F: HostFormat>(core: &mut Core, a: F, b: F, signal: bool) {
-    let (x, y) = (a.host(), b.host());
-    core.nzcv = if core.fp.fpcr & FZ == 0 && x == x && y == y {
-        compare::flags(if x < y { Some(Ordering::Less) } else { Some(if x == y { Ordering::Equal } else { Ordering::Greater }) })
-    } else {
-        with_env(core, |env| compare::flags(compare::compare(env, a, b, signal)))
+    // Flushing and NaNs need a closer look.
+    let order = if core.fp.fpcr & FZ == 0 { a.host().partial_cmp(&b.host()) } else { None };
+    core.nzcv = match order {
+        None => with_env(core, |env| compare::flags(compare::compare(env, a, b, signal))),
+        order => compare::flags(order),
     };
 }
 

@@ -153,7 +153,7 @@ fn exec_single<const LOAD: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) ->
         Ok(va) => va,
         Err(exception) => return core.fault(op, exception),
     };
-    let shift = (u32::from(op.aux[2]) << log2) * 8 & 127;
+    let shift = ((u32::from(op.aux[2]) << log2) * 8) & 127;
     let mask = u128::from(u64::MAX >> (64 - (8 << log2))) << shift;
     let mut loaded = [0u64; 4];
     let mut result = Ok(());
