@@ -375,3 +375,166 @@ fn serve(mut mailboxes: Query<(&mut Mailbox, &mut VideoCore)>, ram: Res<Ram>, cl
         mailbox.view.drive_irq();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::property::testing::{Guest, MESSAGE, PROPERTY};
+    use tayberry_engine::attention::STOP;
+
+    /// The status register when there are `len` words.
+    fn words(len: u32) -> u32 {
+        len | if len == 0 { EMPTY } else { 0 } | if len == 8 { FULL } else { 0 }
+    }
+
+    /// Posts `count` empty messages, numbered from `first` by their addresses.
+    fn post(guest: &Guest, first: u32, count: u32) {
+        for number in first..first + count {
+            let at = MESSAGE + 16 * number;
+            guest.poke(at, &[12, 0, 0]);
+            assert_eq!(guest.write(0xa0 + 4 * u64::from(number % 4), at | PROPERTY), Served::EndSlice);
+        }
+    }
+
+    #[test]
+    fn replies_come_in_order_and_by_every_address_of_the_register() {
+        let mut guest = Guest::new();
+        assert_eq!((guest.read(0x98), guest.read(0xb8)), (EMPTY, EMPTY));
+        post(&guest, 0, 5);
+        assert_eq!((guest.read(0x98), guest.read(0xb8)), (EMPTY, words(5)));
+        guest.bench.tick();
+        assert_eq!((guest.read(0x98), guest.read(0xb8)), (words(5), EMPTY));
+        for number in 0..5 {
+            let reply = MESSAGE + 16 * number | PROPERTY;
+            assert_eq!((guest.read(0x90), guest.read(0x94)), (reply, 0), "it stays");
+            assert_eq!(guest.read(0x80 + 4 * u64::from(number % 4)), reply);
+        }
+        assert_eq!((guest.read(0x98), guest.read(0x90)), (EMPTY, 0));
+    }
+
+    #[test]
+    fn messages_wait_while_the_replies_are_full_and_none_is_lost() {
+        let mut guest = Guest::new();
+        post(&guest, 0, 8);
+        guest.bench.tick();
+        post(&guest, 8, 8);
+        guest.bench.tick();
+        assert_eq!((guest.read(0x98), guest.read(0xb8)), (words(8), words(8)));
+        guest.poke(MESSAGE + 16 * 16, &[12, 0, 0]);
+        assert_eq!(guest.write(0xa0, (MESSAGE + 16 * 16) | PROPERTY), Served::Inline, "no room: lost, as on hardware");
+        assert_eq!(guest.read(0xbc), ERROR_OVERFLOW);
+        guest.write(0xbc, ERROR_OVERFLOW);
+        assert_eq!(guest.read(0xbc), 0);
+        for number in 0..16 {
+            assert_eq!(guest.read(0x80), MESSAGE + 16 * number | PROPERTY);
+            guest.bench.tick();
+        }
+        assert_eq!((guest.read(0x98), guest.read(0xb8)), (EMPTY, EMPTY));
+        assert_eq!(guest.shared.stats.property_messages.get(), 16);
+    }
+
+    #[test]
+    fn making_room_asks_the_cores_to_stop() {
+        let mut attention = None;
+        let bench = tayberry_engine::bench::Bench::new(0x0100_0000, 2, |machine| {
+            machine.install(&crate::property::MailboxPlugin::default());
+            attention = Some(machine.attention());
+        });
+        let (mut bench, bell) = (bench, attention.expect("installed").bell(1));
+        for _ in 0..2 {
+            (0..8).for_each(|_| assert_eq!(bench.write(BASE + 0x20, PROPERTY), Served::EndSlice));
+            bench.tick();
+        }
+        bell.swap(0, Ordering::Relaxed);
+        bench.read(BASE);
+        assert_eq!(bell.load(Ordering::Relaxed) & STOP, STOP);
+        assert_eq!(bench.read(BASE + 0x18), 7);
+        bench.tick();
+        assert_eq!((bench.read(BASE + 0x18), bench.read(BASE + 0x38)), (8 | FULL, 7));
+    }
+
+    #[test]
+    fn the_interrupt_is_there_while_there_is_mail() {
+        let mut guest = Guest::new();
+        let level = |guest: &Guest| guest.bench.irq.levels(1) & 2 != 0;
+        post(&guest, 0, 2);
+        guest.bench.tick();
+        assert!(!level(&guest), "not enabled");
+        assert_eq!(guest.read(0x9c), 7 << PENDING_SHIFT);
+        guest.write(0x9c, DATA_IRQ_ENABLE);
+        assert!(level(&guest));
+        guest.read(0x80);
+        assert!(level(&guest), "one more");
+        guest.read(0x80);
+        assert!(!level(&guest));
+        post(&guest, 0, 1);
+        assert!(!level(&guest));
+        guest.bench.tick();
+        assert!(level(&guest));
+        guest.write(0x9c, DATA_IRQ_ENABLE | CLEAR);
+        assert!(!level(&guest));
+        assert_eq!(guest.read(0x98), EMPTY);
+        guest.write(0x9c, OPPOSITE_EMPTY_IRQ_ENABLE);
+        assert!(level(&guest));
+        post(&guest, 0, 1);
+        assert!(!level(&guest));
+    }
+
+    #[test]
+    fn errors_are_kept_until_they_are_cleared() {
+        let guest = Guest::new();
+        assert_eq!(guest.read(0x80), 0);
+        assert_eq!(guest.read(0x9c) & ERRORS, ERROR_UNDERFLOW);
+        assert_eq!(guest.write(0x80, 5), Served::Inline);
+        assert_eq!(guest.read(0x9c) & ERRORS, ERROR_UNDERFLOW | ERROR_NOT_OWNER);
+        guest.write(0x9c, ERRORS);
+        assert_eq!(guest.read(0x9c) & ERRORS, 0);
+        guest.read(0xa0);
+        assert_eq!(guest.read(0xbc), ERROR_NOT_OWNER);
+        for offset in [0x90, 0x94, 0x98, 0xb0, 0xb4, 0xb8] {
+            assert_eq!(guest.write(offset, u32::MAX), Served::Inline);
+        }
+        assert_eq!(guest.read(0x98), EMPTY);
+    }
+
+    #[test]
+    fn channels_that_nobody_serves_do_not_answer() {
+        let mut guest = Guest::new();
+        for channel in [0, 2, 3, 4, 5, 6, 7, 9, 15] {
+            guest.write(0xa0, MESSAGE | channel);
+            guest.bench.tick();
+            assert_eq!((guest.read(0x98), guest.read(0xb8)), (EMPTY, EMPTY), "channel {channel}");
+        }
+    }
+
+    #[test]
+    fn every_word_goes_to_one_reader() {
+        const WORDS: u32 = 100_000;
+        const STOP: u32 = u32::MAX;
+        let ring = Ring::default();
+        let push = |word| {
+            while !ring.push(word) {
+                std::thread::yield_now();
+            }
+        };
+        let read = || {
+            let (mut sum, mut last) = (0, 0);
+            while last != STOP {
+                let Some(word) = ring.pop() else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                assert!(word > last, "in order");
+                last = word;
+                sum += u64::from(word);
+            }
+            sum - u64::from(STOP)
+        };
+        let sum: u64 = std::thread::scope(|scope| {
+            let readers = [scope.spawn(read), scope.spawn(read)];
+            (1..=WORDS).chain([STOP; 2]).for_each(push);
+            readers.into_iter().map(|reader| reader.join().expect("no assertion fails")).sum()
+        });
+        assert_eq!((sum, ring.len()), (u64::from(WORDS) * u64::from(WORDS + 1) / 2, 0));
+    }
+}

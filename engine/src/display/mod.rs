@@ -12,12 +12,14 @@
 
 mod convert;
 mod memory;
+#[cfg(all(test, tayberry_loom))]
+mod model;
 mod publish;
 mod render;
 mod scanout;
 mod surface;
 mod sync;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests;
 
 pub use memory::{Reuse, VideoBuffer, VideoMemory};

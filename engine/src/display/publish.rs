@@ -100,7 +100,8 @@ impl Display {
         (drawn, self.footing(&snapshot))
     }
 
-    fn footing(&self, scanout: &Scanout) -> Footing {
+    /// What became of the memory of `scanout`. Fence first.
+    pub(super) fn footing(&self, scanout: &Scanout) -> Footing {
         let then = scanout.published;
         if scanout.source().is_none() {
             return Footing::Firm;

@@ -31,6 +31,8 @@ struct Screen {
     surface: Surface,
     /// The window can be seen.
     visible: bool,
+    /// A picture could not be presented and has to be tried again.
+    owed: bool,
     /// The size last asked for, and when.
     asked: (Size, Instant),
     /// The user chose the window's size: it stays.
@@ -97,7 +99,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
         let attributes = Window::default_attributes().with_title("Tayberry").with_inner_size(PhysicalSize::<u32>::from(size));
         let window = Arc::new(event_loop.create_window(attributes).map_err(|error| one_line(&error))?);
         let surface = Surface::new(&window, self.options.scaling).map_err(|error| one_line(&error))?;
-        Ok(Screen { window, surface, visible: true, asked: (size, Instant::now()), sized_by_user: false })
+        Ok(Screen { window, surface, visible: true, owed: false, asked: (size, Instant::now()), sized_by_user: false })
     }
 
     /// Time for the frame log: the guest's if it keeps step, otherwise the host's.
@@ -110,11 +112,12 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
 
     /// Draws what the guest shows, if it is new.
     fn draw(&mut self, time_ns: u64) {
-        match self.renderer.render(&self.handle.display) {
+        let outcome = self.renderer.render(&self.handle.display);
+        outcome.count(&self.handle.stats);
+        match outcome {
             Outcome::Presented => {
                 let frame = self.renderer.frame();
                 self.mode = Some((frame.width, frame.height, frame.depth));
-                self.handle.stats.frames_presented.add(1);
                 self.recorder.frame(frame, time_ns);
                 if let Some(screen) = &mut self.screen {
                     if let Err(error) = screen.surface.set_frame(frame) {
@@ -166,10 +169,9 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
     }
 
     fn present(&mut self) -> Result<(), String> {
-        match &self.screen {
-            Some(screen) if screen.visible => screen.surface.present().map_err(|error| one_line(&error)),
-            _ => Ok(()),
-        }
+        let Some(screen) = self.screen.as_mut().filter(|screen| screen.visible) else { return Ok(()) };
+        screen.owed = !screen.surface.present().map_err(|error| one_line(&error))?;
+        Ok(())
     }
 
     fn write_title(&mut self) {
@@ -225,8 +227,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
 
     /// Writes the picture to the first free `tayberry-N.png` and says so.
     fn screenshot(&self) {
-        let picture = if self.mode.is_some() { self.renderer.frame().into() } else { Picture::no_signal() };
-        let said = match write_new_png(&picture) {
+        let said = match write_new_png(&Picture::from(self.renderer.frame())) {
             Ok(name) => format!("tayberry: picture written to {name}"),
             Err(error) => format!("tayberry: the picture cannot be written: {error}"),
         };
@@ -310,6 +311,9 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
                 self.draw(self.time_ns());
             }
             self.follow_size(now);
+            if let Some(screen) = self.screen.as_ref().filter(|screen| screen.owed) {
+                screen.window.request_redraw();
+            }
             // After a slow frame the beat starts anew: frames that were missed are not made up for.
             self.next_frame = (self.next_frame + FRAME_TIME).max(now);
         }

@@ -78,5 +78,24 @@ fn one_line(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    without_place(&line).to_owned()
+}
+
+/// What winit says of an error of the system, without the place in winit where it says so.
+fn without_place(text: &str) -> &str {
+    let said = || text.strip_prefix("os error at ")?.split_once(".rs:")?.1.split_once(": ");
+    said().map_or(text, |(_, said)| said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_place;
+
+    #[test]
+    fn places_in_libraries_are_left_out() {
+        assert_eq!(without_place("os error at /x/linux/mod.rs:765: no display: none"), "no display: none");
+        assert_eq!(without_place("os error at nowhere"), "os error at nowhere");
+        assert_eq!(without_place("No adapter: found"), "No adapter: found");
+    }
 }

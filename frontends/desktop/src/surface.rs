@@ -1,6 +1,7 @@
 //! The window's surface: the guest's picture in a texture, scaled onto the window.
 
 use crate::scale::{Scaling, Size};
+use pixels::wgpu::SurfaceError;
 use pixels::{Pixels, PixelsBuilder, ScalingMode, SurfaceTexture, TextureError, wgpu};
 use std::sync::Arc;
 use tayberry_engine::display::Frame;
@@ -25,10 +26,13 @@ impl Surface {
     /// If the host has no GPU (or software for one) that can draw on this window.
     pub fn new(window: &Arc<Window>, scaling: Scaling) -> Result<Self, pixels::Error> {
         let size = window.inner_size();
-        let (width, height) = (size.width.max(1), size.height.max(1));
-        let texture = SurfaceTexture::new(width, height, Arc::clone(window));
-        let pixels = PixelsBuilder::new(BLANK.0, BLANK.1, texture).blend_state(wgpu::BlendState::REPLACE).build()?;
-        let mut surface = Self { pixels, guest: BLANK, window: (width, height), scaling };
+        let size = (size.width.max(1), size.height.max(1));
+        // OpenGL only where nothing better is there: looking for it takes time and may print warnings.
+        let pixels = match wgpu::Backends::from_env() {
+            Some(backends) => build(window, size, backends)?,
+            None => build(window, size, wgpu::Backends::PRIMARY).or_else(|_| build(window, size, wgpu::Backends::all()))?,
+        };
+        let mut surface = Self { pixels, guest: BLANK, window: size, scaling };
         surface.blacken();
         Ok(surface)
     }
@@ -92,13 +96,23 @@ impl Surface {
         self.pixels.resize_surface(self.window.0, self.window.1)
     }
 
-    /// Draws the picture onto the window. May wait for the screen.
+    /// Draws the picture onto the window, and says whether that worked. It does not while window and surface disagree in size: the event that tells of
+    /// the new size comes soon. May wait for the screen.
     ///
     /// # Errors
     /// If the GPU is lost.
-    pub fn present(&self) -> Result<(), pixels::Error> {
-        self.pixels.render()
+    pub fn present(&self) -> Result<bool, pixels::Error> {
+        match self.pixels.render() {
+            Ok(()) => Ok(true),
+            Err(pixels::Error::Surface(SurfaceError::Outdated | SurfaceError::Timeout | SurfaceError::Lost)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
+}
+
+fn build(window: &Arc<Window>, (width, height): Size, backends: wgpu::Backends) -> Result<Pixels<'static>, pixels::Error> {
+    let texture = SurfaceTexture::new(width, height, Arc::clone(window));
+    PixelsBuilder::new(BLANK.0, BLANK.1, texture).wgpu_backend(backends).blend_state(wgpu::BlendState::REPLACE).build()
 }
 
 fn mode(scaling: Scaling) -> ScalingMode {

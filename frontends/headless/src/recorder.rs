@@ -22,6 +22,11 @@ impl Recorder {
         Self { log, sheet, error: None }
     }
 
+    /// False if it keeps nothing.
+    pub fn is_wanted(&self) -> bool {
+        self.log.is_some() || self.sheet.is_some()
+    }
+
     /// Takes a frame that was presented at `time_ns`.
     pub fn frame(&mut self, frame: &Frame, time_ns: u64) {
         if let Some(log) = &mut self.log
@@ -72,7 +77,7 @@ mod tests {
     }
 
     fn frame() -> Frame {
-        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8] }
+        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1 }
     }
 
     #[test]

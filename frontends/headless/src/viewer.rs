@@ -11,7 +11,7 @@ use tayberry_engine::handle::{FrameClock, MachineHandle};
 /// Time between two looks at the screen: 60 Hz.
 pub const FRAME_TIME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
-/// Looks at a screen whose ground moves, at the end of a run, until it is taken for black.
+/// Looks at the screen at the end of a run, should it be drawn on from elsewhere even then.
 const LAST_LOOKS: usize = 4;
 
 /// When frames are drawn.
@@ -34,7 +34,7 @@ pub struct Viewer {
 /// What a viewer has at the end.
 #[derive(Debug)]
 pub struct Viewed {
-    /// The last frame as the screen shows it; see [`Picture::no_signal`].
+    /// The last frame as the screen shows it: black without a signal.
     pub picture: Picture,
     /// The recorder.
     pub recorder: Recorder,
@@ -100,8 +100,9 @@ impl View {
     }
 
     fn draw(&mut self, time_ns: u64) {
-        if self.renderer.render(&self.handle.display) == Outcome::Presented {
-            self.handle.stats.frames_presented.add(1);
+        let outcome = self.renderer.render(&self.handle.display);
+        outcome.count(&self.handle.stats);
+        if outcome == Outcome::Presented {
             self.recorder.frame(self.renderer.frame(), time_ns);
         }
     }
@@ -115,16 +116,14 @@ impl View {
 /// Draws what the screen of a machine that has ended shows, and records it if it is new.
 pub fn final_picture(renderer: &mut Renderer, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
     for _ in 0..LAST_LOOKS {
-        match renderer.render(&handle.display) {
-            Outcome::Presented => {
-                handle.stats.frames_presented.add(1);
-                recorder.frame(renderer.frame(), time_ns);
-                return renderer.frame().into();
-            }
-            Outcome::Unchanged => return renderer.frame().into(),
-            Outcome::Stale => {}
-            Outcome::NoSignal => break,
+        let outcome = renderer.render(&handle.display);
+        outcome.count(&handle.stats);
+        if outcome == Outcome::Presented {
+            recorder.frame(renderer.frame(), time_ns);
+        }
+        if outcome != Outcome::Stale {
+            break;
         }
     }
-    Picture::no_signal()
+    renderer.frame().into()
 }

@@ -17,6 +17,8 @@ mod power;
 mod services;
 mod table;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use crate::framebuffer::{Framebuffer, Stage, legacy};

@@ -1,0 +1,384 @@
+//! The command line: what may be said, and what it means.
+
+use crate::report::Unusable;
+use crate::trace::{self, Topics};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Raspberry Pi 3 emulator.
+///
+/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL the
+/// built-in demo runs; headless it makes one tour of its modes and leaves a contact sheet in tayberry-demo.png.
+#[derive(Debug, Parser)]
+#[command(name = "tayberry", version, max_term_width = 110, next_line_help = true)]
+struct Args {
+    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: the built-in demo]
+    kernel: Option<PathBuf>,
+
+    /// Where the picture goes. auto: a window where a display opens, otherwise headless, and one line on stderr says so. desktop: a window, or an error.
+    /// headless: no window
+    #[arg(long, value_name = "WHERE", default_value = "auto", hide_possible_values = true)]
+    frontend: Frontend,
+
+    /// Where a serial port goes: stdio, null or file:PATH. Given once it is UART0 (PL011), a second time UART1 (mini UART); one of them may be stdio
+    /// [default: stdio, then null]
+    #[arg(long, value_name = "TARGET")]
+    serial: Vec<SerialTarget>,
+
+    /// Device tree blob to pass to the kernel: x0 holds its address, /chosen and /memory are patched [default: none, ATAGs at 0x100]
+    #[arg(long, value_name = "FILE")]
+    dtb: Option<PathBuf>,
+
+    /// Initial RAM disk to pass to the kernel [default: none]
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+
+    /// Kernel command line [default: none]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    append: Option<String>,
+
+    /// Cores that run, 1 to 4
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
+    cores: u8,
+
+    /// Guest time is instructions retired and cores take turns in a fixed order: the same run again gives the same bytes [default: guest time is the
+    /// host's]
+    #[arg(long)]
+    deterministic: bool,
+
+    /// Translate guest code for the host. Only off (the interpreter) is there in this version
+    #[arg(long, value_name = "on|off", default_value = "off", hide_possible_values = true)]
+    jit: Jit,
+
+    /// Stop after this much host time, fractions allowed [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    timeout: Option<Duration>,
+
+    /// Stop when the cores together have retired N instructions [default: never]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    max_instructions: Option<u64>,
+
+    /// Stop as soon as any UART has printed TEXT; if a limit ends the run before, the exit status is 3 [default: never]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    until: Option<String>,
+
+    /// At the end, write the last frame as the screen shows it [default: none]
+    #[arg(long, value_name = "FILE.png")]
+    screenshot: Option<PathBuf>,
+
+    /// Write one line per frame presented: frame,time_s,generation,width,height,depth,xxh3 (hash of the RGBA bytes). Times are the guest's with
+    /// --deterministic, otherwise the host's [default: none]
+    #[arg(long, value_name = "FILE.csv")]
+    frame_log: Option<PathBuf>,
+
+    /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
+    #[arg(long, value_name = "FILE.png")]
+    contact_sheet: Option<PathBuf>,
+
+    /// At the end, write statistics: instructions per core, times, frames, messages, why it ended [default: none]
+    #[arg(long, value_name = "FILE.json")]
+    stats: Option<PathBuf>,
+
+    /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    trace: Vec<String>,
+
+    /// Where the trace goes [default: stderr]
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    trace_file: Option<PathBuf>,
+
+    /// An SD card image
+    #[arg(long, value_name = "FILE", help_heading = NOT_YET)]
+    sd: Option<PathBuf>,
+
+    /// Write changes back to the SD card image
+    #[arg(long, help_heading = NOT_YET)]
+    sd_writable: bool,
+
+    /// Wait for GDB at this address before the first instruction
+    #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
+    gdb: Option<String>,
+
+    /// Do not wait for GDB
+    #[arg(long, help_heading = NOT_YET)]
+    gdb_nowait: bool,
+}
+
+/// Heading of options that are rejected.
+const NOT_YET: &str = "Not available in this version (status 2)";
+
+/// Where the picture goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Frontend {
+    /// A window where a display opens, otherwise headless.
+    Auto,
+    /// A window.
+    Desktop,
+    /// No window.
+    Headless,
+}
+
+/// Whether guest code is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Jit {
+    On,
+    Off,
+}
+
+/// Where a serial port goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SerialTarget {
+    /// Standard input and output.
+    Stdio,
+    /// Nowhere.
+    Null,
+    /// Output to a file, no input.
+    File(PathBuf),
+}
+
+impl FromStr for SerialTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stdio" => Ok(Self::Stdio),
+            "null" => Ok(Self::Null),
+            _ => match text.strip_prefix("file:") {
+                Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
+                Some(_) => Err("file: needs a path".into()),
+                None => Err("it is stdio, null or file:PATH".into()),
+            },
+        }
+    }
+}
+
+/// What to run and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub kernel: Option<PathBuf>,
+    pub frontend: Frontend,
+    /// UART0 and UART1.
+    pub serial: [SerialTarget; 2],
+    pub dtb: Option<PathBuf>,
+    pub initrd: Option<PathBuf>,
+    pub append: Option<String>,
+    pub cores: usize,
+    pub deterministic: bool,
+    pub timeout: Option<Duration>,
+    pub max_instructions: Option<u64>,
+    pub until: Option<String>,
+    pub screenshot: Option<PathBuf>,
+    pub frame_log: Option<PathBuf>,
+    pub contact_sheet: Option<PathBuf>,
+    pub stats: Option<PathBuf>,
+    pub trace: Topics,
+    pub trace_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// The serial port on standard input and output.
+    pub fn stdio_port(&self) -> Option<usize> {
+        self.serial.iter().position(|target| *target == SerialTarget::Stdio)
+    }
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A run.
+    Run(Box<Config>),
+    /// A text on stdout: help or version.
+    Text(clap::Error),
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// On one line, what is wrong with them.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Unusable> {
+    let parsed = command().try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches));
+    match parsed {
+        Ok(args) => Ok(Parsed::Run(Box::new(config(args)?))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(Parsed::Text(error)),
+        Err(error) => Err(Unusable::new(format_args!("{}; see --help", first_paragraph(&error.to_string())))),
+    }
+}
+
+fn command() -> clap::Command {
+    let topics = trace::TOPICS.map(|(topic, what)| format!("  {topic:14} {what}\n")).concat();
+    Args::command().after_help(format!("Topics of --trace (all: every one)\n{topics}\n{}{STATUSES}", window_help()))
+}
+
+#[cfg(feature = "desktop")]
+fn window_help() -> String {
+    format!("Keys in the window\n  {}\n\n", tayberry_desktop::KEYS_HELP)
+}
+
+#[cfg(not(feature = "desktop"))]
+fn window_help() -> String {
+    String::new()
+}
+
+/// The end of the help.
+const STATUSES: &str = "\
+Keys on a terminal with a serial port on stdio
+  Ctrl-C ends the run; Ctrl-A x too, Ctrl-A c sends Ctrl-C to the guest, Ctrl-A a sends Ctrl-A
+
+Exit status
+  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until
+  2    arguments or files that cannot be used
+  3    --timeout or --max-instructions ended a run before --until matched
+  4    the guest cannot go on
+  130  Ctrl-C
+  else the guest's own exit code";
+
+/// What an error of the parser says before it explains, on one line.
+fn first_paragraph(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "it is a number of seconds from 0 up".into())
+}
+
+/// Checks what no single option can know.
+fn config(args: Args) -> Result<Config, Unusable> {
+    let later = [("--sd", args.sd.is_some()), ("--sd-writable", args.sd_writable), ("--gdb", args.gdb.is_some())];
+    let later = later.into_iter().chain([("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)]);
+    if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
+        return Err(Unusable::new(format_args!("{option} is not available in this version")));
+    }
+    if args.until.as_deref() == Some("") {
+        return Err(Unusable::new("--until needs some text to wait for"));
+    }
+    Ok(Config {
+        serial: serial_ports(args.serial)?,
+        trace: Topics::parse(args.trace.iter().map(String::as_str))?,
+        kernel: args.kernel,
+        frontend: args.frontend,
+        dtb: args.dtb,
+        initrd: args.initrd,
+        append: args.append,
+        cores: usize::from(args.cores),
+        deterministic: args.deterministic,
+        timeout: args.timeout,
+        max_instructions: args.max_instructions,
+        until: args.until,
+        screenshot: args.screenshot,
+        frame_log: args.frame_log,
+        contact_sheet: args.contact_sheet,
+        stats: args.stats,
+        trace_file: args.trace_file,
+    })
+}
+
+fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable> {
+    if given.len() > 2 {
+        return Err(Unusable::new("--serial may be given twice at most: there are two UARTs"));
+    }
+    let mut given = given.into_iter();
+    let ports = [given.next().unwrap_or(SerialTarget::Stdio), given.next().unwrap_or(SerialTarget::Null)];
+    if ports == [SerialTarget::Stdio, SerialTarget::Stdio] {
+        return Err(Unusable::new("--serial: both ports cannot be stdio"));
+    }
+    Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &str) -> Result<Config, String> {
+        let args = std::iter::once("tayberry").chain(args.split_whitespace()).map(OsString::from);
+        match parse(args) {
+            Ok(Parsed::Run(config)) => Ok(*config),
+            Ok(Parsed::Text(text)) => panic!("not a run: {text}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let config = run("").expect("good");
+        assert_eq!((config.frontend, config.cores, config.deterministic), (Frontend::Auto, 4, false));
+        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null]);
+        assert!(config.kernel.is_none() && config.timeout.is_none() && config.until.is_none() && config.append.is_none());
+    }
+
+    #[test]
+    fn everything_at_once() {
+        let config = run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --cores 1 --deterministic \
+             --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
+             --trace mailbox,mmio --trace-file g kernel8.img")
+        .expect("good");
+        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into())]);
+        assert_eq!((config.timeout, config.max_instructions), (Some(Duration::from_millis(250)), Some(10)));
+        assert_eq!((config.append.as_deref(), config.until.as_deref()), (Some("-x=1"), Some("---")));
+        assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));
+        assert_eq!(config.kernel, Some("kernel8.img".into()));
+        assert_eq!(config.stdio_port(), None);
+    }
+
+    #[test]
+    fn every_error_is_one_line_that_names_its_cause() {
+        for (args, named) in [
+            ("--bogus", "--bogus"),
+            ("a b", "'b'"),
+            ("--cores 0", "1..=4"),
+            ("--cores 5", "1..=4"),
+            ("--cores", "--cores"),
+            ("--cores 1 --cores 2", "--cores"),
+            ("--timeout -1", "from 0 up"),
+            ("--timeout nan", "from 0 up"),
+            ("--timeout inf", "from 0 up"),
+            ("--timeout 1e30", "from 0 up"),
+            ("--timeout soon", "number of seconds"),
+            ("--max-instructions -1", "--max-instructions"),
+            ("--max-instructions 18446744073709551616", "--max-instructions"),
+            ("--serial stdio --serial stdio", "stdio"),
+            ("--serial null --serial null --serial null", "twice"),
+            ("--serial tcp:1", "file:PATH"),
+            ("--serial file:", "path"),
+            ("--frontend terminal", "desktop"),
+            ("--jit on", "not available"),
+            ("--jit maybe", "--jit"),
+            ("--sd card.img", "--sd is not available"),
+            ("--gdb :1234", "--gdb is not available"),
+            ("--trace mailbox,nonsense", "nonsense"),
+            ("--trace-file x", "--trace"),
+        ] {
+            let error = run(args).expect_err(args);
+            assert!(error.contains(named), "{args}: {error}");
+            assert_eq!(error.lines().count(), 1, "{args}: {error}");
+        }
+        let empty = ["tayberry", "--until", ""].map(OsString::from);
+        assert!(parse(empty).expect_err("no text").to_string().contains("--until"));
+    }
+
+    #[test]
+    fn zero_is_a_limit() {
+        let config = run("--timeout 0 --max-instructions 0").expect("good");
+        assert_eq!((config.timeout, config.max_instructions), (Some(Duration::ZERO), Some(0)));
+    }
+
+    #[test]
+    fn the_help_names_every_option_topic_and_status() {
+        let help = command().render_long_help().to_string();
+        for option in Args::command().get_arguments().filter_map(|arg| arg.get_long()) {
+            assert!(help.contains(&format!("--{option}")), "--{option}");
+        }
+        assert!(trace::known().iter().all(|topic| help.contains(topic)));
+        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  130 "].iter().all(|status| help.contains(status)));
+    }
+}

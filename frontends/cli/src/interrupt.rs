@@ -1,0 +1,55 @@
+//! Ctrl-C: the first ends the run in good order, the second at once.
+
+use crate::report::{INTERRUPTED, Unusable};
+use crate::terminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tayberry_engine::handle::Control;
+
+/// Listens for Ctrl-C (and for requests to terminate).
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    asked: AtomicBool,
+    /// The machine to stop. Only the handler's thread and the main thread come here.
+    control: Mutex<Option<Control>>,
+}
+
+impl Interrupt {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// If the host does not let us.
+    pub fn listen() -> Result<Self, Unusable> {
+        let interrupt = Self::default();
+        let state = Arc::clone(&interrupt.state);
+        let handler = move || {
+            if state.asked.swap(true, Ordering::Relaxed) {
+                terminal::restore();
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+            if let Some(control) = &*state.control.lock().unwrap_or_else(PoisonError::into_inner) {
+                control.stop();
+            }
+        };
+        ctrlc::set_handler(handler).map_err(|error| Unusable::new(format_args!("cannot listen for Ctrl-C: {error}")))?;
+        Ok(interrupt)
+    }
+
+    /// From now on Ctrl-C stops this machine; it is stopped at once if Ctrl-C came already.
+    pub fn stops(&self, control: &Control) {
+        *self.state.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(control.clone());
+        if self.came() {
+            control.stop();
+        }
+    }
+
+    /// True once it came.
+    pub fn came(&self) -> bool {
+        self.state.asked.load(Ordering::Relaxed)
+    }
+}

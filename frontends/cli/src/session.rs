@@ -1,0 +1,375 @@
+//! A run: inputs, outputs, a machine, a frontend, and how it ended.
+
+use crate::args::{Config, Frontend, SerialTarget};
+use crate::files::{self, Output};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::report::{self, Unusable, say};
+use crate::stats::{End, Report};
+use crate::terminal::{self, RawMode};
+use crate::trace::Tracing;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tayberry_bcm2837::{BoardOptions, Raspi3b};
+use tayberry_engine::ClockMode;
+use tayberry_engine::handle::{ExitReason, Limits, MachineHandle};
+use tayberry_engine::machine::{Running, Starter, prepare};
+use tayberry_headless::{ContactSheet, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+
+/// What the demo is told when nobody is there to watch: go through all modes once, then power off.
+const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
+/// Where the tour's contact sheet goes.
+const TOUR_SHEET: &str = "tayberry-demo.png";
+
+/// Runs what `config` says, and returns the exit status.
+///
+/// # Errors
+/// If something given cannot be used.
+pub fn run(config: Config) -> Result<u8, Unusable> {
+    check_paths(&config)?;
+    let kernel = Kernel::read(&config)?;
+    let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
+    let tracing = Tracing::start(&config.trace, trace_file);
+    let status = run_traced(&config, kernel);
+    if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
+        say(files::cannot_write("--trace-file", path, &error));
+        return Ok(status?.max(report::UNUSABLE));
+    }
+    status
+}
+
+fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
+    let interrupt = Interrupt::listen()?;
+    let mut run = Run::new(config, kernel, interrupt)?;
+    match config.frontend {
+        Frontend::Headless => run.headless(),
+        Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
+        Frontend::Auto => match run.desktop()? {
+            Ok(status) => Ok(status),
+            Err(why) => {
+                run.say_headless(&why);
+                run.headless()
+            }
+        },
+    }
+}
+
+/// What may not be the same file.
+fn check_paths(config: &Config) -> Result<(), Unusable> {
+    let given = |list: &[(&'static str, &'_ Option<std::path::PathBuf>)]| -> Vec<(&'static str, std::path::PathBuf)> {
+        list.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.clone()))).collect()
+    };
+    let inputs = given(&[("the kernel", &config.kernel), ("--dtb", &config.dtb), ("--initrd", &config.initrd)]);
+    let mut outputs = given(&[
+        ("--screenshot", &config.screenshot),
+        ("--frame-log", &config.frame_log),
+        ("--contact-sheet", &config.contact_sheet),
+        ("--stats", &config.stats),
+        ("--trace-file", &config.trace_file),
+    ]);
+    for target in &config.serial {
+        if let SerialTarget::File(path) = target {
+            outputs.push(("--serial", path.clone()));
+        }
+    }
+    files::all_different(&borrowed(&inputs), &borrowed(&outputs))
+}
+
+fn borrowed<'a>(list: &'a [(&'a str, std::path::PathBuf)]) -> Vec<(&'a str, &'a Path)> {
+    list.iter().map(|(what, path)| (*what, path.as_path())).collect()
+}
+
+/// The kernel and what is passed to it.
+struct Kernel {
+    name: String,
+    image: Vec<u8>,
+    dtb: Option<Vec<u8>>,
+    initrd: Option<Vec<u8>>,
+}
+
+impl Kernel {
+    fn read(config: &Config) -> Result<Self, Unusable> {
+        let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
+        let (name, image) = match &config.kernel {
+            Some(path) => (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?),
+            None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
+        };
+        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
+    }
+}
+
+/// What is written at the end.
+#[derive(Default)]
+struct Outputs {
+    screenshot: Option<Output>,
+    contact_sheet: Option<Output>,
+    stats: Option<Output>,
+}
+
+impl Outputs {
+    fn open(config: &Config) -> Result<Self, Unusable> {
+        let open = |what, path: &Option<_>| path.as_deref().map(|path| Output::open(what, path)).transpose();
+        Ok(Self {
+            screenshot: open("--screenshot", &config.screenshot)?,
+            contact_sheet: open("--contact-sheet", &config.contact_sheet)?,
+            stats: open("--stats", &config.stats)?,
+        })
+    }
+}
+
+/// Where the serial ports go: writers for both.
+fn open_serial(config: &Config) -> Result<[Option<File>; 2], Unusable> {
+    let open = |target: &SerialTarget| match target {
+        SerialTarget::File(path) => files::create("--serial", path).map(Some),
+        SerialTarget::Stdio | SerialTarget::Null => Ok(None),
+    };
+    Ok([open(&config.serial[0])?, open(&config.serial[1])?])
+}
+
+/// A machine at work, with what hangs on it.
+struct Started {
+    running: Running,
+    since: Instant,
+    serial: Vec<(usize, SerialPump)>,
+    /// Puts the terminal back in order.
+    terminal: Option<RawMode>,
+}
+
+struct Run<'a> {
+    config: &'a Config,
+    name: String,
+    board: Arc<Raspi3b>,
+    /// The demo makes its tour if nobody watches.
+    tour: Option<Arc<Raspi3b>>,
+    outputs: Outputs,
+    serial: [Option<File>; 2],
+    recorder: Recorder,
+    interrupt: Interrupt,
+}
+
+impl<'a> Run<'a> {
+    fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+        let tour = config.kernel.is_none() && config.append.is_none();
+        let options = BoardOptions {
+            kernel: kernel.image,
+            dtb: kernel.dtb,
+            initrd: kernel.initrd,
+            append: config.append.clone(),
+            cores: config.cores,
+            mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
+        };
+        let tour = tour.then(|| board(BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
+        let board = board(options)?;
+        let outputs = Outputs::open(config)?;
+        let log = match &config.frame_log {
+            Some(path) => {
+                let file = BufWriter::new(files::create("--frame-log", path)?);
+                Some(FrameLog::new(Box::new(file)).map_err(|error| files::cannot_write("--frame-log", path, &error))?)
+            }
+            None => None,
+        };
+        let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
+        let serial = open_serial(config)?;
+        Ok(Self { config, name: kernel.name, board, tour, outputs, serial, recorder: Recorder::new(log, sheet), interrupt })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.config.timeout,
+            max_instructions: self.config.max_instructions,
+            until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+        }
+    }
+
+    fn pace(&self, handle: &MachineHandle) -> Pace {
+        if self.config.deterministic { Pace::Guest(handle.frame_clock()) } else { Pace::Host }
+    }
+
+    /// Says why there is no window, and what happens instead.
+    fn say_headless(&self, why: &str) {
+        match self.tour {
+            Some(_) => say(format_args!("{why}: the demo makes one tour headless, its modes go to {}", self.tour_sheet().display())),
+            None => say(format_args!("{why}: running headless")),
+        }
+    }
+
+    fn tour_sheet(&self) -> &Path {
+        self.config.contact_sheet.as_deref().unwrap_or(Path::new(TOUR_SHEET))
+    }
+
+    /// Turns the demo that would run for ever into its tour.
+    fn prepare_tour(&mut self) {
+        let Some(tour) = self.tour.take() else { return };
+        self.board = tour;
+        if self.outputs.contact_sheet.is_none() {
+            match Output::open("the contact sheet", Path::new(TOUR_SHEET)) {
+                Ok(output) => {
+                    self.outputs.contact_sheet = Some(output);
+                    self.recorder.sheet = Some(ContactSheet::new());
+                }
+                // Nobody asked for it: the tour is worth something without.
+                Err(error) => say(error),
+            }
+        }
+    }
+
+    fn headless(&mut self) -> Result<u8, Unusable> {
+        self.prepare_tour();
+        let (handle, starter) = prepare();
+        let watched = self.outputs.screenshot.is_some() || self.outputs.stats.is_some() || self.recorder.is_wanted();
+        let viewer = watched.then(|| {
+            let pace = self.pace(&handle);
+            Viewer::start(&handle, pace, std::mem::take(&mut self.recorder))
+        });
+        let started = self.start(&handle, starter)?;
+        let quiet = self.config.stdio_port().is_some() && io::stdout().is_terminal();
+        let progress = Progress::start(&handle.stats, quiet);
+        let (reason, wall, lost_output) = started.join();
+        drop(progress);
+        let picture = viewer.map_or_else(Picture::no_signal, |viewer| {
+            let viewed = viewer.finish();
+            self.recorder = viewed.recorder;
+            viewed.picture
+        });
+        self.finish(&handle, &reason, wall, &picture, lost_output)
+    }
+
+    /// Runs in a window; the inner error says why there is none, and nothing has happened then.
+    #[cfg(feature = "desktop")]
+    fn desktop(&mut self) -> Result<Result<u8, String>, Unusable> {
+        use tayberry_desktop::{DesktopError, Options, Scaling};
+        let (handle, starter) = prepare();
+        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default() };
+        let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
+        let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
+            started = Some(self.start(&handle, starter)?);
+            Ok::<_, Unusable>(())
+        });
+        self.recorder = recorder;
+        let display_lost = match shown {
+            Err(DesktopError::NoDisplay(why)) => return Ok(Err(format!("no display ({why})"))),
+            Err(DesktopError::Start(error)) => return Err(error),
+            Err(DesktopError::Lost(why)) => Err(why),
+            Ok(picture) => Ok(picture),
+        };
+        // It was started: nothing else makes the window return without an error, or with a lost display.
+        let Some(started) = started else { return Ok(Err("no display".into())) };
+        let (reason, wall, lost_output) = started.join();
+        let (picture, lost_output) = match display_lost {
+            Ok(picture) => (picture, lost_output),
+            Err(why) => {
+                say(format_args!("error: the display failed: {why}"));
+                (Picture::no_signal(), true)
+            }
+        };
+        self.finish(&handle, &reason, wall, &picture, lost_output).map(Ok)
+    }
+
+    #[cfg(not(feature = "desktop"))]
+    fn desktop(&mut self) -> Result<Result<u8, String>, Unusable> {
+        Ok(Err("this program was built without a window".into()))
+    }
+
+    fn start(&mut self, handle: &MachineHandle, starter: Starter) -> Result<Started, Unusable> {
+        let mut serial = Vec::new();
+        for (port, (target, file)) in self.config.serial.iter().zip(&mut self.serial).enumerate() {
+            let bytes = handle.serial[port].clone();
+            let pump = match (target, file.take()) {
+                (_, Some(file)) => SerialPump::start(bytes, file),
+                (SerialTarget::Stdio, None) => SerialPump::start(bytes, io::stdout()),
+                (SerialTarget::Null | SerialTarget::File(_), None) => SerialPump::start(bytes, io::sink()),
+            };
+            serial.push((port, pump));
+        }
+        let stdin = self.config.stdio_port();
+        let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
+        let board = Arc::clone(&self.board);
+        let running = starter.start(self.limits(), move |shared| board.build(shared));
+        let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
+        self.interrupt.stops(&handle.control);
+        Ok(Started { running, since: Instant::now(), serial, terminal })
+    }
+
+    /// Writes what is to be written and says what is to be said.
+    fn finish(
+        &mut self,
+        handle: &MachineHandle,
+        reason: &ExitReason,
+        wall: Duration,
+        picture: &Picture,
+        mut lost_output: bool,
+    ) -> Result<u8, Unusable> {
+        let mut status = report::status(reason, self.interrupt.came(), self.config.until.is_some());
+        self.say_end(reason, status);
+        let Outputs { screenshot, contact_sheet, stats } = std::mem::take(&mut self.outputs);
+        let (log, sheet) = std::mem::take(&mut self.recorder).finish();
+        let mut written = vec![];
+        if let (Err(error), Some(path)) = (log, &self.config.frame_log) {
+            written.push(Err(files::cannot_write("--frame-log", path, &error)));
+        }
+        if let Some(output) = screenshot {
+            written.push(output.write("--screenshot", |out| picture.write_png(out)));
+        }
+        if let (Some(output), Some(sheet)) = (contact_sheet, sheet) {
+            let (path, modes) = (output.path().to_owned(), sheet.modes());
+            let result = output.write("--contact-sheet", |out| sheet.finish().write_png(out));
+            if result.is_ok() {
+                say(format_args!("{modes} modes on the contact sheet {}", path.display()));
+            }
+            written.push(result);
+        }
+        for error in written.into_iter().filter_map(Result::err) {
+            say(format_args!("error: {error}"));
+            lost_output = true;
+        }
+        if lost_output && status == 0 {
+            status = report::UNUSABLE;
+        }
+        if let Some(output) = stats {
+            let end = End { reason, status, wall };
+            let report = Report::new(&self.name, self.config.deterministic, handle, end);
+            output.write("--stats", |out: &mut dyn Write| report.write(out))?;
+        }
+        Ok(status)
+    }
+
+    /// What the exit status alone does not say.
+    fn say_end(&self, reason: &ExitReason, status: u8) {
+        match reason {
+            ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
+            ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
+                let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
+                say(format_args!("{limit} ended the run before the guest printed {:?}", self.config.until.as_deref().unwrap_or_default()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn board(options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
+    Raspi3b::new(options).map(Arc::new).map_err(Unusable::new)
+}
+
+impl Started {
+    /// Waits for the end: why it ended, the host time it took, and whether output was lost.
+    fn join(self) -> (ExitReason, Duration, bool) {
+        let reason = self.running.join();
+        let wall = self.since.elapsed();
+        let mut lost = false;
+        for (port, pump) in self.serial {
+            match pump.finish() {
+                Ok(()) => {}
+                Err(SerialError::Closed) => say(format_args!("nobody read all that UART{port} printed")),
+                Err(SerialError::Io(error)) => {
+                    say(format_args!("error: --serial: what UART{port} printed cannot be written: {error}"));
+                    lost = true;
+                }
+            }
+        }
+        drop(self.terminal);
+        (reason, wall, lost)
+    }
+}
