@@ -30,6 +30,11 @@ impl Attention {
         Arc::clone(&self.bells[core])
     }
 
+    /// The doorbell of one core, to be rung by others.
+    pub fn get(&self, core: usize) -> Option<&AtomicU32> {
+        self.bells.get(core).map(Arc::as_ref)
+    }
+
     /// Rings `bits` at every core.
     pub fn ring_all(&self, bits: u32) {
         for bell in &self.bells {

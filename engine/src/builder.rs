@@ -181,6 +181,12 @@ impl MachineBuilder {
         self.cores.len()
     }
 
+    /// Puts devices together for tests, without cores.
+    pub(crate) fn into_bench(self) -> crate::bench::Bench {
+        let parts = (self.clock, self.irq, self.power);
+        crate::bench::Bench::from_parts(self.world, self.schedule, parts, Arc::new(PhysBus::new(self.windows)), self.deadlines, self.wires)
+    }
+
     /// Puts it together.
     pub fn build(mut self) -> Machine {
         let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)));

@@ -5,6 +5,7 @@
 //! **Invariant**: no lock is taken on any path that a core or the renderer runs.
 
 pub mod attention;
+pub mod bench;
 pub mod builder;
 pub mod bus;
 pub mod clock;

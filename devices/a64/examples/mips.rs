@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ram = Arc::new(GuestRam::new(0x4000_0000)?);
     ram.copy_in(address, &image).ok_or("the image does not fit")?;
     let mut core = Core::new(Config { id: 0, ram, ram_top: RAM_TOP, doorbell: Arc::default() });
-    core.pc = address;
+    core.enter_kernel(address);
     let start = Instant::now();
     let mut board = Board { start };
     let mut retired = 0;

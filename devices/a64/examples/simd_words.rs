@@ -1,13 +1,21 @@
 //! Runs single floating-point and Advanced SIMD instructions on states given on standard input, for comparison with other implementations.
 //!
-//! `simd_words rows` lists the instruction tables: name, mask and bits. Otherwise each line of input is a case in hexadecimal: instruction word, FPCR,
-//! FPSR, NZCV, V0 to V31, X0 to X30. The answer is a line with FPSR, NZCV, V0 to V31, X0 to X30, or `undefined`.
+//! `simd_words rows` lists the instruction tables: mask, bits and name. Otherwise each line of input is a case in hexadecimal: instruction word, FPCR,
+//! FPSR, NZCV, V0 to V31, X0 to X30. The answer is a line with FPSR, NZCV, V0 to V31, X0 to X30 and a hash of the data memory, or `undefined`.
+//!
+//! The data memory is the 1024 bytes at 0x20000; before each case byte `i` of it is `(i * 73 + 41) & 0xff`. The hash is the sum over its bytes
+//! of `(i + 1) * byte`.
 
 use std::io::{BufRead, BufWriter, Write, stdin, stdout};
-use std::sync::{Arc, atomic::AtomicU32};
-use tayberry_a64::core::Config;
-use tayberry_a64::{Access, Bus, Core, Flow, Lines, Maintenance, Posted, Row, Timer, fp, simd};
+use std::sync::Arc;
+use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Timer, fp, simd};
 use tayberry_ram::GuestRam;
+
+const RAM: u64 = 1 << 20;
+/// Words of code, used one after the other so that no block is ever stale.
+const CODE: std::ops::Range<u64> = 0x4_0000..RAM;
+const DATA: u64 = 0x2_0000;
+const DATA_BYTES: usize = 1024;
 
 /// A machine with nothing in it.
 struct Empty;
@@ -30,30 +38,42 @@ impl Bus for Empty {
     fn broadcast(&mut self, _: Maintenance) {}
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
-    fp::TABLES.iter().chain(simd::TABLES).flat_map(|table| table.iter())
+fn new_core() -> std::io::Result<(Arc<GuestRam>, Core)> {
+    let ram = Arc::new(GuestRam::new(RAM)?);
+    let core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default() });
+    Ok((ram, core))
 }
 
 fn main() -> std::io::Result<()> {
     let mut out = BufWriter::new(stdout().lock());
     if std::env::args().nth(1).as_deref() == Some("rows") {
-        for row in rows() {
+        for row in fp::TABLES.iter().chain(simd::TABLES).flat_map(|table| table.iter()) {
             writeln!(out, "{:08x} {:08x} {}", row.mask, row.bits, row.name)?;
         }
         return Ok(());
     }
-    let ram = Arc::new(GuestRam::new(1 << 20).map_err(std::io::Error::other)?);
-    let mut core = Core::new(Config { id: 0, ram, ram_top: 1 << 20, doorbell: Arc::new(AtomicU32::new(0)) });
+    let pattern: Vec<u8> = (0..DATA_BYTES).map(|i| (i * 73 + 41) as u8).collect();
+    let mut data = vec![0; DATA_BYTES];
+    let (mut ram, mut core) = new_core()?;
+    let mut at = CODE.start;
     for line in stdin().lock().lines() {
         let line = line?;
         let mut numbers = line.split_ascii_whitespace().map(|n| u128::from_str_radix(n, 16).unwrap_or(0));
         let mut next = || numbers.next().unwrap_or(0);
-        let word = next() as u32;
+        if at >= CODE.end {
+            (ram, core) = new_core()?;
+            at = CODE.start;
+        }
+        let outside = || std::io::Error::other("outside RAM");
+        ram.write_u32(at, next() as u32).ok_or_else(outside)?;
+        ram.copy_in(DATA, &pattern).ok_or_else(outside)?;
         (core.fp.fpcr, core.fp.fpsr, core.nzcv) = (next() as u32, next() as u32, next() as u32);
         core.fp.v.iter_mut().for_each(|v| *v = next());
         core.x[..31].iter_mut().for_each(|x| *x = next() as u64);
-        let op = rows().filter(|row| word & row.mask == row.bits).find_map(|row| (row.build)(word));
-        if op.is_none_or(|op| (op.exec)(&mut core, &mut Empty, &op) != Flow::Next) {
+        core.pc = at;
+        at += 4;
+        core.run(&mut Empty, 1);
+        if core.pc != at {
             writeln!(out, "undefined")?;
             continue;
         }
@@ -64,7 +84,9 @@ fn main() -> std::io::Result<()> {
         for x in &core.x[..31] {
             write!(out, " {x:x}")?;
         }
-        writeln!(out)?;
+        ram.copy_out(DATA, &mut data).ok_or_else(outside)?;
+        let hash: u64 = data.iter().zip(1..).map(|(byte, i)| i * u64::from(*byte)).sum();
+        writeln!(out, " {hash:x}")?;
     }
     out.flush()
 }

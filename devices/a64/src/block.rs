@@ -11,7 +11,7 @@ use crate::bus::{Bus, Maintenance};
 use crate::core::{Core, Stop};
 use crate::decode::{self, Decoded, Flow, Op, next};
 use crate::exception::{Class, Exception};
-use crate::int::branch;
+use crate::int::{branch, fuse};
 use crate::mmu::Kind;
 use std::collections::HashMap;
 use std::fmt;
@@ -326,6 +326,7 @@ impl Core {
             // Targets become relative to the block.
             op.imm = op.imm.wrapping_add(4 * u64::from(index));
             op.aux = self.blocks.new_link(linked);
+            op = fuse::compare_and_branch(ops, op);
         }
         ops.push(op);
         branch::is_unconditional(op.insn) || decode::ends_block(op.insn)

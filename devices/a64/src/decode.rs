@@ -174,7 +174,7 @@ const INDEX_BITS: u32 = 11;
 fn decoder() -> &'static Decoder {
     static DECODER: OnceLock<Decoder> = OnceLock::new();
     DECODER.get_or_init(|| {
-        let vector = crate::fp::TABLES.iter().chain(crate::simd::TABLES).map(|&rows| Table { rows, threaded: false, fp: true });
+        let vector = crate::fp::TABLES.iter().chain(crate::simd::TABLES).map(|&rows| Table { rows, threaded: true, fp: true });
         let rows: Vec<_> = TABLES.iter().copied().chain(vector).flat_map(|table| table.rows.iter().map(move |row| (row, table))).collect();
         let index = (0..1u32 << INDEX_BITS).map(|key| {
             let (word, top) = (key << (32 - INDEX_BITS), u32::MAX << (32 - INDEX_BITS));

@@ -1,1 +1,22 @@
-//! Under construction.
+//! The BCM2837's peripherals, one module each, and the Raspberry Pi 3 Model B.
+
+pub mod arm_interrupts;
+pub mod arm_timer;
+pub mod armstub;
+pub mod atags;
+pub mod bells;
+pub mod board;
+pub mod boot;
+pub mod core;
+pub mod device_tree;
+pub mod framebuffer;
+pub mod generic_timer;
+pub mod image;
+pub mod irq;
+pub mod local_controller;
+pub mod mailbox;
+pub mod pl011;
+pub mod property;
+pub mod system_timer;
+
+pub use board::{BoardError, BoardOptions, Raspi3b};

@@ -59,13 +59,7 @@ pub struct App<'a, S, E> {
 }
 
 impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
-    pub fn new(
-        handle: &'a MachineHandle,
-        mut options: Options,
-        recorder: &'a mut Recorder,
-        start: S,
-        proxy: EventLoopProxy<Wake>,
-    ) -> Self {
+    pub fn new(handle: &'a MachineHandle, mut options: Options, recorder: &'a mut Recorder, start: S, proxy: EventLoopProxy<Wake>) -> Self {
         let clock = match std::mem::replace(&mut options.pace, Pace::Host) {
             Pace::Host => None,
             Pace::Guest(clock) => Some(Arc::new(clock)),

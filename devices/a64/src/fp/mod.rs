@@ -11,6 +11,7 @@ pub mod arith;
 pub mod compare;
 pub mod convert;
 pub mod estimate;
+pub(crate) mod exec;
 pub mod format;
 mod scalar;
 mod transfer;

@@ -1,22 +1,21 @@
 //! Scalar data processing: one to three sources, comparison, selection, immediate, rounding, conversion between formats (ARM ARM C4.1.5).
 
 use super::convert::{convert, round_int};
+use super::exec::WHOLE;
 use super::format::{Format, Rounding};
-use super::vector::{
-    Binary, FAdd, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FNMul, FSqrt, FSub, HostFormat, Unary, map1, map2, mul_add, read, with_env, write,
-};
-use super::{compare, vector};
+use super::vector::{Binary, FAdd, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FNMul, FSqrt, FSub, HostFormat, read, with_env, write};
+use super::{compare, exec, vector};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::simd::operands;
 
 /// `f::<F, ..>` for the format in bits 23 and 22: single or double.
 macro_rules! by_format {
-    ($insn:expr, $f:ident $(, $arg:ty)* $(; $($c:expr),*)?) => {
+    ($insn:expr, $($f:ident)::+ $([$($arg:tt)*])?) => {
         match field($insn, 23, 22) {
-            0 => Some($f::<u32 $(, $arg)* $(, $($c),*)?>),
-            1 => Some($f::<u64 $(, $arg)* $(, $($c),*)?>),
+            0 => Some($($f)::+::<u32, $($($arg)*)?>),
+            1 => Some($($f)::+::<u64, $($($arg)*)?>),
             _ => None,
         }
     };
@@ -26,49 +25,28 @@ fn with(insn: u32, exec: Option<Handler>) -> Option<Op> {
     exec.map(|exec| operands(insn, exec))
 }
 
-fn exec_binary<F: HostFormat, O: Binary>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (a, b) = (read::<F, 1>(core, op.rn), read(core, op.rm));
-    let result = with_env(core, |env| map2::<F, O, 1>(env, a, b));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
 fn binary<O: Binary>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_binary, O))
-}
-
-fn exec_unary<F: HostFormat, O: Unary>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let a = read::<F, 1>(core, op.rn);
-    let result = with_env(core, |env| map1::<F, O, 1>(env, a));
-    write(core, op.rd, result);
-    Flow::Next
+    with(insn, by_format!(insn, exec::binary [O, WHOLE, 1]))
 }
 
 fn sqrt(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_unary, FSqrt))
+    with(insn, by_format!(insn, exec::unary [FSqrt, 1]))
 }
 
 /// FMOV (register), FABS and FNEG, which neither look at the number nor raise flags.
-fn exec_sign<F: HostFormat, const ABS: bool, const NEG: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_sign<F: HostFormat, const ABS: bool, const NEG: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<F, 1>(core, op.rn);
     let a = if ABS { a.abs() } else { a };
     write(core, op.rd, [if NEG { a.neg() } else { a }]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn sign<const ABS: bool, const NEG: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_sign; ABS, NEG))
-}
-
-fn exec_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (a, n, m) = (read::<F, 1>(core, op.ra), read(core, op.rn), read(core, op.rm));
-    let result = with_env(core, |env| mul_add::<F, NEG_A, NEG_N, 1>(env, a, n, m));
-    write(core, op.rd, result);
-    Flow::Next
+    with(insn, by_format!(insn, exec_sign [ABS, NEG]))
 }
 
 fn multiply_add<const NEG_A: bool, const NEG_N: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_mul_add; NEG_A, NEG_N))
+    with(insn, by_format!(insn, exec::mul_add [NEG_A, NEG_N, WHOLE, 1]))
 }
 
 #[inline(always)]
@@ -76,24 +54,24 @@ fn compare_flags<F: HostFormat>(core: &mut Core, a: F, b: F, signal: bool) {
     core.nzcv = with_env(core, |env| compare::flags(compare::compare(env, a, b, signal)));
 }
 
-fn exec_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let ([a], [b]) = (read::<F, 1>(core, op.rn), read(core, op.rm));
     compare_flags(core, a, b, SIGNAL);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_compare_zero<F: HostFormat, const SIGNAL: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_compare_zero<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<F, 1>(core, op.rn);
     compare_flags(core, a, F::default(), SIGNAL);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn comparison<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_compare; SIGNAL))
+    with(insn, by_format!(insn, exec_compare[SIGNAL]))
 }
 
 fn comparison_zero<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_compare_zero; SIGNAL))
+    with(insn, by_format!(insn, exec_compare_zero[SIGNAL]))
 }
 
 /// `ConditionHolds`, for N, Z, C, V in bits 31 to 28.
@@ -113,26 +91,26 @@ fn holds(condition: u8, nzcv: u32) -> bool {
     base != (condition & 1 != 0)
 }
 
-fn exec_conditional_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_conditional_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     if holds(op.aux[0], core.nzcv) {
         let ([a], [b]) = (read::<F, 1>(core, op.rn), read(core, op.rm));
         compare_flags(core, a, b, SIGNAL);
     } else {
         core.nzcv = op.imm as u32;
     }
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn conditional_compare<const SIGNAL: bool>(insn: u32) -> Option<Op> {
-    let op = with(insn, by_format!(insn, exec_conditional_compare; SIGNAL))?;
+    let op = with(insn, by_format!(insn, exec_conditional_compare[SIGNAL]))?;
     Some(Op { imm: u64::from(field(insn, 3, 0) << 28), aux: [field(insn, 15, 12) as u8, 0, 0, 0], ..op })
 }
 
-fn exec_select<F: HostFormat>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_select<F: HostFormat>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let source = if holds(op.aux[0], core.nzcv) { op.rn } else { op.rm };
     let a = read::<F, 1>(core, source);
     write(core, op.rd, a);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn select(insn: u32) -> Option<Op> {
@@ -148,9 +126,9 @@ pub(crate) fn expand_imm<F: Format>(imm8: u32) -> F {
     F::with_sign(sign, high << F::FRAC | low << (F::FRAC - 4))
 }
 
-fn exec_immediate(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_immediate(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     write(core, op.rd, [op.imm]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn immediate(insn: u32) -> Option<Op> {
@@ -179,26 +157,26 @@ pub(crate) fn mode_of(code: u8, current: Rounding) -> Rounding {
 /// Code of [`mode_of`] for FPCR's mode.
 pub(crate) const CURRENT: u8 = 7;
 
-fn exec_round<F: HostFormat, const MODE: u8, const EXACT: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_round<F: HostFormat, const MODE: u8, const EXACT: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<F, 1>(core, op.rn);
     let result = with_env(core, |env| {
         let mode = mode_of(MODE, env.rounding());
         round_int(env, a, mode, EXACT)
     });
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn round<const MODE: u8, const EXACT: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec_round; MODE, EXACT))
+    with(insn, by_format!(insn, exec_round [MODE, EXACT]))
 }
 
 /// Single to double and back are exact or plainly rounded for most numbers.
-fn exec_widen(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_widen(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<u32, 1>(core, op.rn);
     let result = widen(core, a);
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// `FPConvert` from single to double.
@@ -230,16 +208,16 @@ pub(crate) fn narrow(core: &mut Core, a: u64) -> u32 {
     })
 }
 
-fn exec_narrow(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<u64, 1>(core, op.rn);
     let result = narrow(core, a);
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn exec_convert<S: Format + crate::simd::lanes::Pod, D: Format + crate::simd::lanes::Pod>(
     core: &mut Core,
-    _: &mut dyn Bus,
+    bus: &mut dyn Bus,
     op: &Op,
 ) -> Flow {
     let [a] = read::<S, 1>(core, op.rn);
@@ -248,7 +226,7 @@ fn exec_convert<S: Format + crate::simd::lanes::Pod, D: Format + crate::simd::la
         convert::<S, D>(env, a, mode)
     });
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn conversion(insn: u32) -> Option<Op> {

@@ -5,14 +5,9 @@ use super::format::{Env, Format, IXC, Rounding};
 use super::scalar::mode_of;
 use super::vector::{HostFormat, read, with_env, write};
 use crate::bus::Bus;
-use crate::core::{Core, SLOT_SINK};
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::core::Core;
+use crate::decode::{Flow, Handler, Op, Row, dest, field, next, row};
 use crate::simd::operands;
-
-/// A general register as destination.
-pub(crate) const fn destination(register: u32) -> u8 {
-    if register == 31 { SLOT_SINK } else { register as u8 }
-}
 
 /// `f::<F, WIDE, ..>` for the format in bits 23 and 22 and sf.
 macro_rules! by_format_and_width {
@@ -50,7 +45,11 @@ pub(crate) fn truncate<F: Format>(env: &mut Env, a: F, to: Integer) -> u64 {
     to_fixed(env, a, 0, to, Rounding::Zero)
 }
 
-fn exec_to_integer<F: HostFormat, const WIDE: bool, const SIGNED: bool, const MODE: u8>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_to_integer<F: HostFormat, const WIDE: bool, const SIGNED: bool, const MODE: u8>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+) -> Flow {
     let [a] = read::<F, 1>(core, op.rn);
     let to = integer(WIDE, SIGNED);
     let result = with_env(core, |env| {
@@ -62,12 +61,12 @@ fn exec_to_integer<F: HostFormat, const WIDE: bool, const SIGNED: bool, const MO
         }
     });
     core.x[usize::from(op.rd & 63)] = result;
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn to_integer<const SIGNED: bool, const MODE: u8>(insn: u32) -> Option<Op> {
     let exec = by_format_and_width!(insn, exec_to_integer; SIGNED, MODE);
-    Some(Op { rd: destination(field(insn, 4, 0)), ..operands(insn, exec) })
+    Some(Op { rd: dest(field(insn, 4, 0)), ..operands(insn, exec) })
 }
 
 /// `FixedToFP` of a 64-bit value.
@@ -93,11 +92,11 @@ fn integer_value<const WIDE: bool, const SIGNED: bool>(x: u64) -> i128 {
     }
 }
 
-fn exec_from_integer<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_from_integer<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = integer_value::<WIDE, SIGNED>(core.x[usize::from(op.rn & 63)]);
     let result: F = with_env(core, |env| from_integer(env, value, 0));
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn integer_to<const SIGNED: bool>(insn: u32) -> Option<Op> {
@@ -105,18 +104,18 @@ fn integer_to<const SIGNED: bool>(insn: u32) -> Option<Op> {
     Some(operands(insn, exec))
 }
 
-fn exec_to_fixed<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_to_fixed<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a] = read::<F, 1>(core, op.rn);
     let result = with_env(core, |env| to_fixed(env, a, u32::from(op.aux[0]), integer(WIDE, SIGNED), Rounding::Zero));
     core.x[usize::from(op.rd & 63)] = result;
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_from_fixed<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_from_fixed<F: HostFormat, const WIDE: bool, const SIGNED: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = integer_value::<WIDE, SIGNED>(core.x[usize::from(op.rn & 63)]);
     let result: F = with_env(core, |env| from_integer(env, value, u32::from(op.aux[0])));
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// Fraction bits: 64 less the scale field, at most the register's width.
@@ -127,7 +126,7 @@ fn fraction_bits(insn: u32) -> Option<[u8; 4]> {
 
 fn to_fixed_point<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let exec = by_format_and_width!(insn, exec_to_fixed; SIGNED);
-    Some(Op { aux: fraction_bits(insn)?, rd: destination(field(insn, 4, 0)), ..operands(insn, exec) })
+    Some(Op { aux: fraction_bits(insn)?, rd: dest(field(insn, 4, 0)), ..operands(insn, exec) })
 }
 
 fn fixed_point_to<const SIGNED: bool>(insn: u32) -> Option<Op> {
@@ -135,17 +134,17 @@ fn fixed_point_to<const SIGNED: bool>(insn: u32) -> Option<Op> {
     Some(Op { aux: fraction_bits(insn)?, ..operands(insn, exec) })
 }
 
-fn exec_move_to_general<const BITS: u32>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_move_to_general<const BITS: u32>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let v = core.fp.v[usize::from(op.rn & 31)];
     core.x[usize::from(op.rd & 63)] = match BITS {
         32 => u64::from(v as u32),
         64 => v as u64,
         _ => (v >> 64) as u64,
     };
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_move_from_general<const BITS: u32>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_move_from_general<const BITS: u32>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let x = core.x[usize::from(op.rn & 63)];
     let v = &mut core.fp.v[usize::from(op.rd & 31)];
     *v = match BITS {
@@ -153,11 +152,11 @@ fn exec_move_from_general<const BITS: u32>(core: &mut Core, _: &mut dyn Bus, op:
         64 => u128::from(x),
         _ => u128::from(*v as u64) | u128::from(x) << 64,
     };
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn move_to_general<const BITS: u32>(insn: u32) -> Option<Op> {
-    Some(Op { rd: destination(field(insn, 4, 0)), ..operands(insn, exec_move_to_general::<BITS>) })
+    Some(Op { rd: dest(field(insn, 4, 0)), ..operands(insn, exec_move_to_general::<BITS>) })
 }
 
 fn move_from_general<const BITS: u32>(insn: u32) -> Option<Op> {

@@ -6,6 +6,7 @@
 
 use super::format::{Env, FZ, Format, IXC, RMODE};
 use super::{arith, compare};
+use crate::core::Core;
 use crate::simd::lanes::{Pod, join, split};
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Sub};
@@ -132,92 +133,60 @@ pub trait Unary: 'static {
     }
 }
 
-impl Env {
-    /// The host may be asked.
-    #[inline(always)]
-    fn host_rounds(&self) -> bool {
-        self.fpcr & (RMODE | FZ) == 0
-    }
-}
-
-/// Takes the host's lanes if all are good, with IXC kept right.
+/// Takes the host's lanes if FPCR allows it and all of them are good, with IXC kept right.
 #[inline(always)]
-fn by_host<F: HostFormat, const N: usize>(env: &mut Env, lane: impl Fn(usize) -> Fast<F>) -> Option<[F; N]> {
+fn by_host<F: HostFormat, const N: usize>(core: &Core, lane: impl Fn(usize) -> Fast<F>) -> Option<[F; N]> {
+    if core.fp.fpcr & (RMODE | FZ) != 0 {
+        return None;
+    }
     let mut trusted = true;
     let result = std::array::from_fn(|i| {
         let fast = lane(i);
         trusted &= fast.trusted;
         fast.value
     });
-    if !trusted || (env.fpsr & IXC == 0 && (0..N).any(|i| !lane(i).exact)) { None } else { Some(result) }
+    (trusted && (core.fp.fpsr & IXC != 0 || (0..N).all(|i| lane(i).exact))).then_some(result)
 }
 
-/// Applies a [`Binary`] operation to each lane.
+/// `O` on each lane, by the host.
 #[inline(always)]
-pub fn map2<F: HostFormat, O: Binary, const N: usize>(env: &mut Env, a: [F; N], b: [F; N]) -> [F; N] {
-    if env.host_rounds()
-        && let Some(result) = by_host(env, |i| O::fast(a[i], b[i]))
-    {
-        return result;
-    }
-    soft2::<F, O, N>(env, a, b)
+pub(crate) fn fast1<F: HostFormat, O: Unary, const N: usize>(core: &Core, a: [F; N]) -> Option<[F; N]> {
+    by_host(core, |i| O::fast(a[i]))
 }
 
-#[cold]
-#[inline(never)]
-fn soft2<F: HostFormat, O: Binary, const N: usize>(env: &mut Env, a: [F; N], b: [F; N]) -> [F; N] {
-    std::array::from_fn(|i| O::soft(env, a[i], b[i]))
+/// `O` on each lane, by integers.
+pub(crate) fn soft1<F: HostFormat, O: Unary, const N: usize>(core: &mut Core, a: [F; N]) -> [F; N] {
+    with_env(core, |env| std::array::from_fn(|i| O::soft(env, a[i])))
 }
 
-/// Applies a [`Unary`] operation to each lane.
+/// `O` on each pair of lanes, by the host.
 #[inline(always)]
-pub fn map1<F: HostFormat, O: Unary, const N: usize>(env: &mut Env, a: [F; N]) -> [F; N] {
-    if env.host_rounds()
-        && let Some(result) = by_host(env, |i| O::fast(a[i]))
-    {
-        return result;
-    }
-    soft1::<F, O, N>(env, a)
+pub(crate) fn fast2<F: HostFormat, O: Binary, const N: usize>(core: &Core, a: [F; N], b: [F; N]) -> Option<[F; N]> {
+    by_host(core, |i| O::fast(a[i], b[i]))
 }
 
-#[cold]
-#[inline(never)]
-fn soft1<F: HostFormat, O: Unary, const N: usize>(env: &mut Env, a: [F; N]) -> [F; N] {
-    std::array::from_fn(|i| O::soft(env, a[i]))
+/// `O` on each pair of lanes, by integers.
+pub(crate) fn soft2<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, a: [F; N], b: [F; N]) -> [F; N] {
+    with_env(core, |env| std::array::from_fn(|i| O::soft(env, a[i], b[i])))
 }
 
-/// `±addend + (±n) * m`, rounded once, on each lane.
-#[inline(always)]
-pub fn mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    env: &mut Env,
+/// `±addend + (±n) * m`, rounded once, on each lane, by integers.
+pub(crate) fn soft_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
+    core: &mut Core,
     addend: [F; N],
     n: [F; N],
     m: [F; N],
 ) -> [F; N] {
-    if env.host_rounds()
-        && let Some(result) = host_mul_add::<F, NEG_A, NEG_N, N>(env, addend, n, m)
-    {
-        return result;
-    }
-    soft_mul_add::<F, NEG_A, NEG_N, N>(env, addend, n, m)
-}
-
-#[cold]
-#[inline(never)]
-fn soft_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    env: &mut Env,
-    addend: [F; N],
-    n: [F; N],
-    m: [F; N],
-) -> [F; N] {
-    std::array::from_fn(|i| {
-        let a = if NEG_A { addend[i].neg() } else { addend[i] };
-        let n = if NEG_N { n[i].neg() } else { n[i] };
-        arith::mul_add(env, a, n, m[i])
+    with_env(core, |env| {
+        std::array::from_fn(|i| {
+            let a = if NEG_A { addend[i].neg() } else { addend[i] };
+            let n = if NEG_N { n[i].neg() } else { n[i] };
+            arith::mul_add(env, a, n, m[i])
+        })
     })
 }
 
-/// One lane by the host, which must have the instruction: without it `mul_add` is a slow library call.
+/// One lane of [`fast_mul_add`] by the host, which must have the instruction: without it `mul_add` is a slow library call.
 #[inline(always)]
 fn fused<F: HostFormat, const NEG_A: bool, const NEG_N: bool>(addend: F, n: F, m: F) -> Fast<F> {
     let a = if NEG_A { addend.host().negated() } else { addend.host() };
@@ -231,44 +200,47 @@ fn fused<F: HostFormat, const NEG_A: bool, const NEG_N: bool>(addend: F, n: F, m
     Fast { value: F::of(r), trusted, exact: product_exact && product.sum_exact(a, r) }
 }
 
+/// `±addend + (±n) * m`, rounded once, on each lane, by the host.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn host_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    env: &mut Env,
+pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
+    core: &Core,
     addend: [F; N],
     n: [F; N],
     m: [F; N],
 ) -> Option<[F; N]> {
     #[target_feature(enable = "fma")]
     fn with_fma<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-        env: &mut Env,
+        core: &Core,
         addend: [F; N],
         n: [F; N],
         m: [F; N],
     ) -> Option<[F; N]> {
-        by_host(env, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
+        by_host(core, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
     }
     if !std::arch::is_x86_feature_detected!("fma") {
         return None;
     }
     // SAFETY: the host has the feature that the function is compiled for.
-    unsafe { with_fma::<F, NEG_A, NEG_N, N>(env, addend, n, m) }
+    unsafe { with_fma::<F, NEG_A, NEG_N, N>(core, addend, n, m) }
 }
 
+/// `±addend + (±n) * m`, rounded once, on each lane, by the host.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-fn host_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    env: &mut Env,
+pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
+    core: &Core,
     addend: [F; N],
     n: [F; N],
     m: [F; N],
 ) -> Option<[F; N]> {
-    by_host(env, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
+    by_host(core, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
 }
 
+/// Not on this host.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn host_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    _env: &mut Env,
+pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
+    _core: &Core,
     _addend: [F; N],
     _n: [F; N],
     _m: [F; N],
@@ -278,7 +250,7 @@ fn host_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: us
 
 /// Runs `f` with the core's FPCR and FPSR.
 #[inline(always)]
-pub(crate) fn with_env<R>(core: &mut crate::Core, f: impl FnOnce(&mut Env) -> R) -> R {
+pub(crate) fn with_env<R>(core: &mut Core, f: impl FnOnce(&mut Env) -> R) -> R {
     let mut env = Env { fpcr: core.fp.fpcr, fpsr: core.fp.fpsr };
     let result = f(&mut env);
     core.fp.fpsr = env.fpsr;
@@ -287,13 +259,13 @@ pub(crate) fn with_env<R>(core: &mut crate::Core, f: impl FnOnce(&mut Env) -> R)
 
 /// The low lanes of a vector register.
 #[inline(always)]
-pub(crate) fn read<F: Pod, const N: usize>(core: &crate::Core, register: u8) -> [F; N] {
+pub(crate) fn read<F: Pod, const N: usize>(core: &Core, register: u8) -> [F; N] {
     split(core.fp.v[usize::from(register & 31)])
 }
 
 /// Writes the low lanes of a vector register and clears the others.
 #[inline(always)]
-pub(crate) fn write<F: Pod, const N: usize>(core: &mut crate::Core, register: u8, lanes: [F; N]) {
+pub(crate) fn write<F: Pod, const N: usize>(core: &mut Core, register: u8, lanes: [F; N]) {
     core.fp.v[usize::from(register & 31)] = join(lanes);
 }
 

@@ -1,6 +1,6 @@
 //! Addition, subtraction and logic (ARM ARM C4.1.2 and C4.1.5).
 
-use super::{add_with_carry, extended, nzcv, pick, shifted, sized};
+use super::{add_with_carry, extended, nzcv, pick, shifted, sized, subtract};
 use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Flow, Handler, Op, Row, dest, field, next, or_sp, row, sign_extend, source};
@@ -83,7 +83,7 @@ fn add_imm<const SF: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow 
 /// `a + b` or `a - b`, with the flags set.
 #[inline(always)]
 pub(super) fn set_flags<const SF: bool, const SUB: bool>(core: &mut Core, a: u64, b: u64) -> u64 {
-    let (result, flags) = if SUB { add_with_carry::<SF>(a, !b, true) } else { add_with_carry::<SF>(a, b, false) };
+    let (result, flags) = if SUB { subtract::<SF>(a, b) } else { add_with_carry::<SF>(a, b, false) };
     core.nzcv = flags;
     result
 }

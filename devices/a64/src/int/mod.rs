@@ -5,9 +5,12 @@ pub(crate) mod bits;
 pub(crate) mod branch;
 pub(crate) mod cond;
 pub(crate) mod exclusive;
+pub(crate) mod fuse;
 pub(crate) mod load_store;
 pub(crate) mod load_store_fp;
 pub(crate) mod muldiv;
+#[cfg(test)]
+mod tests;
 
 /// A handler's instance by run-time flags: `pick!(handler [1, 2,] a, b)` is `handler::<1, 2, true, false>` where `a && !b`.
 macro_rules! pick {
@@ -36,6 +39,21 @@ pub(crate) fn add_with_carry<const SF: bool>(a: u64, b: u64, carry: bool) -> (u6
         let (sum, c1) = a.overflowing_add(b);
         let (r, c2) = sum.overflowing_add(u32::from(carry));
         (u64::from(r), nzcv((r as i32) < 0, r == 0, c1 | c2, ((a ^ r) & (b ^ r)) >> 31 != 0))
+    }
+}
+
+/// `a - b` and its flags, at 64 or 32 bits.
+#[inline(always)]
+pub(crate) fn subtract<const SF: bool>(a: u64, b: u64) -> (u64, u32) {
+    if SF {
+        let r = a.wrapping_sub(b);
+        let flags = (r >> 32) as u32 & 1 << 31 | u32::from(r == 0) << 30 | u32::from(a >= b) << 29;
+        (r, flags | (((a ^ b) & (a ^ r)) >> 35) as u32 & 1 << 28)
+    } else {
+        let (a, b) = (a as u32, b as u32);
+        let r = a.wrapping_sub(b);
+        let flags = r & 1 << 31 | u32::from(r == 0) << 30 | u32::from(a >= b) << 29;
+        (u64::from(r), flags | ((a ^ b) & (a ^ r)) >> 3 & 1 << 28)
     }
 }
 

@@ -65,6 +65,30 @@ const PA_BITS: u32 = 40;
 /// log2 of the smallest granule.
 const PAGE_SHIFT: u8 = 12;
 
+/// Memory attributes of both stages, as fields of MAIR_ELx: the stricter type of each, allocation hints of stage 1 (ARM ARM D5.5.5).
+fn combined_attributes(first: u8, second: u8) -> u8 {
+    let is_device = |attributes: u8| attributes & 0xf0 == 0;
+    match (is_device(first), is_device(second)) {
+        (true, true) => first.min(second),
+        (true, false) => first,
+        (false, true) => second,
+        (false, false) => combined_cacheability(first >> 4, second >> 4) << 4 | combined_cacheability(first & 0xf, second & 0xf),
+    }
+}
+
+/// One half of [`combined_attributes`] for Normal memory: inner or outer.
+fn combined_cacheability(first: u8, second: u8) -> u8 {
+    const NON_CACHEABLE: u8 = 0b0100;
+    let is_write_through = |half: u8| half & 0b0100 == 0;
+    if first == NON_CACHEABLE || second == NON_CACHEABLE {
+        NON_CACHEABLE
+    } else if is_write_through(second) && !is_write_through(first) {
+        0b1000 | first & 0b11
+    } else {
+        first
+    }
+}
+
 /// A fault on the way, before it becomes an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Fault {
@@ -141,7 +165,7 @@ impl Core {
             execute: first.execute && second.execute,
             page_shift: first.page_shift.min(second.page_shift),
             non_global: first.non_global,
-            attributes: if first.device { first.attributes } else { second.attributes.min(first.attributes) },
+            attributes: combined_attributes(first.attributes, second.attributes),
             shareability: if device { OUTER_SHAREABLE } else { first.shareability.max(second.shareability) },
         })
     }

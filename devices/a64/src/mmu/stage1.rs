@@ -189,11 +189,11 @@ impl Core {
         if el == 0 {
             let write = el0 && writable;
             let never = word >> 54 & 1 != 0 || inherited.execute_never;
-            (el0, write, !never && !(wxn && write))
+            (el0, write, !(never || wxn && write))
         } else {
             let never = word >> 53 & 1 != 0 || inherited.privileged_execute_never;
             // What EL0 can write, EL1 never executes.
-            (true, writable, !never && !(wxn && writable) && !(el0 && writable))
+            (true, writable, !(never || writable && (wxn || el0)))
         }
     }
 
@@ -203,7 +203,7 @@ impl Core {
         let writable = word >> 7 & 1 == 0 && !inherited.read_only;
         let wxn = self.sctlr_of(el) & sctlr::WXN != 0;
         let never = word >> 54 & 1 != 0 || inherited.execute_never;
-        (true, writable, !never && !(wxn && writable))
+        (true, writable, !(never || wxn && writable))
     }
 
     /// SCR_EL3.SIF: Secure state does not fetch from Non-secure memory.

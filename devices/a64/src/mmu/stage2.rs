@@ -1,12 +1,9 @@
 //! Stage 2 (ARM ARM D5.2, D5.4, D5.5): from intermediate physical addresses of EL1&0 to physical ones, under EL2's control.
 
 use super::descriptor::{Descriptor, Granule, decode, entry_address, input_bits, pa_bits};
-use super::{DEVICE, Fault, Kind, NORMAL, OUTER_SHAREABLE, PA_BITS, PAGE_SHIFT, Status, Translation};
+use super::{Fault, Kind, OUTER_SHAREABLE, PA_BITS, PAGE_SHIFT, Status, Translation};
 use crate::core::Core;
 use crate::sysreg::{Reg, hcr, sctlr};
-
-/// MAIR encoding of Normal memory, non-cacheable.
-const NON_CACHEABLE: u8 = 0x44;
 
 impl Core {
     /// Stage 2 of an intermediate physical address. HCR_EL2.DC without VM behaves as with it.
@@ -87,11 +84,16 @@ fn leaf(word: u64, address: u64, ipa: u64, kind: Kind, level: u8, shift: u32) ->
         execute,
         page_shift: (shift as u8).max(PAGE_SHIFT),
         non_global: false,
-        attributes: match memory {
-            _ if device => DEVICE | (memory as u8 & 3) << 2,
-            0xf => NORMAL,
-            _ => NON_CACHEABLE,
-        },
+        attributes: if device { (memory as u8 & 3) << 2 } else { cacheability(memory >> 2) << 4 | cacheability(memory & 3) },
         shareability: if device { OUTER_SHAREABLE } else { (word >> 8 & 3) as u8 },
     })
+}
+
+/// Half of MemAttr, inner or outer, as MAIR_ELx has it: non-cacheable, write-through, write-back. The reserved value is non-cacheable.
+fn cacheability(half: u64) -> u8 {
+    match half {
+        2 => 0b1000,
+        3 => 0b1100,
+        _ => 0b0100,
+    }
 }

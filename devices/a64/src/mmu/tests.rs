@@ -283,6 +283,22 @@ fn stage_2_translates_what_stage_1_gives() {
 }
 
 #[test]
+fn attributes_of_both_stages_combine_to_the_stricter() {
+    for (first, second, both) in [
+        (0xff, 0xcc, 0xff),
+        (0xff, 0x88, 0xbb),
+        (0xff, 0x4c, 0x4f),
+        (0xbb, 0xcc, 0xbb),
+        (0x44, 0xcc, 0x44),
+        (0x0c, 0x04, 0x04),
+        (0x04, 0xcc, 0x04),
+        (0xff, 0x08, 0x08),
+    ] {
+        assert_eq!(combined_attributes(first, second), both, "{first:#x} and {second:#x}");
+    }
+}
+
+#[test]
 fn a_walk_that_stage_2_does_not_map_is_said_to_be_one() {
     let mut bench = with_stage2(S2_READ | S2_NORMAL);
     bench.msr(Reg::TTBR0_EL1, 0x20_0000);

@@ -5,21 +5,21 @@ use super::three::{Add, Max, Min, Three};
 use super::{operands, q, read, size, write};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
-use crate::fp::vector::{Binary, FAdd, FMax, FMaxNm, FMin, FMinNm, HostFormat, map2, with_env};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
+use crate::fp::vector::{Binary, FAdd, FMax, FMaxNm, FMin, FMinNm, HostFormat, fast2, soft2};
 
-fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let [first, rest @ ..] = &read::<T, N>(core, op.rn)[..] else { return Flow::Next };
+fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let [first, rest @ ..] = &read::<T, N>(core, op.rn)[..] else { return next(core, bus, op) };
     let result = rest.iter().fold(*first, |r, n| O::lane(r, r, *n, &mut false));
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_long<T: Widen, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_long<T: Widen, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T; N] = read(core, op.rn);
     let result = n.iter().fold(T::Wide::default(), |r, n| r.plus(n.widen()));
     write(core, op.rd, [result]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn across<O: Three, G: Sign>(insn: u32) -> Option<Op> {
@@ -46,36 +46,40 @@ fn across_long<G: Sign>(insn: u32) -> Option<Op> {
     Some(operands(insn, handler))
 }
 
+/// By the host if it can, else by integers.
+#[inline(always)]
+fn either2<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, a: [F; N], b: [F; N]) -> [F; N] {
+    fast2::<F, O, N>(core, a, b).unwrap_or_else(|| soft2::<F, O, N>(core, a, b))
+}
+
 /// `Reduce` for floating point: of neighbours, then of the results.
-fn exec_float<O: Binary>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_float<O: Binary>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a, b, c, d] = read::<u32, 4>(core, op.rn);
-    let result = with_env(core, |env| {
-        let [low, high] = map2::<u32, O, 2>(env, [a, c], [b, d]);
-        map2::<u32, O, 1>(env, [low], [high])
-    });
+    let [low, high] = either2::<u32, O, 2>(core, [a, c], [b, d]);
+    let result = either2::<u32, O, 1>(core, [low], [high]);
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn float<O: Binary>(insn: u32) -> Option<Op> {
     (q(insn) == 1 && field(insn, 22, 22) == 0).then(|| operands(insn, exec_float::<O>))
 }
 
-fn exec_pair(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_pair(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a, b] = read::<u64, 2>(core, op.rn);
     write(core, op.rd, [a.wrapping_add(b)]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn pair(insn: u32) -> Option<Op> {
     (size(insn) == 3).then(|| operands(insn, exec_pair))
 }
 
-fn exec_float_pair<F: HostFormat, O: Binary>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_float_pair<F: HostFormat, O: Binary>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let [a, b] = read::<F, 2>(core, op.rn);
-    let result = with_env(core, |env| map2::<F, O, 1>(env, [a], [b]));
+    let result = either2::<F, O, 1>(core, [a], [b]);
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn float_pair<O: Binary>(insn: u32) -> Option<Op> {

@@ -3,8 +3,8 @@
 use super::int::Int;
 use super::{operands, q, write};
 use crate::bus::Bus;
-use crate::core::{Core, SLOT_SINK};
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::core::Core;
+use crate::decode::{Flow, Handler, Op, Row, dest, field, next, row};
 
 /// log2 of the lane's bytes and the index above it: the lowest bit of imm5 marks the size.
 fn place(insn: u32) -> Option<(u32, u8)> {
@@ -29,35 +29,35 @@ fn set<T: Int>(core: &mut Core, register: u8, index: u8, value: T) {
     *v = *v & !(mask << at) | (value.value() as u128 & mask) << at;
 }
 
-fn exec_dup_element<T: Int, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_dup_element<T: Int, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = get::<T>(core, op.rn, op.aux[0]);
     write(core, op.rd, [value; N]);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_dup_general<T: Int, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_dup_general<T: Int, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = T::wrap(core.x[usize::from(op.rn & 63)].into());
     write(core, op.rd, [value; N]);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_insert_element<T: Int>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_insert_element<T: Int>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = get::<T>(core, op.rn, op.aux[1]);
     set(core, op.rd, op.aux[0], value);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_insert_general<T: Int>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_insert_general<T: Int>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = T::wrap(core.x[usize::from(op.rn & 63)].into());
     set(core, op.rd, op.aux[0], value);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// UMOV, and SMOV to 32 or 64 bits.
-fn exec_move<T: Int, const WIDE: bool>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_move<T: Int, const WIDE: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = get::<T>(core, op.rn, op.aux[0]).value();
     core.x[usize::from(op.rd & 63)] = if WIDE { value as u64 } else { value as u32 as u64 };
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn dup_element(insn: u32) -> Option<Op> {
@@ -124,8 +124,7 @@ fn insert_general(insn: u32) -> Option<Op> {
 }
 
 fn to_general(insn: u32, exec: Handler, index: u8) -> Op {
-    let rd = field(insn, 4, 0) as u8;
-    Op { aux: [index, 0, 0, 0], rd: if rd == 31 { SLOT_SINK } else { rd }, ..operands(insn, exec) }
+    Op { aux: [index, 0, 0, 0], rd: dest(field(insn, 4, 0)), ..operands(insn, exec) }
 }
 
 fn move_signed(insn: u32) -> Option<Op> {

@@ -6,7 +6,7 @@ use super::three::{Mla, Mls, Mul, MulHigh, MulHighRound, Three};
 use super::{operands, q, read, read_half, saturated, size, write};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use std::array::from_fn;
 
 /// Register and index of the element: bits L, M and H make up the index, and M is the register's top bit where the index does not need it.
@@ -32,25 +32,25 @@ fn broadcast<T: Int>(core: &Core, op: &Op) -> T {
     T::wrap((core.fp.v[usize::from(op.rm & 31)] >> at) as i128)
 }
 
-fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (d, n, m) = (read::<T, N>(core, op.rd), read::<T, N>(core, op.rn), broadcast::<T>(core, op));
     let mut qc = false;
     let result: [T; N] = from_fn(|i| O::lane(d[i], n[i], m, &mut qc));
     write(core, op.rd, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_long<T: Widen, O: Long, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_long<T: Widen, O: Long, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T; N] = read_half(core, op.rn, op.aux[0] != 0);
     let m = broadcast::<T>(core, op);
-    long::apply::<T, O, N>(core, op, n, [m; N])
+    long::apply::<T, O, N>(core, bus, op, n, [m; N])
 }
 
-fn exec_long_scalar<T: Widen, O: Long>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_long_scalar<T: Widen, O: Long>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T; 1] = read(core, op.rn);
     let m = broadcast::<T>(core, op);
-    long::apply::<T, O, 1>(core, op, n, [m])
+    long::apply::<T, O, 1>(core, bus, op, n, [m])
 }
 
 fn vector<O: Three>(insn: u32) -> Option<Op> {

@@ -4,24 +4,25 @@ use super::element::indexed;
 use super::{operands, q, read, read_half, write, write_half};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::fp::convert::{Integer, convert, round_int, to_fixed};
 use crate::fp::estimate::{recip_estimate, recip_exponent, rsqrt_estimate};
+use crate::fp::exec::{ELEMENT as BY_ELEMENT, WHOLE, binary, mul_add, pairwise, unary, unary_soft};
 use crate::fp::format::{Env, Format, Rounding};
 use crate::fp::vector::{
     Binary, FAbd, FAcGe, FAcGt, FAdd, FCmEq, FCmGe, FCmGt, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FMulX, FRecpS, FRsqrtS, FSqrt, FSub,
-    HostFormat, Unary, map1, map2, mul_add, with_env,
+    HostFormat, Unary, with_env,
 };
 use crate::fp::{CURRENT, from_integer, mode_of, narrow, truncate, widen};
 use std::array::from_fn;
 
-/// The handler `$f::<F, .., N>` for sz in `$sz` (bit 22 as a rule) and Q.
+/// The handler `$f::<F, .., N>` for sz (bit 22 as a rule) and Q.
 macro_rules! by_lanes {
-    ($sz:expr, $q:expr, $f:ident $(, $arg:ty)* $(; $($c:expr),*)?) => {{
+    ($sz:expr, $q:expr, $f:ident [$($arg:tt)*]) => {{
         let handler: Handler = match ($sz, $q) {
-            (0, 0) => $f::<u32 $(, $arg)* $(, $($c),*)?, 2>,
-            (0, _) => $f::<u32 $(, $arg)* $(, $($c),*)?, 4>,
-            (1, 1) => $f::<u64 $(, $arg)* $(, $($c),*)?, 2>,
+            (0, 0) => $f::<u32, $($arg)*, 2>,
+            (0, _) => $f::<u32, $($arg)*, 4>,
+            (1, 1) => $f::<u64, $($arg)*, 2>,
             _ => return None,
         };
         handler
@@ -30,10 +31,10 @@ macro_rules! by_lanes {
 
 /// The handler `$f::<F, .., 1>` for sz.
 macro_rules! by_scalar {
-    ($sz:expr, $f:ident $(, $arg:ty)* $(; $($c:expr),*)?) => {{
+    ($sz:expr, $f:ident [$($arg:tt)*]) => {{
         let handler: Handler = match $sz {
-            0 => $f::<u32 $(, $arg)* $(, $($c),*)?, 1>,
-            _ => $f::<u64 $(, $arg)* $(, $($c),*)?, 1>,
+            0 => $f::<u32, $($arg)*, 1>,
+            _ => $f::<u64, $($arg)*, 1>,
         };
         handler
     }};
@@ -44,43 +45,25 @@ const fn sz(insn: u32) -> u32 {
     field(insn, 22, 22)
 }
 
-fn exec2<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (n, m) = (read::<F, N>(core, op.rn), read(core, op.rm));
-    let result = with_env(core, |env| map2::<F, O, N>(env, n, m));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
-/// Neighbouring lanes of the concatenated sources.
-fn exec_pairwise<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (n, m) = (read::<F, N>(core, op.rn), read::<F, N>(core, op.rm));
-    let lane = |i: usize| if i < N { n[i] } else { m[i - N] };
-    let result = with_env(core, |env| map2::<F, O, N>(env, from_fn(|i| lane(2 * i)), from_fn(|i| lane(2 * i + 1))));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
-fn exec_mul_add<F: HostFormat, const NEG: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (d, n, m) = (read::<F, N>(core, op.rd), read(core, op.rn), read(core, op.rm));
-    let result = with_env(core, |env| mul_add::<F, false, NEG, N>(env, d, n, m));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
 fn vector2<O: Binary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec2, O)))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), binary [O, WHOLE])))
 }
 
 fn scalar2<O: Binary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_scalar!(sz(insn), exec2, O)))
+    Some(operands(insn, by_scalar!(sz(insn), binary [O, WHOLE])))
 }
 
-fn pairwise<O: Binary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec_pairwise, O)))
+fn pairwise2<O: Binary>(insn: u32) -> Option<Op> {
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), pairwise[O])))
+}
+
+/// The destination is the addend.
+fn accumulating(op: Op) -> Op {
+    Op { ra: op.rd, ..op }
 }
 
 fn multiply_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec_mul_add; NEG)))
+    Some(accumulating(operands(insn, by_lanes!(sz(insn), q(insn), mul_add [false, NEG, WHOLE]))))
 }
 
 /// Three registers.
@@ -97,17 +80,17 @@ pub(crate) static THREE: &[Row] = &[
     row("FMIN (vector)", "0q0 01110 1z 1 mmmmm 11110 1 nnnnn ddddd", vector2::<FMin>),
     row("FRECPS", "0q0 01110 0z 1 mmmmm 11111 1 nnnnn ddddd", vector2::<FRecpS>),
     row("FRSQRTS", "0q0 01110 1z 1 mmmmm 11111 1 nnnnn ddddd", vector2::<FRsqrtS>),
-    row("FMAXNMP (vector)", "0q1 01110 0z 1 mmmmm 11000 1 nnnnn ddddd", pairwise::<FMaxNm>),
-    row("FMINNMP (vector)", "0q1 01110 1z 1 mmmmm 11000 1 nnnnn ddddd", pairwise::<FMinNm>),
-    row("FADDP (vector)", "0q1 01110 0z 1 mmmmm 11010 1 nnnnn ddddd", pairwise::<FAdd>),
+    row("FMAXNMP (vector)", "0q1 01110 0z 1 mmmmm 11000 1 nnnnn ddddd", pairwise2::<FMaxNm>),
+    row("FMINNMP (vector)", "0q1 01110 1z 1 mmmmm 11000 1 nnnnn ddddd", pairwise2::<FMinNm>),
+    row("FADDP (vector)", "0q1 01110 0z 1 mmmmm 11010 1 nnnnn ddddd", pairwise2::<FAdd>),
     row("FABD", "0q1 01110 1z 1 mmmmm 11010 1 nnnnn ddddd", vector2::<FAbd>),
     row("FMUL (vector)", "0q1 01110 0z 1 mmmmm 11011 1 nnnnn ddddd", vector2::<FMul>),
     row("FCMGE (register)", "0q1 01110 0z 1 mmmmm 11100 1 nnnnn ddddd", vector2::<FCmGe>),
     row("FCMGT (register)", "0q1 01110 1z 1 mmmmm 11100 1 nnnnn ddddd", vector2::<FCmGt>),
     row("FACGE", "0q1 01110 0z 1 mmmmm 11101 1 nnnnn ddddd", vector2::<FAcGe>),
     row("FACGT", "0q1 01110 1z 1 mmmmm 11101 1 nnnnn ddddd", vector2::<FAcGt>),
-    row("FMAXP (vector)", "0q1 01110 0z 1 mmmmm 11110 1 nnnnn ddddd", pairwise::<FMax>),
-    row("FMINP (vector)", "0q1 01110 1z 1 mmmmm 11110 1 nnnnn ddddd", pairwise::<FMin>),
+    row("FMAXP (vector)", "0q1 01110 0z 1 mmmmm 11110 1 nnnnn ddddd", pairwise2::<FMax>),
+    row("FMINP (vector)", "0q1 01110 1z 1 mmmmm 11110 1 nnnnn ddddd", pairwise2::<FMin>),
     row("FDIV (vector)", "0q1 01110 0z 1 mmmmm 11111 1 nnnnn ddddd", vector2::<FDiv>),
     row("FMULX (scalar)", "010 11110 0z 1 mmmmm 11011 1 nnnnn ddddd", scalar2::<FMulX>),
     row("FCMEQ (register, scalar)", "010 11110 0z 1 mmmmm 11100 1 nnnnn ddddd", scalar2::<FCmEq>),
@@ -158,49 +141,34 @@ fn lane_value<F: Format, const SIGNED: bool>(a: F) -> i128 {
     if SIGNED { i128::from((a.bits() << unused) as i64 >> unused) } else { a.bits().into() }
 }
 
-fn exec1<F: HostFormat, O: Unary, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let n = read::<F, N>(core, op.rn);
-    let result = with_env(core, |env| map1::<F, O, N>(env, n));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
-/// Operations that are cheap by integers already.
-fn exec1_soft<F: HostFormat, O: Unary, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let n = read::<F, N>(core, op.rn);
-    let result: [F; N] = with_env(core, |env| from_fn(|i| O::soft(env, n[i])));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
 fn sqrt(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec1, FSqrt)))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary[FSqrt])))
 }
 
 fn vector1<O: Unary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec1_soft, O)))
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), unary_soft[O])))
 }
 
 fn scalar1<O: Unary>(insn: u32) -> Option<Op> {
-    Some(operands(insn, by_scalar!(sz(insn), exec1_soft, O)))
+    Some(operands(insn, by_scalar!(sz(insn), unary_soft[O])))
 }
 
 fn halves(insn: u32, exec: Handler) -> Option<Op> {
     Some(Op { aux: [q(insn) as u8, 0, 0, 0], ..operands(insn, exec) })
 }
 
-fn exec_lengthen_half(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_lengthen_half(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [u16; 4] = read_half(core, op.rn, op.aux[0] != 0);
     let result: [u32; 4] = with_env(core, |env| from_fn(|i| convert(env, n[i], Rounding::Nearest)));
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_lengthen_single(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_lengthen_single(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [u32; 2] = read_half(core, op.rn, op.aux[0] != 0);
     let result: [u64; 2] = from_fn(|i| widen(core, n[i]));
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// FCVTL: conversions to a wider format are exact.
@@ -208,21 +176,21 @@ fn lengthen(insn: u32) -> Option<Op> {
     halves(insn, if sz(insn) == 0 { exec_lengthen_half } else { exec_lengthen_single })
 }
 
-fn exec_narrow_single(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow_single(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [u32; 4] = read(core, op.rn);
     let result: [u16; 4] = with_env(core, |env| {
         let mode = env.rounding();
         from_fn(|i| convert(env, n[i], mode))
     });
     write_half(core, op.rd, op.aux[0] != 0, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_narrow_double(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow_double(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [u64; 2] = read(core, op.rn);
     let result: [u32; 2] = from_fn(|i| narrow(core, n[i]));
     write_half(core, op.rd, op.aux[0] != 0, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn narrowing(insn: u32) -> Option<Op> {
@@ -230,11 +198,11 @@ fn narrowing(insn: u32) -> Option<Op> {
 }
 
 /// FCVTXN: to odd.
-fn exec_narrow_odd<const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow_odd<const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [u64; N] = read(core, op.rn);
     let result: [u32; N] = with_env(core, |env| from_fn(|i| convert(env, n[i], Rounding::Odd)));
     write_half(core, op.rd, op.aux[0] != 0, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn narrowing_odd(insn: u32) -> Option<Op> {
@@ -302,40 +270,20 @@ pub(crate) static TWO: &[Row] = &[
     row("FRSQRTE (scalar)", "011 11110 1z 10000 11101 10 nnnnn ddddd", scalar1::<RsqrtEstimate>),
 ];
 
-#[inline(always)]
-fn broadcast<F: HostFormat, const N: usize>(core: &Core, op: &Op) -> [F; N] {
-    let at = u32::from(op.aux[1]) * F::BITS & 127;
-    [F::from_bits((core.fp.v[usize::from(op.rm & 31)] >> at) as u64); N]
-}
-
-fn exec_element<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (n, m) = (read::<F, N>(core, op.rn), broadcast(core, op));
-    let result = with_env(core, |env| map2::<F, O, N>(env, n, m));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
-fn exec_element_mul_add<F: HostFormat, const NEG: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    let (d, n, m) = (read::<F, N>(core, op.rd), read(core, op.rn), broadcast(core, op));
-    let result = with_env(core, |env| mul_add::<F, false, NEG, N>(env, d, n, m));
-    write(core, op.rd, result);
-    Flow::Next
-}
-
 fn element<O: Binary>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), exec_element, O))
+    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), binary [O, BY_ELEMENT]))
 }
 
 fn element_scalar<O: Binary>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), exec_element, O))
+    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), binary [O, BY_ELEMENT]))
 }
 
 fn element_mul_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), exec_element_mul_add; NEG))
+    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
 }
 
 fn element_mul_add_scalar<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), exec_element_mul_add; NEG))
+    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
 }
 
 /// A vector and one element.
@@ -350,19 +298,19 @@ pub(crate) static ELEMENT: &[Row] = &[
     row("FMULX (by element, scalar)", "011 11111 1z lmmmmm 1001 h0 nnnnn ddddd", element_scalar::<FMulX>),
 ];
 
-fn exec_to_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_to_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, fbits) = (read::<F, N>(core, op.rn), u32::from(op.aux[0]));
     let to = Integer { bits: F::BITS, signed: SIGNED };
     let result: [F; N] = with_env(core, |env| from_fn(|i| F::from_bits(to_fixed(env, n[i], fbits, to, Rounding::Zero))));
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_from_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_from_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, fbits) = (read::<F, N>(core, op.rn), u32::from(op.aux[0]));
     let result: [F; N] = with_env(core, |env| from_fn(|i| from_integer(env, lane_value::<F, SIGNED>(n[i]), fbits)));
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// sz and the number of fraction bits from immh:immb: lanes of 32 or 64 bits.
@@ -377,22 +325,22 @@ fn fixed_point(insn: u32) -> Option<(u32, [u8; 4])> {
 
 fn to_fixed_point<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_to_fixed; SIGNED)) })
+    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_to_fixed[SIGNED])) })
 }
 
 fn to_fixed_point_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_to_fixed; SIGNED)) })
+    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_to_fixed[SIGNED])) })
 }
 
 fn from_fixed_point<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_from_fixed; SIGNED)) })
+    Some(Op { aux, ..operands(insn, by_lanes!(sz, q(insn), exec_from_fixed[SIGNED])) })
 }
 
 fn from_fixed_point_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
     let (sz, aux) = fixed_point(insn)?;
-    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_from_fixed; SIGNED)) })
+    Some(Op { aux, ..operands(insn, by_scalar!(sz, exec_from_fixed[SIGNED])) })
 }
 
 /// Conversions with a binary point, which live among the shifts.

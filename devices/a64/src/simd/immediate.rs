@@ -3,7 +3,7 @@
 use super::{operands, q};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::fp::expand_imm;
 
 /// `AdvSIMDExpandImm`, before the inversion of MVNI and BIC: a pattern of 64 bits from cmode, op and the eight bits abcdefgh.
@@ -30,21 +30,21 @@ fn both(op: &Op) -> u128 {
     if op.aux[0] != 0 { u128::from(op.imm) << 64 | u128::from(op.imm) } else { op.imm.into() }
 }
 
-fn exec_move(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_move(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     core.fp.v[usize::from(op.rd & 31)] = both(op);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn exec_or(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_or(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let v = &mut core.fp.v[usize::from(op.rd & 31)];
     *v = (*v | both(op)) & if op.aux[0] != 0 { u128::MAX } else { u64::MAX.into() };
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// The immediate is inverted already: with a clear upper half for the half register.
-fn exec_and(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_and(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     core.fp.v[usize::from(op.rd & 31)] &= both(op);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn immediate<const INVERT: bool>(insn: u32, exec: Handler) -> Option<Op> {
@@ -68,18 +68,38 @@ fn bic(insn: u32) -> Option<Op> {
     immediate::<true>(insn, exec_and)
 }
 
-/// The instructions.
+/// The instructions. The shifts by immediate share their space: each row here is a special case of one there.
 pub(crate) static ROWS: &[Row] = &[
-    row("MOVI", "0q0 0111100000 abc 0ss0 01 defgh ddddd", movi),
-    row("MOVI", "0q0 0111100000 abc 10s0 01 defgh ddddd", movi),
-    row("MOVI", "0q0 0111100000 abc 110s 01 defgh ddddd", movi),
-    row("MOVI", "0qi 0111100000 abc 1110 01 defgh ddddd", movi),
-    row("FMOV (vector, immediate)", "0qd 0111100000 abc 1111 01 defgh ddddd", movi),
-    row("MVNI", "0q1 0111100000 abc 0ss0 01 defgh ddddd", mvni),
-    row("MVNI", "0q1 0111100000 abc 10s0 01 defgh ddddd", mvni),
-    row("MVNI", "0q1 0111100000 abc 110s 01 defgh ddddd", mvni),
-    row("ORR (vector, immediate)", "0q0 0111100000 abc 0ss1 01 defgh ddddd", orr),
-    row("ORR (vector, immediate)", "0q0 0111100000 abc 10s1 01 defgh ddddd", orr),
-    row("BIC (vector, immediate)", "0q1 0111100000 abc 0ss1 01 defgh ddddd", bic),
-    row("BIC (vector, immediate)", "0q1 0111100000 abc 10s1 01 defgh ddddd", bic),
+    row("MOVI", "0q0 0111100000 abc 0000 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 0010 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 0100 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 0110 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 1000 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 1010 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 1100 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 1101 01 defgh ddddd", movi),
+    row("MOVI", "0q0 0111100000 abc 1110 01 defgh ddddd", movi),
+    row("MOVI", "0q1 0111100000 abc 1110 01 defgh ddddd", movi),
+    row("FMOV (vector, immediate)", "0q0 0111100000 abc 1111 01 defgh ddddd", movi),
+    row("FMOV (vector, immediate)", "0q1 0111100000 abc 1111 01 defgh ddddd", movi),
+    row("MVNI", "0q1 0111100000 abc 0000 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 0010 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 0100 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 0110 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 1000 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 1010 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 1100 01 defgh ddddd", mvni),
+    row("MVNI", "0q1 0111100000 abc 1101 01 defgh ddddd", mvni),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 0001 01 defgh ddddd", orr),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 0011 01 defgh ddddd", orr),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 0101 01 defgh ddddd", orr),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 0111 01 defgh ddddd", orr),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 1001 01 defgh ddddd", orr),
+    row("ORR (vector, immediate)", "0q0 0111100000 abc 1011 01 defgh ddddd", orr),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 0001 01 defgh ddddd", bic),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 0011 01 defgh ddddd", bic),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 0101 01 defgh ddddd", bic),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 0111 01 defgh ddddd", bic),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 1001 01 defgh ddddd", bic),
+    row("BIC (vector, immediate)", "0q1 0111100000 abc 1011 01 defgh ddddd", bic),
 ];

@@ -5,7 +5,7 @@ use super::three::carryless;
 use super::{by_half, operands, q, read, read_half, saturated, size, write, write_half};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Op, Row, row};
+use crate::decode::{Flow, Op, Row, next, row};
 use std::array::from_fn;
 
 /// A wide lane from the old one and two narrow ones. `qc` is set on saturation.
@@ -57,34 +57,34 @@ fn doubled<T: Widen>(n: T, m: T, qc: &mut bool) -> T::Wide {
     twice
 }
 
-fn exec<T: Widen, O: Long, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Widen, O: Long, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let upper = op.aux[0] != 0;
     let (n, m): ([T; N], [T; N]) = (read_half(core, op.rn, upper), read_half(core, op.rm, upper));
-    apply::<T, O, N>(core, op, n, m)
+    apply::<T, O, N>(core, bus, op, n, m)
 }
 
 /// The common end of the vector and by-element forms.
 #[inline(always)]
-pub(super) fn apply<T: Widen, O: Long, const N: usize>(core: &mut Core, op: &Op, n: [T; N], m: [T; N]) -> Flow {
+pub(super) fn apply<T: Widen, O: Long, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op, n: [T; N], m: [T; N]) -> Flow {
     let d: [T::Wide; N] = read(core, op.rd);
     let mut qc = false;
     let result: [T::Wide; N] = from_fn(|i| O::lane(d[i], n[i], m[i], &mut qc));
     write(core, op.rd, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// SADDW and SSUBW: the first source is wide already.
-fn exec_wide<T: Widen, const SUB: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_wide<T: Widen, const SUB: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T::Wide; N] = read(core, op.rn);
     let m: [T; N] = read_half(core, op.rm, op.aux[0] != 0);
     let result: [T::Wide; N] = from_fn(|i| if SUB { n[i].minus(m[i].widen()) } else { n[i].plus(m[i].widen()) });
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// ADDHN and SUBHN: the high halves of wide sums.
-fn exec_high<T: Widen, const SUB: bool, const ROUND: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_high<T: Widen, const SUB: bool, const ROUND: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, m): ([T::Wide; N], [T::Wide; N]) = (read(core, op.rn), read(core, op.rm));
     let round = if ROUND { T::Wide::wrap(1 << (T::BITS - 1)) } else { T::Wide::default() };
     let result: [T; N] = from_fn(|i| {
@@ -92,7 +92,7 @@ fn exec_high<T: Widen, const SUB: bool, const ROUND: bool, const N: usize>(core:
         T::low(sum.plus(round).shr(T::BITS))
     });
     write_half(core, op.rd, op.aux[0] != 0, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn add_wide<T: Widen, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {

@@ -51,16 +51,11 @@ pub static TABLES: &[&[Row]] = &[
 /// An operation with the register fields where this part of the instruction set has them.
 pub(crate) fn operands(insn: u32, exec: Handler) -> Op {
     Op {
-        exec,
-        imm: 0,
-        insn,
         rd: field(insn, 4, 0) as u8,
         rn: field(insn, 9, 5) as u8,
         rm: field(insn, 20, 16) as u8,
         ra: field(insn, 14, 10) as u8,
-        aux: [0; 4],
-        row: 0,
-        index: 0,
+        ..Op::new(exec, insn)
     }
 }
 
@@ -171,8 +166,6 @@ mod sizes {
     pub const B: u32 = 0b0001;
     /// H, S.
     pub const HS: u32 = 0b0110;
-    /// B, H.
-    pub const BH: u32 = 0b0011;
     /// S.
     pub const S: u32 = 0b0100;
     /// D.

@@ -4,7 +4,7 @@ use super::int::Int;
 use super::{operands, q, read, size, write};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use std::array::from_fn;
 
 /// Where lane `i` of `n` comes from in the concatenation of both sources.
@@ -36,14 +36,14 @@ impl Permute for Zip {
     }
 }
 
-fn exec<T: Int, O: Permute, const SECOND: usize, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Int, O: Permute, const SECOND: usize, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, m) = (read::<T, N>(core, op.rn), read::<T, N>(core, op.rm));
     let result: [T; N] = from_fn(|i| {
         let from = O::source(i, N, SECOND);
         if from < N { n[from] } else { m[from - N] }
     });
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn permute<O: Permute, const SECOND: usize>(insn: u32) -> Option<Op> {
@@ -61,18 +61,18 @@ fn permute<O: Permute, const SECOND: usize>(insn: u32) -> Option<Op> {
 }
 
 /// EXT of 16 bytes; `aux[0]` is the distance in bits, below 128.
-fn exec_extract(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_extract(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, m, by) = (core.fp.v[usize::from(op.rn & 31)], core.fp.v[usize::from(op.rm & 31)], u32::from(op.aux[0]));
     core.fp.v[usize::from(op.rd & 31)] = n.wrapping_shr(by) | m.checked_shl(128 - by).unwrap_or(0);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// EXT of 8 bytes; `aux[0]` is the distance in bits, below 64.
-fn exec_extract_half(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_extract_half(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, m) = (core.fp.v[usize::from(op.rn & 31)] as u64, core.fp.v[usize::from(op.rm & 31)] as u64);
     let both = u128::from(n) | u128::from(m) << 64;
     write(core, op.rd, [both.wrapping_shr(op.aux[0].into()) as u64]);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn extract(insn: u32) -> Option<Op> {
@@ -86,7 +86,7 @@ fn extract(insn: u32) -> Option<Op> {
 }
 
 /// TBL and TBX with `aux[0]` table registers. An index beyond the table gives zero or leaves the destination's byte.
-fn exec_table<const KEEP: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_table<const KEEP: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let registers: [[u8; 16]; 4] = from_fn(|i| core.fp.v[(usize::from(op.rn) + i) & 31].to_le_bytes());
     let (table, length) = (registers.as_flattened(), 16 * usize::from(op.aux[0]));
     let (d, m) = (read::<u8, N>(core, op.rd), read::<u8, N>(core, op.rm));
@@ -100,7 +100,7 @@ fn exec_table<const KEEP: bool, const N: usize>(core: &mut Core, _: &mut dyn Bus
         }
     });
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn table<const KEEP: bool>(insn: u32) -> Option<Op> {

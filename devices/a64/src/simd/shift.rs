@@ -5,7 +5,7 @@ use super::sizes::{BHSD, D};
 use super::{by_arrangement, by_half, by_scalar, operands, q, read, read_half, saturated, write, write_half};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Op, Row, field, row};
+use crate::decode::{Flow, Op, Row, field, next, row};
 use std::array::from_fn;
 
 /// A lane of the destination from its old value, the source lane and the distance. `qc` is set on saturation.
@@ -61,13 +61,13 @@ fn left_distance(insn: u32, size: u32) -> u8 {
     (field(insn, 22, 16) - (8 << size)) as u8
 }
 
-fn exec<T: Int, O: Shift, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Int, O: Shift, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (d, n, by) = (read::<T, N>(core, op.rd), read::<T, N>(core, op.rn), u32::from(op.aux[1]));
     let mut qc = false;
     let result: [T; N] = from_fn(|i| O::lane(d[i], n[i], by, &mut qc));
     write(core, op.rd, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn vector<O: Shift, G: Sign, const LEFT: bool>(insn: u32) -> Option<Op> {
@@ -112,7 +112,7 @@ narrow! {
     SaturateUnsignedRound, true, |n, qc| n.clamped(W::BITS / 2, false, qc);
 }
 
-fn exec_narrow<T: Widen, O: Narrow, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow<T: Widen, O: Narrow, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, by): ([T::Wide; N], u32) = (read(core, op.rn), u32::from(op.aux[1]));
     let mut qc = false;
     let result: [T; N] = from_fn(|i| {
@@ -121,7 +121,7 @@ fn exec_narrow<T: Widen, O: Narrow, const N: usize>(core: &mut Core, _: &mut dyn
     });
     write_half(core, op.rd, op.aux[0] != 0, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn narrow<O: Narrow, G: Sign>(insn: u32) -> Option<Op> {
@@ -136,11 +136,11 @@ fn narrow_scalar<O: Narrow, G: Sign>(insn: u32) -> Option<Op> {
     Some(Op { aux: [0, right_distance(insn, size), 0, 0], ..op })
 }
 
-fn exec_long<T: Widen, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_long<T: Widen, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T; N] = read_half(core, op.rn, op.aux[0] != 0);
     let by = u32::from(op.aux[1]);
     write(core, op.rd, n.map(|n| n.widen().shl(by)));
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn long<G: Sign>(insn: u32) -> Option<Op> {

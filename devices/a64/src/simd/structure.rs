@@ -6,7 +6,7 @@
 use super::{operands, q};
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SP, SLOT_ZR};
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, or_sp, row};
 use crate::exception::Exception;
 
 /// The bytes of four registers.
@@ -55,6 +55,16 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
+/// The base address.
+#[inline(always)]
+fn base(core: &mut Core, op: &Op) -> Result<u64, Exception> {
+    core.op_index = u32::from(op.index);
+    if op.rn == SLOT_SP {
+        core.check_sp()?;
+    }
+    Ok(core.x[usize::from(op.rn & 63)])
+}
+
 /// The base register, after the instruction: immediate or register post-index. `rm` is the zero slot where the immediate counts.
 fn write_back(core: &mut Core, op: &Op, va: u64) {
     if op.aux[3] != 0 {
@@ -86,9 +96,12 @@ fn interleaved<const MEMBERS: usize>(registers: usize, bytes: usize, log2: u32, 
 /// `aux`: registers, log2 of the element's size, Q, post-index.
 fn exec_multiple<const LOAD: bool, const MEMBERS: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (registers, log2, bytes) = (usize::from(op.aux[0] & 7), u32::from(op.aux[1] & 3), 8usize << (op.aux[2] & 1));
-    let va = core.x[usize::from(op.rn & 63)];
+    let va = match base(core, op) {
+        Ok(va) => va,
+        Err(exception) => return core.fault(op, exception),
+    };
     let mut memory = [0u8; BYTES];
-    let Some(memory) = memory.get_mut(..registers * bytes) else { return Flow::Next };
+    let Some(memory) = memory.get_mut(..registers * bytes) else { return next(core, bus, op) };
     // Elements of one member are neighbours: they move as doublewords.
     let unit = if MEMBERS == 1 { 8 } else { 1usize << log2 };
     let register = |r: usize| (usize::from(op.rd) + r) & 31;
@@ -107,26 +120,26 @@ fn exec_multiple<const LOAD: bool, const MEMBERS: usize>(core: &mut Core, bus: &
         interleaved::<MEMBERS>(registers, bytes, log2, |r, at, to| memory[to..to + unit].copy_from_slice(&values[r & 3][at..at + unit]));
         store_all(core, bus, va, log2, memory)
     };
-    finish(core, op, va, result)
+    finish(core, bus, op, va, result)
 }
 
-fn finish(core: &mut Core, op: &Op, va: u64, result: Result<(), Exception>) -> Flow {
+fn finish(core: &mut Core, bus: &mut dyn Bus, op: &Op, va: u64, result: Result<(), Exception>) -> Flow {
     match result {
         Ok(()) => {
             write_back(core, op, va);
-            Flow::Next
+            if core.posted { core.stop_posted(op) } else { next(core, bus, op) }
         }
-        Err(exception) => {
-            let pc = core.current_pc(op);
-            core.raise(exception, pc)
-        }
+        Err(exception) => core.fault(op, exception),
     }
 }
 
 /// One element each of `members` registers. `aux`: members, log2 of the element's size, index, post-index.
 fn exec_single<const LOAD: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (members, log2) = (usize::from(op.aux[0]).min(4), op.aux[1] & 3);
-    let va = core.x[usize::from(op.rn & 63)];
+    let va = match base(core, op) {
+        Ok(va) => va,
+        Err(exception) => return core.fault(op, exception),
+    };
     let shift = (u32::from(op.aux[2]) << log2) * 8 & 127;
     let mask = u128::from(u64::MAX >> (64 - (8 << log2))) << shift;
     let mut loaded = [0u64; 4];
@@ -149,13 +162,16 @@ fn exec_single<const LOAD: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) ->
             *v = *v & !mask | u128::from(*value) << shift & mask;
         }
     }
-    finish(core, op, va, result)
+    finish(core, bus, op, va, result)
 }
 
 /// LD1R to LD4R. `aux`: members, log2 of the element's size, Q, post-index.
 fn exec_replicate(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (members, log2) = (usize::from(op.aux[0]).min(4), op.aux[1] & 3);
-    let va = core.x[usize::from(op.rn & 63)];
+    let va = match base(core, op) {
+        Ok(va) => va,
+        Err(exception) => return core.fault(op, exception),
+    };
     let mut loaded = [0u64; 4];
     let mut result = Ok(());
     for (r, slot) in loaded.iter_mut().enumerate().take(members) {
@@ -171,7 +187,7 @@ fn exec_replicate(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
             core.fp.v[(usize::from(op.rd) + r) & 31] = if op.aux[2] != 0 { half << 64 | half } else { half };
         }
     }
-    finish(core, op, va, result)
+    finish(core, bus, op, va, result)
 }
 
 /// Addressing: the base's slot, and for post-index the distance in `imm` or the register in `rm`.
@@ -179,7 +195,7 @@ fn addressed<const POST: bool>(insn: u32, exec: Handler, bytes: u64, aux: [u8; 3
     let op = operands(insn, exec);
     let immediate = op.rm == 31;
     Op {
-        rn: if op.rn == 31 { SLOT_SP } else { op.rn },
+        rn: or_sp(field(insn, 9, 5)),
         rm: if immediate { SLOT_ZR } else { op.rm },
         imm: if POST && immediate { bytes } else { 0 },
         aux: [aux[0], aux[1], aux[2], POST.into()],

@@ -5,7 +5,7 @@ use super::sizes::{B, BHS, BHSD, D, HS};
 use super::{by_arrangement, by_scalar, operands, q, read, saturated, size, write};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Handler, Op, Row, row};
+use crate::decode::{Flow, Handler, Op, Row, next, row};
 use std::array::from_fn;
 
 /// A lane of the destination from the lanes of destination and sources. `qc` is set on saturation.
@@ -109,22 +109,22 @@ pub(super) fn carryless(n: u8, m: u8) -> u16 {
     (0..8).fold(0, |sum, i| sum ^ if m >> i & 1 != 0 { u16::from(n) << i } else { 0 })
 }
 
-fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Int, O: Three, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (d, n, m) = (read::<T, N>(core, op.rd), read::<T, N>(core, op.rn), read::<T, N>(core, op.rm));
     let mut qc = false;
     let result: [T; N] = from_fn(|i| O::lane(d[i], n[i], m[i], &mut qc));
     write(core, op.rd, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// Neighbouring lanes of the concatenated sources.
-fn exec_pairwise<T: Int, O: Three, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_pairwise<T: Int, O: Three, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (n, m) = (read::<T, N>(core, op.rn), read::<T, N>(core, op.rm));
     let lane = |i: usize| if i < N { n[i] } else { m[i - N] };
     let result: [T; N] = from_fn(|i| O::lane(T::default(), lane(2 * i), lane(2 * i + 1), &mut false));
     write(core, op.rd, result);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn vector<O: Three, G: Sign, const SIZES: u32>(insn: u32) -> Option<Op> {

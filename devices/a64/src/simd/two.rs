@@ -5,7 +5,7 @@ use super::sizes::{B, BHS, BHSD, D, S as ONLY_S};
 use super::{by_arrangement, by_half, by_scalar, operands, q, read, read_half, saturated, size, write, write_half};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Op, Row, row};
+use crate::decode::{Flow, Op, Row, next, row};
 use crate::fp::estimate::{unsigned_recip_estimate, unsigned_rsqrt_estimate};
 use std::array::from_fn;
 
@@ -71,13 +71,13 @@ fn reverse_elements<T: Int>(n: T, bits: u32) -> T {
     T::wrap((reversed >> (64 - T::BITS)).into())
 }
 
-fn exec<T: Int, O: Two, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec<T: Int, O: Two, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let (d, n) = (read::<T, N>(core, op.rd), read::<T, N>(core, op.rn));
     let mut qc = false;
     let result: [T; N] = from_fn(|i| O::lane(d[i], n[i], &mut qc));
     write(core, op.rd, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn vector<O: Two, G: Sign, const SIZES: u32>(insn: u32) -> Option<Op> {
@@ -134,14 +134,14 @@ narrow! {
     SaturateUnsigned = |n, qc| n.clamped(W::BITS / 2, false, qc);
 }
 
-fn exec_narrow<T: Widen, O: Narrow, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_narrow<T: Widen, O: Narrow, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     // Eight bytes come from eight halfwords, and so on: the wide lanes fill the register.
     let n: [T::Wide; N] = read(core, op.rn);
     let mut qc = false;
     let result: [T; N] = from_fn(|i| T::low(O::lane(n[i], &mut qc)));
     write_half(core, op.rd, op.aux[0] != 0, result);
     saturated(core, qc);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn narrow<O: Narrow, G: Sign>(insn: u32) -> Option<Op> {
@@ -154,10 +154,10 @@ fn narrow_scalar<O: Narrow, G: Sign>(insn: u32) -> Option<Op> {
 }
 
 /// SHLL: widened and shifted by the narrow lane's width.
-fn exec_shift_long<T: Widen, const N: usize>(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn exec_shift_long<T: Widen, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let n: [T; N] = read_half(core, op.rn, op.aux[0] != 0);
     write(core, op.rd, n.map(|n| n.widen().shl(T::BITS)));
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn shift_long(insn: u32) -> Option<Op> {

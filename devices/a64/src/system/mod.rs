@@ -1,6 +1,8 @@
 //! System instructions (ARM ARM C4.1.3 exception generation and system, C5, C6).
 
 mod maintenance;
+#[cfg(test)]
+mod tests;
 
 use crate::bus::Bus;
 use crate::core::{Core, Stop, doorbell};

@@ -1,0 +1,104 @@
+//! How cores call each other: interrupts between cores and SEV.
+//!
+//! # Orderings
+//! A core that is about to wait says so ([`Bells::waits`]) and then looks at its doorbell and its interrupt lines; a core that changes them rings and then
+//! looks whether anybody waits. Both with a `SeqCst` fence in between, so at least one of the two notices the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use tayberry_a64::core::doorbell;
+use tayberry_engine::{Attention, attention::STOP};
+
+const _: () = assert!(doorbell::STOP == STOP, "engine and core agree on the bit that ends a slice");
+
+/// Doorbell bit without a meaning of its own: any bit makes a core look at its interrupt lines at the next block boundary.
+pub const LOOK: u32 = 1 << 31;
+
+/// The doorbells of all cores, and who waits.
+#[derive(Debug)]
+pub struct Bells {
+    attention: Arc<Attention>,
+    /// One bit a core, written by that core's thread.
+    waiting: AtomicU32,
+}
+
+impl Bells {
+    /// Over the machine's doorbells; nobody waits.
+    pub fn new(attention: Arc<Attention>) -> Self {
+        Self { attention, waiting: AtomicU32::new(0) }
+    }
+
+    /// The machine's doorbells.
+    pub fn attention(&self) -> &Attention {
+        &self.attention
+    }
+
+    /// `core` looks at its interrupt lines again. If it waits, running cores end their slices so that it gets going.
+    pub fn look(&self, core: usize) {
+        let Some(bell) = self.attention.get(core) else { return };
+        bell.fetch_or(LOOK, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) & (1 << core) != 0 {
+            self.attention.stop_all();
+        }
+    }
+
+    /// All cores look at their interrupt lines again.
+    pub fn look_all(&self) {
+        self.attention.ring_all(LOOK);
+        self.stop_for_waiters();
+    }
+
+    /// SEV by `core`: all others get an event. It has set its own event register itself.
+    pub fn event(&self, core: usize) {
+        self.attention.ring_others(core, doorbell::EVENT);
+        self.stop_for_waiters();
+    }
+
+    fn stop_for_waiters(&self) {
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) != 0 {
+            self.attention.stop_all();
+        }
+    }
+
+    /// `core` is about to wait. It must look for what it waits for once more after this.
+    pub fn waits(&self, core: usize) {
+        self.waiting.fetch_or(1 << core, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// `core` runs again.
+    pub fn runs(&self, core: usize) {
+        if self.waiting.load(Ordering::Relaxed) & (1 << core) != 0 {
+            self.waiting.fetch_and(!(1 << core), Ordering::Relaxed);
+        }
+    }
+
+    /// True if an event has been sent to `core` that it has not taken yet.
+    pub fn has_event(&self, core: usize) -> bool {
+        self.attention.get(core).is_some_and(|bell| bell.load(Ordering::Acquire) & doorbell::EVENT != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_stops_slices_only_where_somebody_waits() {
+        let attention = Arc::new(Attention::new(2));
+        let bells = Bells::new(Arc::clone(&attention));
+        bells.event(0);
+        assert_eq!(attention.bell(0).load(Ordering::Relaxed), 0, "its own event register is its own affair");
+        bells.waits(1);
+        assert!(bells.has_event(1), "the event came first");
+        attention.bell(1).store(0, Ordering::Relaxed);
+        bells.event(0);
+        assert_eq!(attention.bell(0).swap(0, Ordering::Relaxed), STOP);
+        assert!(bells.has_event(1));
+        bells.runs(1);
+        bells.look(0);
+        assert_eq!(attention.bell(0).load(Ordering::Relaxed), LOOK);
+    }
+}

@@ -1,0 +1,509 @@
+//! UART0, an ARM PrimeCell UART (PL011).
+//!
+//! # Resources
+//! - PrimeCell UART (PL011) Technical Reference Manual, revision r1p5 (DDI 0183), chapter 3.
+//! - BCM2835 ARM Peripherals, chapter 13: no IrDA, no DMA; FIFOs of 16.
+//!
+//! Bytes leave at once, so the transmitter is never busy and its FIFO always empty. A byte is sent even by a UART that was never enabled, as kernels that
+//! grew up on other emulators expect (traced once). Input waits on the wire until there is room for it.
+//!
+//! # Orderings
+//! Registers are atomics of their own, `SeqCst`, touched by any core. Bytes go from the wire into the receive FIFO under `refilling`, which is tried, never
+//! waited for: who does not get it leaves the bytes to who has it, or to the next look.
+
+use crate::irq;
+use bevy_ecs::prelude::*;
+use crossbeam::queue::ArrayQueue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use tayberry_engine::builder::MachineClock;
+use tayberry_engine::serial::SerialWire;
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+
+const BASE: u64 = 0x3F20_1000;
+const SIZE: u64 = 0x1000;
+
+const DR: u32 = 0x000; // Data register
+const RSRECR: u32 = 0x004; // Receive status / error clear
+const FR: u32 = 0x018; // Flags (RO)
+const ILPR: u32 = 0x020; // IrDA low-power counter
+const IBRD: u32 = 0x024; // Integer baud rate divisor
+const FBRD: u32 = 0x028; // Fractional baud rate divisor
+const LCRH: u32 = 0x02c; // Line control
+const CR: u32 = 0x030; // Control
+const IFLS: u32 = 0x034; // Interrupt FIFO level select
+const IMSC: u32 = 0x038; // Interrupt mask
+const RIS: u32 = 0x03c; // Raw interrupt status (RO)
+const MIS: u32 = 0x040; // Masked interrupt status (RO)
+const ICR: u32 = 0x044; // Interrupt clear (WO)
+const DMACR: u32 = 0x048; // DMA control
+const ITCR: u32 = 0x080; // Test control
+const ITIP: u32 = 0x084; // Integration test input
+const ITOP: u32 = 0x088; // Integration test output
+const TDR: u32 = 0x08c; // Test data
+const ID: u32 = 0xfe0; // PeriphID0 to 3, PCellID0 to 3 (RO)
+const IDS: [u32; 8] = [0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
+
+const FIFO_DEPTH: usize = 16;
+const FR_CTS: u32 = 1 << 0;
+const FR_RXFE: u32 = 1 << 4;
+const FR_RXFF: u32 = 1 << 6;
+const FR_TXFE: u32 = 1 << 7;
+const LCRH_BRK: u32 = 1 << 0;
+const LCRH_FEN: u32 = 1 << 4;
+const CR_UARTEN: u32 = 1 << 0;
+const CR_LBE: u32 = 1 << 7;
+const CR_TXE: u32 = 1 << 8;
+const CR_RXE: u32 = 1 << 9;
+const CR_RTS: u32 = 1 << 11;
+const CR_RESET: u32 = CR_TXE | CR_RXE;
+const IFLS_RESET: u32 = 0x12;
+const ITCR_TESTFIFO: u32 = 1 << 1;
+const INT_CTS: u32 = 1 << 1;
+const INT_RX: u32 = 1 << 4;
+const INT_TX: u32 = 1 << 5;
+const INT_RT: u32 = 1 << 6;
+const INT_FE: u32 = 1 << 7;
+const INT_OE: u32 = 1 << 10;
+const INTS: u32 = 0x7ff;
+/// Error bits of a received character in DR; RSRECR has them eight bits lower.
+const DR_FE: u16 = 1 << 8;
+const DR_BE: u16 = 1 << 10;
+const DR_OE: u16 = 1 << 11;
+
+const CLOCK_HZ: u64 = 48_000_000;
+/// Bit periods of silence after which the receive timeout comes.
+const TIMEOUT_BITS: u64 = 32;
+
+/// The UART's registers.
+#[derive(Debug)]
+pub struct Pl011 {
+    wire: SerialWire,
+    /// Received characters with their error bits.
+    rx: ArrayQueue<u16>,
+    refilling: AtomicBool,
+    /// A character was lost since the last one that was queued.
+    overrun: AtomicBool,
+    receive_status: AtomicU32,
+    ilpr: AtomicU32,
+    ibrd: AtomicU32,
+    fbrd: AtomicU32,
+    lcrh: AtomicU32,
+    cr: AtomicU32,
+    ifls: AtomicU32,
+    imsc: AtomicU32,
+    ris: AtomicU32,
+    dmacr: AtomicU32,
+    itcr: AtomicU32,
+    itop: AtomicU32,
+    traced_disabled: AtomicBool,
+    timeout: Deadline,
+    line: IrqLine,
+}
+
+impl Pl011 {
+    fn new(wire: SerialWire, timeout: Deadline, line: IrqLine) -> Self {
+        Self {
+            wire,
+            rx: ArrayQueue::new(FIFO_DEPTH),
+            refilling: AtomicBool::new(false),
+            overrun: AtomicBool::new(false),
+            receive_status: AtomicU32::new(0),
+            ilpr: AtomicU32::new(0),
+            ibrd: AtomicU32::new(0),
+            fbrd: AtomicU32::new(0),
+            lcrh: AtomicU32::new(0),
+            cr: AtomicU32::new(CR_RESET),
+            ifls: AtomicU32::new(IFLS_RESET),
+            imsc: AtomicU32::new(0),
+            ris: AtomicU32::new(0),
+            dmacr: AtomicU32::new(0),
+            itcr: AtomicU32::new(0),
+            itop: AtomicU32::new(0),
+            traced_disabled: AtomicBool::new(false),
+            timeout,
+            line,
+        }
+    }
+
+    fn depth(&self) -> usize {
+        if self.lcrh.load(SeqCst) & LCRH_FEN != 0 { FIFO_DEPTH } else { 1 }
+    }
+
+    /// Characters in the FIFO at which the receive interrupt comes.
+    fn rx_trigger(&self) -> usize {
+        match (self.lcrh.load(SeqCst) & LCRH_FEN, self.ifls.load(SeqCst) >> 3 & 7) {
+            (0, _) => 1,
+            (_, 0) => FIFO_DEPTH / 8,
+            (_, 1) => FIFO_DEPTH / 4,
+            (_, 2) => FIFO_DEPTH / 2,
+            (_, 3) => FIFO_DEPTH * 3 / 4,
+            _ => FIFO_DEPTH * 7 / 8,
+        }
+    }
+
+    fn drive(&self) {
+        irq::drive(&self.line, || self.ris.load(SeqCst) & self.imsc.load(SeqCst) != 0);
+    }
+
+    fn raise(&self, interrupts: u32) {
+        self.ris.fetch_or(interrupts, SeqCst);
+        self.drive();
+    }
+
+    /// Nanoseconds of silence after which waiting characters are announced though they are few.
+    fn timeout_ns(&self) -> u64 {
+        let divisor = u64::from(self.ibrd.load(SeqCst)) * 64 + u64::from(self.fbrd.load(SeqCst));
+        // A UART that was never set up runs at what the firmware left: 115200 baud.
+        let divisor = if divisor < 64 { 26 * 64 + 3 } else { divisor };
+        // 16 clocks in a bit, and the divisor counts in 64ths.
+        GuestTime::from_ticks(TIMEOUT_BITS * 16 * divisor / 64, CLOCK_HZ).0
+    }
+
+    /// Puts a character into the receive FIFO; if it is full the character is lost, and the next one says so.
+    fn queue(&self, character: u16) {
+        let overrun = if self.overrun.swap(false, SeqCst) { DR_OE } else { 0 };
+        if self.rx.len() >= self.depth() || self.rx.push(character | overrun).is_err() {
+            self.overrun.store(true, SeqCst);
+            self.ris.fetch_or(INT_OE, SeqCst);
+            return;
+        }
+        let errors = u32::from(character >> 8 & 0x7) * INT_FE;
+        let level = if self.rx.len() >= self.rx_trigger() { INT_RX } else { 0 };
+        self.ris.fetch_or(errors | level, SeqCst);
+    }
+
+    /// Takes bytes off the wire while there is room. True if any came.
+    fn refill(&self) -> bool {
+        let cr = self.cr.load(SeqCst);
+        if !self.wire.has_input() || cr & (CR_RXE | CR_LBE) != CR_RXE || self.refilling.swap(true, SeqCst) {
+            return false;
+        }
+        let mut any = false;
+        while self.rx.len() < self.depth()
+            && let Some(byte) = self.wire.receive()
+        {
+            self.queue(byte.into());
+            any = true;
+        }
+        self.refilling.store(false, SeqCst);
+        if any {
+            self.drive();
+        }
+        any
+    }
+
+    /// Starts the wait for the receive timeout.
+    fn restart_timeout(&self, now: GuestTime) {
+        self.timeout.set(Some(now.plus(self.timeout_ns())));
+    }
+
+    fn listens_for_timeout(&self) -> bool {
+        self.imsc.load(SeqCst) & INT_RT != 0
+    }
+
+    fn read_data(&self, at: &BusContext<'_>) -> u32 {
+        if self.rx.is_empty() {
+            self.refill();
+        }
+        let Some(character) = self.rx.pop() else { return 0 };
+        self.receive_status.store(u32::from(character >> 8), SeqCst);
+        self.refill();
+        let left = self.rx.len();
+        if left < self.rx_trigger() {
+            self.ris.fetch_and(!INT_RX, SeqCst);
+        }
+        if left == 0 {
+            self.ris.fetch_and(!INT_RT, SeqCst);
+            self.timeout.set(None);
+        } else if self.listens_for_timeout() {
+            self.restart_timeout(at.now());
+        }
+        self.drive();
+        character.into()
+    }
+
+    fn write_data(&self, value: u32, at: &BusContext<'_>) -> Served {
+        let (byte, cr) = (value as u8, self.cr.load(SeqCst));
+        if cr & (CR_UARTEN | CR_TXE) != CR_UARTEN | CR_TXE && !self.traced_disabled.swap(true, SeqCst) {
+            tracing::warn!(target: "uart", "UART0 sends though it is not enabled (CR = {cr:#x}): a real one would stay silent unless the firmware enabled it");
+        }
+        let room = if cr & CR_LBE != 0 {
+            self.queue(byte.into());
+            if self.listens_for_timeout() {
+                self.restart_timeout(at.now());
+            }
+            true
+        } else {
+            self.wire.send(byte)
+        };
+        self.raise(INT_TX);
+        if room { Served::Inline } else { Served::EndSlice }
+    }
+
+    /// Modem inputs: what the outputs say in loopback, else a far end that is always ready.
+    fn flags(&self) -> u32 {
+        self.refill();
+        let (cr, waiting) = (self.cr.load(SeqCst), self.rx.len());
+        let modem =
+            if cr & CR_LBE == 0 { FR_CTS } else { (cr >> 11 & 1) | (cr >> 10 & 1) << 1 | (cr >> 12 & 1) << 2 | (cr >> 13 & 1) << 8 };
+        let rx = if waiting == 0 { FR_RXFE } else { 0 } | if waiting >= self.depth() { FR_RXFF } else { 0 };
+        modem | rx | FR_TXFE
+    }
+
+    fn write_line_control(&self, value: u32) {
+        let before = self.lcrh.swap(value & 0xff, SeqCst);
+        if (before ^ value) & LCRH_FEN != 0 {
+            // Switching the FIFOs on or off empties them.
+            while self.rx.pop().is_some() {}
+            self.ris.fetch_and(!(INT_RX | INT_RT), SeqCst);
+        }
+        if !before & value & LCRH_BRK != 0 && self.cr.load(SeqCst) & CR_LBE != 0 {
+            self.queue(DR_BE | DR_FE);
+        }
+        self.drive();
+    }
+
+    fn write_control(&self, value: u32) {
+        let before = self.cr.swap(value & 0xff87, SeqCst);
+        if (before ^ value) & value & CR_LBE != 0 && value & CR_RTS != 0 {
+            self.ris.fetch_or(INT_CTS, SeqCst);
+        }
+        self.refill();
+        self.drive();
+    }
+
+    /// Phase::Signal: silence with characters waiting.
+    fn signal(&self, now: GuestTime) {
+        if self.timeout.take_due(now, |_| None).is_some() && !self.rx.is_empty() {
+            self.raise(INT_RT);
+        }
+    }
+}
+
+impl BusView for Pl011 {
+    fn read(&self, offset: u32, at: &BusContext<'_>) -> u32 {
+        match offset {
+            DR => self.read_data(at),
+            RSRECR => self.receive_status.load(SeqCst) & 0xf,
+            FR => self.flags(),
+            ILPR => self.ilpr.load(SeqCst),
+            IBRD => self.ibrd.load(SeqCst),
+            FBRD => self.fbrd.load(SeqCst),
+            LCRH => self.lcrh.load(SeqCst),
+            CR => self.cr.load(SeqCst),
+            IFLS => self.ifls.load(SeqCst),
+            IMSC => self.imsc.load(SeqCst),
+            RIS => self.ris.load(SeqCst),
+            MIS => self.ris.load(SeqCst) & self.imsc.load(SeqCst),
+            DMACR => self.dmacr.load(SeqCst),
+            ITCR => self.itcr.load(SeqCst),
+            ITIP => FR_CTS << 3,
+            ITOP => self.itop.load(SeqCst),
+            ID.. => IDS[((offset - ID) / 4) as usize % IDS.len()],
+            _ => 0,
+        }
+    }
+
+    fn write(&self, offset: u32, value: u32, at: &BusContext<'_>) -> Served {
+        match offset {
+            DR => return self.write_data(value, at),
+            RSRECR => self.receive_status.store(0, SeqCst),
+            ILPR => self.ilpr.store(value & 0xff, SeqCst),
+            IBRD => self.ibrd.store(value & 0xffff, SeqCst),
+            FBRD => self.fbrd.store(value & 0x3f, SeqCst),
+            LCRH => self.write_line_control(value),
+            CR => self.write_control(value),
+            IFLS => self.ifls.store(value & 0x3f, SeqCst),
+            IMSC => {
+                let before = self.imsc.swap(value & INTS, SeqCst);
+                self.drive();
+                if !before & value & INT_RT != 0 && !self.rx.is_empty() {
+                    self.restart_timeout(at.now());
+                    return Served::EndSlice;
+                }
+            }
+            ICR => {
+                self.ris.fetch_and(!value, SeqCst);
+                self.drive();
+            }
+            DMACR => self.dmacr.store(value & 7, SeqCst),
+            ITCR => self.itcr.store(value & 3, SeqCst),
+            ITOP => self.itop.store(value & 0xfff, SeqCst),
+            TDR if self.itcr.load(SeqCst) & ITCR_TESTFIFO != 0 => {
+                self.queue(value as u16 & 0x7ff);
+                self.drive();
+            }
+            _ => {}
+        }
+        Served::Inline
+    }
+}
+
+/// The UART in the world.
+#[derive(Component)]
+struct Uart0(Arc<Pl011>);
+
+fn receive(uart: Single<&Uart0>, clock: Res<MachineClock>) {
+    if uart.0.refill() && uart.0.listens_for_timeout() {
+        uart.0.restart_timeout(clock.now());
+    }
+}
+
+fn signal_timeout(uart: Single<&Uart0>, clock: Res<MachineClock>) {
+    if uart.0.timeout.get().is_some() {
+        uart.0.signal(clock.now());
+    }
+}
+
+/// Adds UART0 on serial port 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Pl011Plugin;
+
+impl Plugin for Pl011Plugin {
+    fn install(&self, machine: &mut MachineBuilder) {
+        let (wire, deadline, line) = (machine.serial_wire(0), machine.deadline(), machine.irq_line(irq::UART0));
+        let uart = Arc::new(Pl011::new(wire, deadline, line));
+        machine.map(BASE..BASE + SIZE, "UART0", Arc::clone(&uart) as _);
+        machine.world.spawn(Uart0(uart));
+        machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal_timeout);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tayberry_engine::bench::Bench;
+
+    fn bench() -> Bench {
+        Bench::new(0x1000, 1, |machine| _ = machine.install(&Pl011Plugin))
+    }
+
+    fn at(register: u32) -> u64 {
+        BASE + u64::from(register)
+    }
+
+    fn enable(bench: &Bench, lcrh: u32) {
+        bench.write(at(IBRD), 26);
+        bench.write(at(FBRD), 3);
+        bench.write(at(LCRH), lcrh);
+        bench.write(at(CR), CR_UARTEN | CR_TXE | CR_RXE);
+    }
+
+    #[test]
+    fn bytes_leave_at_once_even_before_it_is_enabled() {
+        let bench = bench();
+        for byte in b"hi" {
+            assert_eq!(bench.read(at(FR)) & 0x28, 0, "neither full nor busy");
+            assert_eq!(bench.write(at(DR), u32::from(*byte)), Served::Inline);
+        }
+        assert_eq!(bench.sent(0), b"hi");
+        assert_eq!(bench.sent(1), b"");
+        (0..4096 - 65).for_each(|_| assert_eq!(bench.write(at(DR), 0x41), Served::Inline));
+        assert_eq!(bench.write(at(DR), 0x41), Served::EndSlice, "somebody must take what was sent");
+    }
+
+    #[test]
+    fn input_waits_outside_until_there_is_room() {
+        let mut bench = bench();
+        enable(&bench, 0x70);
+        let text: Vec<u8> = (0..100).collect();
+        bench.feed(0, &text);
+        bench.tick();
+        assert_eq!(bench.read(at(FR)) & (FR_RXFE | FR_RXFF), FR_RXFF);
+        assert_eq!(text, text.iter().map(|_| bench.read(at(DR)) as u8).collect::<Vec<_>>());
+        assert_eq!(bench.read(at(FR)) & (FR_RXFE | FR_RXFF), FR_RXFE);
+        assert_eq!(bench.read(at(DR)), 0);
+    }
+
+    #[test]
+    fn a_receiver_that_is_off_leaves_bytes_outside() {
+        let mut bench = bench();
+        bench.write(at(CR), CR_UARTEN | CR_TXE);
+        bench.feed(0, b"x");
+        bench.tick();
+        assert_eq!(bench.read(at(FR)) & FR_RXFE, FR_RXFE);
+        bench.write(at(CR), CR_UARTEN | CR_RXE);
+        assert_eq!(bench.read(at(DR)), u32::from(b'x'));
+    }
+
+    #[test]
+    fn the_receive_interrupt_comes_at_the_chosen_level() {
+        for (select, level) in [(0, 2), (1, 4), (2, 8), (3, 12), (4, 14)] {
+            let mut bench = bench();
+            enable(&bench, 0x70);
+            bench.write(at(IFLS), select << 3);
+            bench.write(at(IMSC), INT_RX);
+            bench.feed(0, &vec![b'a'; level - 1]);
+            bench.tick();
+            assert_eq!((bench.read(at(MIS)), bench.irq.line(57).level()), (0, false), "{level}");
+            bench.feed(0, b"b");
+            bench.tick();
+            assert_eq!((bench.read(at(MIS)), bench.irq.line(57).level()), (INT_RX, true), "{level}");
+            bench.read(at(DR));
+            assert_eq!((bench.read(at(MIS)), bench.irq.line(57).level()), (0, false), "{level}");
+        }
+    }
+
+    #[test]
+    fn few_characters_are_announced_after_32_bit_times_of_silence() {
+        let mut bench = bench();
+        enable(&bench, 0x70);
+        bench.write(at(IMSC), INT_RX | INT_RT);
+        bench.feed(0, b"ab");
+        bench.tick();
+        let due = bench.next_deadline().expect("the timeout");
+        assert!((270_000..285_000).contains(&due.0), "{due:?} at 115200 baud");
+        bench.tick_at(due);
+        assert_eq!((bench.read(at(MIS)), bench.irq.line(57).level()), (INT_RT, true));
+        bench.read(at(DR));
+        assert_eq!(bench.read(at(MIS)), INT_RT, "one is left");
+        bench.read(at(DR));
+        assert_eq!((bench.read(at(MIS)), bench.irq.line(57).level(), bench.next_deadline()), (0, false, None));
+    }
+
+    #[test]
+    fn the_transmit_interrupt_comes_after_the_first_byte_and_goes_with_icr() {
+        let bench = bench();
+        enable(&bench, 0x70);
+        bench.write(at(IMSC), INT_TX);
+        assert!(!bench.irq.line(57).level());
+        bench.write(at(DR), 0x41);
+        assert!(bench.irq.line(57).level());
+        bench.write(at(ICR), INT_TX);
+        assert_eq!((bench.read(at(RIS)), bench.irq.line(57).level()), (0, false));
+    }
+
+    #[test]
+    fn loopback_gives_data_breaks_overruns_and_modem_lines_back() {
+        let bench = bench();
+        enable(&bench, 0x70);
+        bench.write(at(CR), CR_UARTEN | CR_TXE | CR_RXE | CR_LBE | CR_RTS);
+        assert_eq!(bench.read(at(FR)) & 0x107, FR_CTS);
+        bench.write(at(DR), 0x55);
+        bench.write(at(LCRH), 0x70 | LCRH_BRK);
+        assert_eq!(bench.read(at(DR)), 0x55);
+        assert_eq!(bench.read(at(DR)), 0x500);
+        assert_eq!(bench.read(at(RSRECR)), 5);
+        bench.write(at(RSRECR), 0);
+        assert_eq!(bench.read(at(RSRECR)), 0);
+        (0..17).for_each(|byte| _ = bench.write(at(DR), byte));
+        assert_eq!(bench.read(at(RIS)) & INT_OE, INT_OE);
+        assert_eq!((0..16).map(|_| bench.read(at(DR))).collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        bench.write(at(DR), 0x42);
+        assert_eq!(bench.read(at(DR)), u32::from(DR_OE) | 0x42);
+        assert_eq!(bench.sent(0), b"");
+    }
+
+    #[test]
+    fn identification_and_test_registers() {
+        let bench = bench();
+        let id: Vec<u32> = (0..8).map(|index| bench.read(at(ID + 4 * index))).collect();
+        assert_eq!(id, IDS);
+        bench.write(at(TDR), 0x41);
+        assert_eq!(bench.read(at(FR)) & FR_RXFE, FR_RXFE, "only in test mode");
+        bench.write(at(ITCR), ITCR_TESTFIFO);
+        bench.write(at(TDR), 0x41);
+        assert_eq!(bench.read(at(DR)), 0x41);
+    }
+}

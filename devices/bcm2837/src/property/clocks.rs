@@ -1,0 +1,158 @@
+//! Clock and turbo tags: rates are kept within their limits and read back. No device of the machine runs from them.
+
+use super::{Context, Firmware, Reply, Request};
+
+/// Bit 0 of a state: it runs.
+const ON: u32 = 1;
+/// Bit 1 of a state: there is no such clock.
+const NO_CLOCK: u32 = 2;
+/// Id of the ARM's clock.
+const ARM: usize = 3;
+/// Id of the core clock.
+const CORE: usize = 4;
+/// Ids of the clocks that turbo raises: core, V3D, H264, ISP, SDRAM.
+const TURBO: [usize; 5] = [CORE, 5, 6, 7, 8];
+/// Least divider of the SD host's clock.
+const SDHOST_DIVIDER: u32 = 2;
+/// Largest divider of the SD host's clock: eleven bits.
+const SDHOST_MAX_DIVIDER: u32 = 0x7ff + SDHOST_DIVIDER;
+
+const MHZ: u32 = 1_000_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    rate: u32,
+    min: u32,
+    max: u32,
+    on: bool,
+}
+
+/// The clocks by id.
+#[derive(Debug)]
+pub struct Clocks {
+    /// Index 0, reserved, is never looked at.
+    clocks: [Clock; 11],
+    turbo: bool,
+}
+
+impl Clocks {
+    /// Rates of a Pi 3 Model B after boot. The pixel clock is that of the screen's mode.
+    pub fn new(pixel_rate: u32) -> Self {
+        let clock = |rate, min, max| Clock { rate, min, max, on: rate != 0 };
+        Self {
+            clocks: [
+                clock(0, 0, 0),
+                clock(200 * MHZ, 0, 200 * MHZ),          // EMMC
+                clock(48 * MHZ, 0, 1000 * MHZ),          // UART
+                clock(600 * MHZ, 600 * MHZ, 1200 * MHZ), // ARM
+                clock(250 * MHZ, 250 * MHZ, 400 * MHZ),  // core
+                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // V3D
+                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // H264
+                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // ISP
+                clock(450 * MHZ, 400 * MHZ, 450 * MHZ),  // SDRAM
+                clock(pixel_rate, 0, 340 * MHZ),         // pixel
+                clock(0, 0, 500 * MHZ),                  // PWM
+            ],
+            turbo: false,
+        }
+    }
+
+    fn get(&self, id: u32) -> Option<&Clock> {
+        self.clocks.get(id as usize).filter(|_| id != 0)
+    }
+
+    fn get_mut(&mut self, id: u32) -> Option<&mut Clock> {
+        self.clocks.get_mut(id as usize).filter(|_| id != 0)
+    }
+
+    fn state(&self, id: u32) -> u32 {
+        self.get(id).map_or(NO_CLOCK, |clock| if clock.on { ON } else { 0 })
+    }
+
+    fn set_turbo(&mut self, on: bool) {
+        self.turbo = on;
+        for id in TURBO {
+            let clock = &mut self.clocks[id];
+            clock.rate = if on { clock.max } else { clock.min };
+        }
+    }
+
+    fn set_rate(&mut self, id: u32, rate: u32, skip_turbo: bool) -> u32 {
+        let Some(clock) = self.get_mut(id) else {
+            return 0;
+        };
+        clock.rate = rate.clamp(clock.min, clock.max);
+        let (rate, min) = (clock.rate, clock.min);
+        if id as usize == ARM && !skip_turbo && self.turbo != (rate > min) {
+            self.set_turbo(rate > min);
+        }
+        rate
+    }
+}
+
+/// Get clocks (0x00010007): pairs of parent and id; all are roots.
+pub fn list(firmware: &mut Firmware, _: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    for id in 1..firmware.clocks.clocks.len() as u32 {
+        reply.words(&[0, id]);
+    }
+}
+
+/// Get clock state (0x00030001).
+pub fn get_state(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    reply.words(&[request.word(0), firmware.clocks.state(request.word(0))]);
+}
+
+/// Set clock state (0x00038001).
+pub fn set_state(firmware: &mut Firmware, request: &Request<'_>, context: &Context<'_>, reply: &mut Reply) {
+    if let Some(clock) = firmware.clocks.get_mut(request.word(0)) {
+        clock.on = request.word(1) & ON != 0;
+    }
+    get_state(firmware, request, context, reply);
+}
+
+/// Get clock rate (0x00030002): what it has, or will have when it runs.
+pub fn get_rate(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    reply.words(&[request.word(0), firmware.clocks.get(request.word(0)).map_or(0, |clock| clock.rate)]);
+}
+
+/// Get measured clock rate (0x00030047): zero while it stands still.
+pub fn get_measured_rate(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    let rate = firmware.clocks.get(request.word(0)).filter(|clock| clock.on).map_or(0, |clock| clock.rate);
+    reply.words(&[request.word(0), rate]);
+}
+
+/// Get maximum clock rate (0x00030004).
+pub fn get_max_rate(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    reply.words(&[request.word(0), firmware.clocks.get(request.word(0)).map_or(0, |clock| clock.max)]);
+}
+
+/// Get minimum clock rate (0x00030007).
+pub fn get_min_rate(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    reply.words(&[request.word(0), firmware.clocks.get(request.word(0)).map_or(0, |clock| clock.min)]);
+}
+
+/// Set clock rate (0x00038002).
+pub fn set_rate(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    let rate = firmware.clocks.set_rate(request.word(0), request.word(1), request.word(2) != 0);
+    reply.words(&[request.word(0), rate]);
+}
+
+/// Get turbo (0x00030009).
+pub fn get_turbo(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    reply.words(&[request.word(0), (request.word(0) == 0 && firmware.clocks.turbo).into()]);
+}
+
+/// Set turbo (0x00038009).
+pub fn set_turbo(firmware: &mut Firmware, request: &Request<'_>, context: &Context<'_>, reply: &mut Reply) {
+    if request.word(0) == 0 {
+        firmware.clocks.set_turbo(request.word(1) != 0);
+    }
+    get_turbo(firmware, request, context, reply);
+}
+
+/// Set SD host clock (0x00038042): the rate asked for, and twice the next lower one that the core clock can be divided to.
+pub fn set_sdhost_clock(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
+    let core = firmware.clocks.clocks[CORE].max;
+    let divider = core.div_ceil(request.word(0).max(1)).clamp(SDHOST_DIVIDER, SDHOST_MAX_DIVIDER);
+    reply.words(&[request.word(0), core / divider, core / divider]);
+}

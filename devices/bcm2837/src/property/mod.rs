@@ -1,0 +1,308 @@
+//! The property channel (mailbox channel 8): what the VideoCore firmware answers to a guest's messages.
+//!
+//! # Resources
+//! - Raspberry Pi firmware wiki, "Mailbox property interface".
+//! - vcmailbox(7), which has the rules for frame buffer tags.
+//!
+//! One message is one transaction: tags are done in order, the frame buffer's are committed together at the end and answered then, and the
+//! display is published at most once.
+
+mod clocks;
+mod edid;
+mod gpio;
+mod identity;
+mod memory;
+pub mod message;
+mod power;
+mod services;
+mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use crate::framebuffer::{Framebuffer, Stage, legacy};
+use crate::mailbox::Mailbox;
+use bevy_ecs::prelude::*;
+use message::Message;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use table::{Handler, Row, SET_VSYNC};
+use tayberry_engine::display::{Reuse, VideoMemory};
+use tayberry_engine::handle::Shared;
+use tayberry_engine::{ClockMode, GuestRam, GuestTime, MachineBuilder, Plugin};
+
+/// Vertical syncs a second.
+const VSYNC_HZ: u64 = 60;
+
+/// The VideoCore firmware behind its mailboxes: property channel and frame buffer, and what they say about the board.
+#[derive(Clone, Debug)]
+pub struct MailboxPlugin {
+    /// When the firmware was built, in seconds since 1970.
+    pub firmware_revision: u32,
+    /// Revision code of the board.
+    pub board_revision: u32,
+    /// Serial number.
+    pub serial: u64,
+    /// MAC address, in network order.
+    pub mac: [u8; 6],
+    /// Bytes of RAM that belong to the ARM; the VideoCore's begin there.
+    pub arm_memory: u32,
+    /// Bytes of RAM that belong to the VideoCore.
+    pub vc_memory: u32,
+    /// Guest-physical memory that frame buffers and other GPU allocations come from.
+    pub video_memory: Range<u64>,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// Width and height of the monitor's preferred mode, which the frame buffer has until the guest sets another.
+    pub screen: (u32, u32),
+    /// Bit mask of the DMA channels that the ARM may use.
+    pub dma_channels: u32,
+    /// Temperature of the SoC in thousandths of a degree Celsius.
+    pub temperature: u32,
+}
+
+impl MailboxPlugin {
+    /// The MAC address that boards with this serial number have.
+    pub fn mac_of_serial(serial: u64) -> [u8; 6] {
+        let [low, middle, high, ..] = serial.to_le_bytes();
+        [0xb8, 0x27, 0xeb, high, middle, low]
+    }
+}
+
+impl Default for MailboxPlugin {
+    /// A Raspberry Pi 3 Model B with 1 GiB, 76 MiB of it the VideoCore's.
+    fn default() -> Self {
+        let serial = 0x0000_0000_7a1b_e224;
+        Self {
+            firmware_revision: 0x6414_45ff,
+            board_revision: 0x00a0_2082,
+            serial,
+            mac: Self::mac_of_serial(serial),
+            arm_memory: 0x3b40_0000,
+            vc_memory: 0x04c0_0000,
+            // The firmware keeps some of its memory to itself.
+            video_memory: 0x3b80_0000..0x3f00_0000,
+            command_line: String::new(),
+            screen: (1024, 768),
+            dma_channels: 0x7f35,
+            temperature: 47_774,
+        }
+    }
+}
+
+impl Plugin for MailboxPlugin {
+    fn install(&self, machine: &mut MachineBuilder) {
+        let mailbox = Mailbox::install(machine);
+        // A machine before this one may have left a picture.
+        if machine.display().load().has_signal() {
+            machine.display().lose_signal();
+        }
+        let videocore = VideoCore::new(self.clone(), machine.clock().mode());
+        machine.world.spawn((mailbox, videocore));
+    }
+}
+
+/// A tag's request: the words of its value buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a>(&'a [u32]);
+
+impl<'a> Request<'a> {
+    /// Word `at` of the value; zero beyond its end.
+    pub fn word(&self, at: usize) -> u32 {
+        self.0.get(at).copied().unwrap_or(0)
+    }
+
+    /// The whole value buffer.
+    pub fn words(&self) -> &'a [u32] {
+        self.0
+    }
+}
+
+/// A tag's answer.
+#[derive(Debug, Default)]
+pub struct Reply(Vec<u8>);
+
+impl Reply {
+    /// Adds words.
+    pub fn words(&mut self, words: &[u32]) {
+        words.iter().for_each(|word| self.0.extend(word.to_le_bytes()));
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+}
+
+/// What handlers may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Guest RAM.
+    pub ram: &'a GuestRam,
+    /// Time of the message.
+    pub now: GuestTime,
+}
+
+/// The firmware's state but for the frame buffer.
+#[derive(Debug)]
+pub struct Firmware {
+    config: MailboxPlugin,
+    clocks: clocks::Clocks,
+    power: power::Power,
+    gpio: gpio::Expander,
+    otp: identity::Otp,
+    shared: services::Shared,
+    memory: VideoMemory,
+    handles: memory::Handles,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is answered.
+    Answered,
+    /// It, and all after it, waits until then.
+    WaitUntil(GuestTime),
+}
+
+/// The VideoCore as the ARM knows it.
+#[derive(Component, Debug)]
+pub struct VideoCore {
+    firmware: Firmware,
+    framebuffer: Framebuffer,
+    reply: Reply,
+}
+
+impl VideoCore {
+    fn new(config: MailboxPlugin, mode: ClockMode) -> Self {
+        let Range { start, end } = config.video_memory;
+        // Deterministic runs do not let addresses depend on who is drawing.
+        let reuse = match mode {
+            ClockMode::Deterministic => Reuse::IgnoreReaders,
+            ClockMode::Realtime => Reuse::AvoidHeld,
+        };
+        let framebuffer = Framebuffer::new(config.screen);
+        let firmware = Firmware {
+            clocks: clocks::Clocks::new(edid::pixel_rate(config.screen)),
+            power: power::Power::default(),
+            gpio: gpio::Expander::default(),
+            otp: identity::Otp::default(),
+            shared: services::Shared::default(),
+            memory: VideoMemory::with_reuse(start, end.saturating_sub(start), reuse),
+            handles: memory::Handles::default(),
+            config,
+        };
+        Self { firmware, framebuffer, reply: Reply::default() }
+    }
+
+    /// Serves the message at bus address `address`; one with a tag that waits for the vertical sync is served when that has come.
+    pub fn serve_property(&mut self, address: u32, has_waited: bool, now: GuestTime, ram: &Arc<GuestRam>, shared: &Shared) -> Arrival {
+        let message = Message::read(ram, address);
+        if !has_waited && message.as_ref().is_some_and(|message| message.tags().iter().any(|tag| tag.number == SET_VSYNC)) {
+            return Arrival::WaitUntil(GuestTime::from_ticks(now.ticks(VSYNC_HZ) + 1, VSYNC_HZ));
+        }
+        shared.stats.property_messages.add(1);
+        match message {
+            Some(message) => self.answer(message, now, ram, shared),
+            None => tracing::debug!(target: "property", "there is no RAM at bus address {address:#010x}"),
+        }
+        Arrival::Answered
+    }
+
+    fn answer(&mut self, mut message: Message, now: GuestTime, ram: &Arc<GuestRam>, shared: &Shared) {
+        let context = Context { ram, now };
+        // Loaded when the first of its tags comes.
+        let mut edit = None;
+        for index in 0..message.tags().len() {
+            let Some(row) = row_of(&message, index) else {
+                continue;
+            };
+            let request = Request(message.value(&message.tags()[index]));
+            match row.handler {
+                Handler::Firmware(handler) => {
+                    self.reply.0.clear();
+                    handler(&mut self.firmware, &request, &context, &mut self.reply);
+                    trace_tag(row, &request, &self.reply);
+                    message.answer(index, &self.reply.0);
+                }
+                Handler::Framebuffer(set, _) => set(edit.get_or_insert_with(|| self.framebuffer.edit()), &request),
+            }
+        }
+        if let Some(edit) = edit {
+            self.framebuffer.commit(edit, &mut stage(&mut self.firmware, ram, shared));
+            self.answer_framebuffer(&mut message);
+        }
+        if !message.is_whole() {
+            tracing::debug!(target: "property", "the message cannot be parsed to its end");
+        }
+        message.write_back(ram);
+    }
+
+    fn answer_framebuffer(&mut self, message: &mut Message) {
+        for index in 0..message.tags().len() {
+            if let Some(row) = table::find(message.tags()[index].number)
+                && let Handler::Framebuffer(_, get) = row.handler
+                && message.tags()[index].bytes >= row.request
+            {
+                let request = Request(message.value(&message.tags()[index]));
+                self.reply.0.clear();
+                get(&self.framebuffer, &request, &mut self.reply);
+                trace_tag(row, &request, &self.reply);
+                message.answer(index, &self.reply.0);
+            }
+        }
+    }
+
+    /// Serves the structure of channel 1 at bus address `address`; what the reply carries.
+    pub fn serve_framebuffer(&mut self, address: u32, ram: &Arc<GuestRam>, shared: &Shared) -> u32 {
+        legacy::serve(&mut self.framebuffer, address, &mut stage(&mut self.firmware, ram, shared))
+    }
+}
+
+fn stage<'a>(firmware: &'a mut Firmware, ram: &'a Arc<GuestRam>, shared: &'a Shared) -> Stage<'a> {
+    Stage {
+        memory_start: firmware.config.arm_memory.into(),
+        memory: &mut firmware.memory,
+        ram,
+        display: &shared.display,
+        stats: &shared.stats,
+    }
+}
+
+/// The row of a tag that is to be answered: one that is known, with room for its request.
+fn row_of(message: &Message, index: usize) -> Option<&'static Row> {
+    let tag = &message.tags()[index];
+    let Some(row) = table::find(tag.number) else {
+        tracing::debug!(target: "property", "tag {:#010x} is not known", tag.number);
+        return None;
+    };
+    if tag.bytes < row.request {
+        tracing::debug!(target: "property", "{}: a buffer of {} bytes is too small for the request", row.name, tag.bytes);
+        return None;
+    }
+    Some(row)
+}
+
+/// Words of a trace: small ones in decimal, others in hexadecimal, the first few.
+struct Words<I>(I);
+
+/// Words that a trace shows of a value.
+const SHOWN: usize = 10;
+
+impl<I: Iterator<Item = u32> + Clone> fmt::Display for Words<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.0.clone();
+        for word in words.by_ref().take(SHOWN) {
+            if word < 0x1_0000 { write!(f, " {word}")? } else { write!(f, " {word:#010x}")? }
+        }
+        if words.next().is_some() { f.write_str(" ...") } else { Ok(()) }
+    }
+}
+
+fn trace_tag(row: &Row, request: &Request<'_>, reply: &Reply) {
+    let asked = Words(request.0.iter().copied().take(row.request.div_ceil(4) as usize));
+    let answered = Words(reply.0.chunks(4).map(|bytes| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))));
+    tracing::debug!(target: "property", "{}:{asked} ->{answered}", row.name);
+}
