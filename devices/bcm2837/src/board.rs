@@ -4,13 +4,19 @@ use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
 use crate::core::CoresPlugin;
+use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::generic_timer::GenericTimersPlugin;
+use crate::gpio::GpioPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
+use crate::mini_uart::AuxPlugin;
 use crate::pl011::Pl011Plugin;
+use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::rng::RngPlugin;
 use crate::system_timer::SystemTimerPlugin;
+use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
 use tayberry_engine::handle::Shared;
 use tayberry_engine::machine::Machine;
@@ -79,6 +85,7 @@ pub struct Raspi3b {
 /// The devices, in the order in which they are installed: a device comes after those it needs.
 fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
     let cores = board.cores;
+    let firmware = MailboxPlugin { command_line: board.command_line.clone(), arm_memory: ARM_MEMORY, ..MailboxPlugin::default() };
     vec![
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
@@ -86,8 +93,14 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(CoresPlugin { cores }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
+        Box::new(PowerManagementPlugin),
+        Box::new(CprmanPlugin),
+        Box::new(GpioPlugin),
         Box::new(Pl011Plugin),
-        Box::new(MailboxPlugin { command_line: board.command_line.clone(), arm_memory: ARM_MEMORY, ..MailboxPlugin::default() }),
+        Box::new(AuxPlugin),
+        Box::new(RngPlugin),
+        Box::new(ThermalPlugin { temperature: firmware.temperature }),
+        Box::new(firmware),
     ]
 }
 

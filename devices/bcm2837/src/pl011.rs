@@ -5,7 +5,7 @@
 //! - BCM2835 ARM Peripherals, chapter 13: no IrDA, no DMA; FIFOs of 16.
 //!
 //! Bytes leave at once, so the transmitter is never busy and its FIFO always empty. A byte is sent even by a UART that was never enabled, as kernels that
-//! grew up on other emulators expect (traced once). Input waits on the wire until there is room for it.
+//! grew up on other emulators expect (traced once). Input waits on the wire until the UART is enabled or a guest looks for it, and there is room.
 //!
 //! # Orderings
 //! Registers are atomics of their own, `SeqCst`, touched by any core. Bytes go from the wire into the receive FIFO under `refilling`, which is tried, never
@@ -124,6 +124,10 @@ impl Pl011 {
             timeout,
             line,
         }
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.cr.load(SeqCst) & CR_UARTEN != 0
     }
 
     fn depth(&self) -> usize {
@@ -269,7 +273,9 @@ impl Pl011 {
         if (before ^ value) & value & CR_LBE != 0 && value & CR_RTS != 0 {
             self.ris.fetch_or(INT_CTS, SeqCst);
         }
-        self.refill();
+        if value & CR_UARTEN != 0 {
+            self.refill();
+        }
         self.drive();
     }
 
@@ -345,7 +351,7 @@ impl BusView for Pl011 {
 struct Uart0(Arc<Pl011>);
 
 fn receive(uart: Single<&Uart0>, clock: Res<MachineClock>) {
-    if uart.0.refill() && uart.0.listens_for_timeout() {
+    if uart.0.is_enabled() && uart.0.refill() && uart.0.listens_for_timeout() {
         uart.0.restart_timeout(clock.now());
     }
 }
@@ -414,6 +420,20 @@ mod tests {
         assert_eq!(text, text.iter().map(|_| bench.read(at(DR)) as u8).collect::<Vec<_>>());
         assert_eq!(bench.read(at(FR)) & (FR_RXFE | FR_RXFF), FR_RXFE);
         assert_eq!(bench.read(at(DR)), 0);
+    }
+
+    #[test]
+    fn what_is_typed_before_the_guest_sets_up_is_not_lost() {
+        let mut bench = bench();
+        bench.feed(0, b"early");
+        bench.tick();
+        enable(&bench, 0x70);
+        bench.tick();
+        assert_eq!((0..5).map(|_| bench.read(at(DR)) as u8).collect::<Vec<_>>(), b"early");
+        let never_set_up = self::bench();
+        never_set_up.feed(0, b"x");
+        assert_eq!(never_set_up.read(at(FR)) & FR_RXFE, 0);
+        assert_eq!(never_set_up.read(at(DR)), u32::from(b'x'));
     }
 
     #[test]

@@ -21,7 +21,7 @@ struct Args {
 
     /// Where the picture goes. auto: a window where a display opens, otherwise headless, and one line on stderr says so. desktop: a window, or an error.
     /// headless: no window
-    #[arg(long, value_name = "WHERE", default_value = "auto", hide_possible_values = true)]
+    #[arg(long, value_name = "auto|desktop|headless", default_value = "auto", hide_possible_values = true)]
     frontend: Frontend,
 
     /// Where a serial port goes: stdio, null or file:PATH. Given once it is UART0 (PL011), a second time UART1 (mini UART); one of them may be stdio

@@ -14,12 +14,17 @@ const MOST: u64 = 1 << 30;
 /// If it cannot be read, is empty, or does not fit into any machine.
 pub fn read(what: &str, path: &Path) -> Result<Vec<u8>, Unusable> {
     let unusable = |why: &dyn std::fmt::Display| Unusable::new(format_args!("{what} {}: {why}", path.display()));
+    let too_large = || unusable(&"the file is larger than the machine's memory");
+    let file = File::open(path).map_err(|error| unusable(&error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > MOST) {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
-    // Bounded, whatever the file says of its size: it may be a device.
-    File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)).map_err(|error| unusable(&error))?;
+    // Bounded all the same: what is not a regular file may have no end.
+    file.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| unusable(&error))?;
     match bytes.len() as u64 {
         0 => Err(unusable(&"the file is empty")),
-        length if length > MOST => Err(unusable(&"the file is larger than the machine's memory")),
+        length if length > MOST => Err(too_large()),
         _ => Ok(bytes),
     }
 }

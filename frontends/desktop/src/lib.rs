@@ -79,7 +79,7 @@ fn one_line(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    without_place(&line).to_owned()
+    without_place(&line).trim_end_matches('.').to_owned()
 }
 
 /// What winit says of an error of the system, without the place in winit where it says so.

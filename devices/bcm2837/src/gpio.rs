@@ -1,0 +1,297 @@
+//! The 54 GPIO pins.
+//!
+//! # Resources
+//! - BCM2835 ARM Peripherals, chapter 6, and its table of pull states after reset (6.2).
+//!
+//! Nothing is wired to the pins: an input reads what its pull resistor makes of it, an output what the guest set.
+//!
+//! # Orderings
+//! Registers are atomics of their own (`SeqCst`), touched by any core. Edges are found by whoever changes a level: two cores that change pins of one bank at
+//! once may each see the other's edge, which both then latch.
+
+use crate::irq;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served};
+
+const BASE: u64 = 0x3F20_0000;
+const SIZE: u64 = 0xb4;
+
+const GPFSEL0: u32 = 0x00; // Function select, 6 registers of ten pins
+const GPFSEL_END: u32 = 0x18;
+const GPPUD: u32 = 0x94; // Pull-up/down
+const GPPUDCLK0: u32 = 0x98; // Pull-up/down clock, one register a bank
+const GPPUDCLK1: u32 = 0x9c;
+/// From here up to GPPUD: groups of a register a bank and a reserved word.
+const GROUPS: u32 = 0x1c;
+const GROUP_BYTES: u32 = 12;
+/// The groups, by number.
+const GPSET: u32 = 0; // Output set (WO)
+const GPCLR: u32 = 1; // Output clear (WO)
+const GPLEV: u32 = 2; // Level (RO)
+const GPEDS: u32 = 3; // Event detect status (write ones to clear)
+const GPREN: u32 = 4; // Rising edge detect enable
+const GPFEN: u32 = 5; // Falling edge detect enable
+const GPHEN: u32 = 6; // High detect enable
+const GPLEN: u32 = 7; // Low detect enable
+const GPAREN: u32 = 8; // Asynchronous rising edge detect enable
+const GPAFEN: u32 = 9; // Asynchronous falling edge detect enable
+
+/// Pins of each bank.
+const PINS: [u32; 2] = [u32::MAX, (1 << 22) - 1];
+const FUNCTION_OUTPUT: u32 = 1;
+const PULL_DOWN: u32 = 1;
+const PULL_UP: u32 = 2;
+/// Pins with a pull-up after reset: 0 to 8, 34 to 36, 46 to 53.
+const PULL_UP_RESET: [u32; 2] = [0x1ff, 0x003f_c01c];
+/// Pins of the first three interrupt lines: 0 to 27, 28 to 45, 46 to 53; the fourth has all.
+const LINE_PINS: [u64; 4] = [0x0fff_ffff, 0x3fff_f000_0000, 0x3f_c000_0000_0000, (1 << 54) - 1];
+
+/// 32 pins (22 in the second bank).
+#[derive(Debug, Default)]
+struct Bank {
+    /// Pins whose function is output.
+    outputs: AtomicU32,
+    /// Output latches.
+    latch: AtomicU32,
+    pull_up: AtomicU32,
+    /// Edges that were seen.
+    events: AtomicU32,
+    rising: AtomicU32,
+    falling: AtomicU32,
+    high: AtomicU32,
+    low: AtomicU32,
+    async_rising: AtomicU32,
+    async_falling: AtomicU32,
+    pull_clock: AtomicU32,
+}
+
+impl Bank {
+    fn level(&self) -> u32 {
+        let outputs = self.outputs.load(SeqCst);
+        (self.latch.load(SeqCst) & outputs) | (self.pull_up.load(SeqCst) & !outputs)
+    }
+
+    /// Latched edges, and levels that are detected as long as they last.
+    fn status(&self) -> u32 {
+        let level = self.level();
+        self.events.load(SeqCst) | (level & self.high.load(SeqCst)) | (!level & self.low.load(SeqCst))
+    }
+
+    /// A detect enable register by its group.
+    fn enable(&self, group: u32) -> Option<&AtomicU32> {
+        match group {
+            GPREN => Some(&self.rising),
+            GPFEN => Some(&self.falling),
+            GPHEN => Some(&self.high),
+            GPLEN => Some(&self.low),
+            GPAREN => Some(&self.async_rising),
+            GPAFEN => Some(&self.async_falling),
+            _ => None,
+        }
+    }
+
+    /// Changes something that levels depend on, and latches the edges that come of it.
+    fn change(&self, what: impl FnOnce()) {
+        let before = self.level();
+        what();
+        let after = self.level();
+        let rising = !before & after & (self.rising.load(SeqCst) | self.async_rising.load(SeqCst));
+        let falling = before & !after & (self.falling.load(SeqCst) | self.async_falling.load(SeqCst));
+        self.events.fetch_or(rising | falling, SeqCst);
+    }
+}
+
+/// The pins' registers.
+#[derive(Debug)]
+pub struct Gpio {
+    functions: [AtomicU32; 6],
+    banks: [Bank; 2],
+    pull: AtomicU32,
+    lines: [IrqLine; 4],
+}
+
+impl Gpio {
+    fn new(lines: [IrqLine; 4]) -> Self {
+        let banks: [Bank; 2] = Default::default();
+        banks.iter().zip(PULL_UP_RESET).for_each(|(bank, pins)| bank.pull_up.store(pins, SeqCst));
+        Self { functions: Default::default(), banks, pull: AtomicU32::new(0), lines }
+    }
+
+    fn drive(&self) {
+        let status = || u64::from(self.banks[1].status()) << 32 | u64::from(self.banks[0].status());
+        for (line, pins) in self.lines.iter().zip(LINE_PINS) {
+            irq::drive(line, || status() & pins != 0);
+        }
+    }
+
+    /// Pins of ten whose function is output, as bits 0 to 9.
+    fn outputs(functions: u32) -> u64 {
+        (0..10).filter(|pin| functions >> (3 * pin) & 7 == FUNCTION_OUTPUT).map(|pin| 1 << pin).sum()
+    }
+
+    fn set_function(&self, index: usize, value: u32) {
+        self.functions[index].store(value & 0x3fff_ffff, SeqCst);
+        let outputs: u64 = (0..).zip(&self.functions).map(|(index, word)| Self::outputs(word.load(SeqCst)) << (10 * index)).sum();
+        for (number, bank) in self.banks.iter().enumerate() {
+            bank.change(|| bank.outputs.store((outputs >> (32 * number)) as u32 & PINS[number], SeqCst));
+        }
+    }
+
+    /// A clock edge takes the control signal over into the pins clocked.
+    fn clock_pull(&self, number: usize, pins: u32) {
+        let bank = &self.banks[number];
+        let pins = pins & PINS[number];
+        let clocked = pins & !bank.pull_clock.swap(pins, SeqCst);
+        bank.change(|| match self.pull.load(SeqCst) {
+            PULL_UP => _ = bank.pull_up.fetch_or(clocked, SeqCst),
+            0 | PULL_DOWN => _ = bank.pull_up.fetch_and(!clocked, SeqCst),
+            _ => {}
+        });
+    }
+
+    fn write_bank(&self, group: u32, number: usize, value: u32) {
+        let (bank, value) = (&self.banks[number], value & PINS[number]);
+        match group {
+            GPSET => bank.change(|| _ = bank.latch.fetch_or(value, SeqCst)),
+            GPCLR => bank.change(|| _ = bank.latch.fetch_and(!value, SeqCst)),
+            GPEDS => _ = bank.events.fetch_and(!value, SeqCst),
+            _ => {
+                if let Some(enable) = bank.enable(group) {
+                    enable.store(value, SeqCst);
+                }
+            }
+        }
+    }
+}
+
+/// Group and bank of an offset.
+fn bank_register(offset: u32) -> Option<(u32, usize)> {
+    let from = offset.checked_sub(GROUPS).filter(|_| offset < GPPUD)?;
+    let bank = (from % GROUP_BYTES / 4) as usize;
+    (bank < 2).then_some((from / GROUP_BYTES, bank))
+}
+
+impl BusView for Gpio {
+    fn read(&self, offset: u32, _: &BusContext<'_>) -> u32 {
+        match (offset, bank_register(offset)) {
+            (GPFSEL0..GPFSEL_END, _) => self.functions[(offset / 4) as usize].load(SeqCst),
+            (_, Some((GPLEV, bank))) => self.banks[bank].level(),
+            (_, Some((GPEDS, bank))) => self.banks[bank].status(),
+            (_, Some((group, bank))) => self.banks[bank].enable(group).map_or(0, |enable| enable.load(SeqCst)),
+            (GPPUD, _) => self.pull.load(SeqCst),
+            (GPPUDCLK0, _) => self.banks[0].pull_clock.load(SeqCst),
+            (GPPUDCLK1, _) => self.banks[1].pull_clock.load(SeqCst),
+            _ => 0,
+        }
+    }
+
+    fn write(&self, offset: u32, value: u32, _: &BusContext<'_>) -> Served {
+        tracing::trace!(target: "gpio", "{offset:#x} = {value:#010x}");
+        match (offset, bank_register(offset)) {
+            (GPFSEL0..GPFSEL_END, _) => self.set_function((offset / 4) as usize, value),
+            (_, Some((group, bank))) => self.write_bank(group, bank, value),
+            (GPPUD, _) => self.pull.store(value & 3, SeqCst),
+            (GPPUDCLK0, _) => self.clock_pull(0, value),
+            (GPPUDCLK1, _) => self.clock_pull(1, value),
+            _ => {}
+        }
+        self.drive();
+        Served::Inline
+    }
+}
+
+/// Adds the pins.
+#[derive(Clone, Copy, Debug)]
+pub struct GpioPlugin;
+
+impl Plugin for GpioPlugin {
+    fn install(&self, machine: &mut MachineBuilder) {
+        let lines = std::array::from_fn(|index| machine.irq_line(irq::GPIO + index));
+        machine.map(BASE..BASE + SIZE, "GPIO", Arc::new(Gpio::new(lines)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tayberry_engine::bench::Bench;
+
+    fn bench() -> Bench {
+        Bench::new(0x1000, 1, |machine| _ = machine.install(&GpioPlugin))
+    }
+
+    fn at(group: u32, bank: u32) -> u64 {
+        BASE + u64::from(GROUPS + GROUP_BYTES * group + 4 * bank)
+    }
+
+    fn make_output(bench: &Bench, pin: u32) {
+        bench.write(BASE + u64::from(pin / 10 * 4), 1 << (3 * (pin % 10)));
+    }
+
+    #[test]
+    fn register_addresses_are_the_manuals() {
+        let manual = [(GPSET, 0x1c), (GPCLR, 0x28), (GPLEV, 0x34), (GPEDS, 0x40), (GPREN, 0x4c), (GPFEN, 0x58)];
+        let rest = [(GPHEN, 0x64), (GPLEN, 0x70), (GPAREN, 0x7c), (GPAFEN, 0x88)];
+        for (group, offset) in manual.into_iter().chain(rest) {
+            assert_eq!(at(group, 0), BASE + offset);
+            assert_eq!(bank_register(offset as u32 + 4), Some((group, 1)));
+            assert_eq!(bank_register(offset as u32 + 8), None);
+        }
+    }
+
+    #[test]
+    fn outputs_show_their_latch_and_inputs_their_pull() {
+        let bench = bench();
+        for pin in [0, 9, 10, 31, 32, 47, 53] {
+            let (bank, bit) = (pin / 32, 1 << (pin % 32));
+            bench.write(BASE + u64::from(GPPUD), PULL_DOWN);
+            bench.write(BASE + u64::from(GPPUDCLK0 + 4 * bank), bit);
+            bench.write(BASE + u64::from(GPPUDCLK0 + 4 * bank), 0);
+            bench.write(at(GPSET, bank), bit);
+            assert_eq!(bench.read(at(GPLEV, bank)) & bit, 0, "{pin}: still an input");
+            make_output(&bench, pin);
+            assert_eq!(bench.read(at(GPLEV, bank)) & bit, bit, "{pin}");
+            bench.write(at(GPCLR, bank), bit);
+            assert_eq!(bench.read(at(GPLEV, bank)) & bit, 0, "{pin}");
+            bench.write(BASE + u64::from(pin / 10 * 4), 0);
+            bench.write(BASE + u64::from(GPPUD), PULL_UP);
+            bench.write(BASE + u64::from(GPPUDCLK0 + 4 * bank), bit);
+            bench.write(BASE + u64::from(GPPUDCLK0 + 4 * bank), 0);
+            assert_eq!(bench.read(at(GPLEV, bank)) & bit, bit, "{pin}: pulled up");
+        }
+        assert_eq!(bench.read(at(GPSET, 0)), 0, "write-only");
+    }
+
+    #[test]
+    fn edges_and_levels_interrupt_on_the_lines_of_their_pins() {
+        for (pin, line) in [(0, 49), (27, 49), (28, 50), (45, 50), (46, 51), (53, 51)] {
+            let (bank, bit) = (pin / 32, 1 << (pin % 32));
+            let lines = |bench: &Bench| (49..53).filter(|&line| bench.irq.line(line).level()).collect::<Vec<_>>();
+            for (group, set_first) in [(GPREN, false), (GPAREN, false), (GPFEN, true), (GPAFEN, true)] {
+                let bench = bench();
+                make_output(&bench, pin);
+                if set_first {
+                    bench.write(at(GPSET, bank), bit);
+                }
+                bench.write(at(group, bank), bit);
+                assert_eq!(lines(&bench), []);
+                bench.write(at(if set_first { GPCLR } else { GPSET }, bank), bit);
+                assert_eq!((bench.read(at(GPEDS, bank)), lines(&bench)), (bit, vec![line, 52]), "pin {pin}, group {group}");
+                bench.write(at(GPEDS, bank), bit);
+                assert_eq!((bench.read(at(GPEDS, bank)), lines(&bench)), (0, vec![]));
+            }
+            let bench = bench();
+            make_output(&bench, pin);
+            bench.write(at(GPSET, bank), bit);
+            bench.write(at(GPHEN, bank), bit);
+            bench.write(at(GPEDS, bank), bit);
+            assert_eq!(lines(&bench), [line, 52], "as long as it is high");
+            bench.write(at(GPHEN, bank), 0);
+            bench.write(at(GPLEN, bank), bit);
+            assert_eq!(lines(&bench), []);
+            bench.write(at(GPCLR, bank), bit);
+            assert_eq!(lines(&bench), [line, 52], "as long as it is low");
+        }
+    }
+}

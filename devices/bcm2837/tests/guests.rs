@@ -1,0 +1,54 @@
+//! Guest programs on the whole board.
+
+use std::time::Duration;
+use tayberry_bcm2837::{BoardOptions, Raspi3b};
+use tayberry_engine::ClockMode;
+use tayberry_engine::handle::{ExitReason, Limits};
+use tayberry_engine::machine::prepare;
+
+/// Runs a guest to its end, typing `input` at UART0. Returns what it printed there and why it ended.
+fn run(kernel: &[u8], append: &str, mode: ClockMode, input: &[u8]) -> (String, ExitReason) {
+    let options = BoardOptions { kernel: kernel.to_vec(), append: Some(append.into()), mode, ..BoardOptions::default() };
+    let board = Raspi3b::new(options).expect("a good kernel");
+    let (handle, starter) = prepare();
+    handle.control.type_serial(0, input);
+    let limits = Limits { timeout: Some(Duration::from_secs(120)), ..Limits::default() };
+    let running = starter.start(limits, move |shared| board.build(shared)).expect("it starts");
+    let exit = running.join();
+    let printed: Vec<u8> = handle.serial[0].try_iter().flatten().collect();
+    (String::from_utf8_lossy(&printed).into_owned(), exit)
+}
+
+fn check(kernel: &[u8], append: &str, mode: ClockMode, expected: &str) {
+    let (printed, exit) = run(kernel, append, mode, b"");
+    assert!(printed.contains(expected), "{exit:?}\n{printed}");
+    assert_eq!(exit, ExitReason::PowerOff, "{printed}");
+}
+
+#[test]
+fn interrupts_and_timers_deterministic() {
+    check(tayberry_guest::IRQ_TIMER, "", ClockMode::Deterministic, "irqtimer: all ok");
+}
+
+#[test]
+fn interrupts_and_timers_realtime() {
+    check(tayberry_guest::IRQ_TIMER, "", ClockMode::Realtime, "irqtimer: all ok");
+}
+
+#[test]
+fn four_cores_deterministic() {
+    check(tayberry_guest::SMP, "smp.count=2000", ClockMode::Deterministic, "smp: all ok");
+}
+
+#[test]
+fn four_cores_realtime() {
+    check(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
+}
+
+#[test]
+fn echo_of_more_than_the_fifos_hold() {
+    let text: Vec<u8> = (0..2000).map(|index| b'a' + (index % 26) as u8).collect();
+    let (printed, exit) = run(tayberry_guest::ECHO, "", ClockMode::Realtime, &[text.as_slice(), b"\x04"].concat());
+    assert!(printed.contains(std::str::from_utf8(&text).expect("letters")), "{exit:?}\n{printed}");
+    assert_eq!(exit, ExitReason::PowerOff);
+}

@@ -1,0 +1,94 @@
+//! Runs the program as a script would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// `b .`: runs for ever and does nothing.
+pub const ENDLESS: &[u8] = &[0x00, 0x00, 0x00, 0x14];
+
+/// A folder for one test, with files.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
+    }
+
+    /// Writes a file.
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("room for a file");
+        path
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).expect("text")
+    }
+
+    /// The program, in this folder, on a host without a display, with nothing on stdin.
+    pub fn tayberry<A: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tayberry"));
+        command.args(args).current_dir(self.0.path()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs headless with these arguments, separated by blanks.
+    pub fn headless(&self, args: &str) -> Ended {
+        Ended::of(self.tayberry(["--frontend", "headless"].into_iter().chain(args.split_whitespace())))
+    }
+}
+
+/// A run that has ended.
+pub struct Ended {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(mut command: Command) -> Self {
+        Self::from(command.output().expect("the program can be started"))
+    }
+
+    /// Panics unless the status is `status`.
+    pub fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Panics unless it ended with status 2, nothing on stdout and one line on stderr that has `named` in it.
+    pub fn unusable(self, named: &str) {
+        let run = self.expect(2);
+        assert_eq!(run.stdout, "");
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        assert!(run.stderr.starts_with("tayberry: error: ") && run.stderr.contains(named), "{} has {named}", run.stderr);
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        // A signal has no status.
+        Self { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+/// Width, height and RGB bytes of a PNG file.
+pub fn read_png(path: &Path) -> (u32, u32, Vec<u8>) {
+    let file = std::io::BufReader::new(std::fs::File::open(path).expect("the picture"));
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG file");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size that fits")];
+    let info = reader.next_frame(&mut pixels).expect("one picture");
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    (info.width, info.height, pixels)
+}
