@@ -246,7 +246,7 @@ fn all_agree<F: Format>(double: bool, fpcr: u32, fpsr: u32, x: [u64; 3]) -> Resu
 }
 
 fn fpcr() -> impl Strategy<Value = u32> {
-    prop_oneof![3 => Just(0), 1 => (0u32..4).prop_map(|m| m << 22), 1 => (0u32..16).prop_map(|m| m << 22 & (FZ | 3 << 22) | (m & 1) * DN)]
+    prop_oneof![3 => Just(0), 1 => (0u32..4).prop_map(|m| m << 22), 1 => (0u32..16).prop_map(|m| ((m << 22) & (FZ | 3 << 22)) | ((m & 1) * DN))]
 }
 
 proptest! {
