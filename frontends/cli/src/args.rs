@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     initrd: Option<PathBuf>,
 
-    /// Kernel command line [default: none]
+    /// Kernel command line [default: the firmware's; the headless demo's tour has its own]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
 
@@ -318,10 +318,11 @@ mod tests {
 
     #[test]
     fn everything_at_once() {
-        let config = run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --cores 1 --deterministic \
+        let config =
+            run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --cores 1 --deterministic \
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
-        .expect("good");
+            .expect("good");
         assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into())]);
         assert_eq!((config.timeout, config.max_instructions), (Some(Duration::from_millis(250)), Some(10)));
         assert_eq!((config.append.as_deref(), config.until.as_deref()), (Some("-x=1"), Some("---")));

@@ -13,7 +13,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_bcm2837::{BoardOptions, Raspi3b};
+use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
@@ -94,7 +94,9 @@ impl Kernel {
     fn read(config: &Config) -> Result<Self, Unusable> {
         let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
         let (name, image) = match &config.kernel {
-            Some(path) => (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?),
+            Some(path) => {
+                (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?)
+            }
             None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
         };
         Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
@@ -161,8 +163,8 @@ impl<'a> Run<'a> {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
         };
-        let tour = tour.then(|| board(BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(options)?;
+        let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
+        let board = board(config, options)?;
         let outputs = Outputs::open(config)?;
         let log = match &config.frame_log {
             Some(path) => {
@@ -349,8 +351,12 @@ impl<'a> Run<'a> {
     }
 }
 
-fn board(options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(Unusable::new)
+fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
+    Raspi3b::new(options).map(Arc::new).map_err(|error| match (&error, &config.kernel, &config.dtb) {
+        (BoardError::Kernel(_), Some(path), _) => Unusable::new(format_args!("kernel {}: {error}", path.display())),
+        (BoardError::DeviceTree(_), _, Some(path)) => Unusable::new(format_args!("--dtb {}: {error}", path.display())),
+        _ => Unusable::new(error),
+    })
 }
 
 impl Started {

@@ -110,9 +110,7 @@ pub use raw::{RawMode, restore};
 #[cfg(unix)]
 mod raw {
     use rustix::stdio::stdin;
-    use rustix::termios::{
-        InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
-    };
+    use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
     use std::sync::OnceLock;
 
     /// Switches a special key off.

@@ -81,7 +81,8 @@ fn fewer_cores() {
 #[test]
 fn what_is_typed_reaches_the_guest() {
     let folder = folder();
-    let mut child = folder.tayberry(["--frontend", "headless", "--timeout", "30", "echo.img"]).stdin(Stdio::piped()).spawn().expect("a run");
+    let mut child =
+        folder.tayberry(["--frontend", "headless", "--timeout", "30", "echo.img"]).stdin(Stdio::piped()).spawn().expect("a run");
     child.stdin.take().expect("a pipe").write_all(b"Hello, guest\x04").expect("it reads");
     let run = Ended::from(child.wait_with_output().expect("an end")).expect(0);
     assert!(run.stdout.contains("Hello, guest") && run.stdout.contains("echo: done"), "{}", run.stdout);
@@ -201,7 +202,11 @@ fn the_demo_s_tour() {
     let folder = folder();
     let run = Ended::of(folder.tayberry(["--timeout", "100"])).expect(0);
     assert!(run.stdout.contains("demo: tour complete"), "{}", run.stdout);
-    assert!(run.stderr.lines().next().is_some_and(|line| line.contains("no display") && line.contains("tayberry-demo.png")), "{}", run.stderr);
+    assert!(
+        run.stderr.lines().next().is_some_and(|line| line.contains("no display") && line.contains("tayberry-demo.png")),
+        "{}",
+        run.stderr
+    );
     let (width, height, pixels) = read_png(&folder.path("tayberry-demo.png"));
     assert!(width > 1000 && height > 500, "several modes: {width}x{height}");
     let colours: std::collections::HashSet<&[u8]> = pixels.chunks_exact(3).collect();

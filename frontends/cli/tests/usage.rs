@@ -72,7 +72,7 @@ fn kernels() {
         ("cut.elf", elf(2, 1, AARCH64)[..20].to_vec()),
     ] {
         folder.file(name, &header);
-        folder.headless(name).unusable("");
+        folder.headless(name).unusable(name);
     }
 }
 
@@ -84,7 +84,7 @@ fn device_trees_and_ram_disks() {
     folder.file("broken.dtb", b"This is no device tree, whatever its name says.");
     folder.headless("--dtb missing k").unusable("missing");
     folder.headless("--dtb empty k").unusable("empty");
-    folder.headless("--dtb broken.dtb k").unusable("");
+    folder.headless("--dtb broken.dtb k").unusable("broken.dtb");
     folder.headless("--initrd missing k").unusable("missing");
     folder.headless("--initrd empty k").unusable("empty");
 }

@@ -12,7 +12,7 @@ const MARGIN: u32 = 12;
 const LABEL: u32 = 2 * glyphs::HEIGHT + 6;
 /// Cells in a row.
 const COLUMNS: u32 = 4;
-/// Modes on one sheet: a guest that changes modes without end must not fill the host's memory.
+/// Modes on one sheet, the first ones: a guest that changes modes without end must not fill the host's memory.
 const MOST_MODES: usize = 64;
 const BACKGROUND: [u8; 3] = [0x20, 0x20, 0x28];
 const LABEL_COLOUR: [u8; 3] = [0xF0, 0xF0, 0xF0];
@@ -20,7 +20,8 @@ const LABEL_COLOUR: [u8; 3] = [0xF0, 0xF0, 0xF0];
 /// Size in pixels and bits per pixel.
 type Mode = (u32, u32, u32);
 
-/// Collects frames. A mode is a size and a depth; modes stand in the order in which they were first seen, each with the last frame drawn in it.
+/// Collects frames. A mode is a size and a depth; modes stand in the order in which the guest went through them, each with the last frame drawn in it
+/// before the next. One that comes back stands there again.
 #[derive(Debug, Default)]
 pub struct ContactSheet {
     /// The mode on the screen and its latest frame, at full size.
@@ -46,19 +47,16 @@ impl ContactSheet {
         }
     }
 
-    /// Modes seen so far.
+    /// Modes on the sheet so far.
     pub fn modes(&self) -> usize {
-        let new = self.current.as_ref().is_some_and(|(mode, _)| self.miniatures.iter().all(|(kept, _)| kept != mode));
-        self.miniatures.len() + usize::from(new)
+        (self.miniatures.len() + usize::from(self.current.is_some())).min(MOST_MODES)
     }
 
     fn keep_current(&mut self) {
-        let Some((mode, picture)) = self.current.take() else { return };
-        let miniature = shrink(&picture, CELL);
-        if let Some((_, kept)) = self.miniatures.iter_mut().find(|(kept, _)| *kept == mode) {
-            *kept = miniature;
-        } else if self.miniatures.len() < MOST_MODES {
-            self.miniatures.push((mode, miniature));
+        if let Some((mode, picture)) = self.current.take()
+            && self.miniatures.len() < MOST_MODES
+        {
+            self.miniatures.push((mode, shrink(&picture, CELL)));
         }
     }
 
@@ -148,19 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_stands_once_where_it_was_first_seen_with_its_last_frame() {
+    fn modes_stand_in_their_order_with_their_last_frames() {
         let mut sheet = ContactSheet::new();
+        sheet.add(&frame(64, 48, 32, [5, 5, 5]));
         sheet.add(&frame(64, 48, 32, [10, 0, 0]));
         sheet.add(&frame(32, 24, 32, [0, 20, 0]));
-        sheet.add(&frame(64, 48, 16, [0, 0, 30]));
+        sheet.add(&frame(32, 24, 16, [0, 0, 30]));
         sheet.add(&frame(64, 48, 32, [40, 0, 0]));
-        assert_eq!(sheet.modes(), 3);
+        sheet.add(&frame(8, 6, 8, [50, 0, 0]));
+        assert_eq!(sheet.modes(), 5);
         let picture = sheet.finish();
-        assert_eq!((picture.width, picture.height), (3 * 332 + 12, 240 + 20 + 12 + 12));
-        let middle = |index: u32| picture.rgb(12 + index * 332 + 160, 12 + 20 + 120);
-        assert_eq!([middle(0), middle(1), middle(2)], [[40, 0, 0], [0, 20, 0], [0, 0, 30]]);
-        let label = |index: u32| (0..320 * 20).filter(|at| picture.rgb(12 + index * 332 + at % 320, 12 + at / 320) == LABEL_COLOUR).count();
-        assert!((0..3).all(|index| label(index) > 50), "each has a label");
+        assert_eq!((picture.width, picture.height), (4 * 332 + 12, 2 * (240 + 20 + 12) + 12));
+        let corner = |index: u32| (12 + index % 4 * 332, 12 + index / 4 * 272);
+        let middle = |index: u32| picture.rgb(corner(index).0 + 160, corner(index).1 + 20 + 120);
+        assert_eq!([0, 1, 2, 3, 4].map(middle), [[10, 0, 0], [0, 20, 0], [0, 0, 30], [40, 0, 0], [50, 0, 0]]);
+        let label = |index: u32| {
+            let (x, y) = corner(index);
+            (0..320 * 20).filter(|at| picture.rgb(x + at % 320, y + at / 320) == LABEL_COLOUR).count()
+        };
+        assert!((0..5).all(|index| label(index) > 50), "each has a label");
     }
 
     #[test]
