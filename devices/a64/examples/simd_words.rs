@@ -8,12 +8,14 @@
 
 use std::io::{BufRead, BufWriter, Write, stdin, stdout};
 use std::sync::Arc;
+use tayberry_a64::sysreg::Reg;
 use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Timer, fp, simd};
 use tayberry_ram::GuestRam;
 
 const RAM: u64 = 1 << 20;
 /// Words of code, used one after the other so that no block is ever stale.
 const CODE: std::ops::Range<u64> = 0x4_0000..RAM;
+const TABLE: u64 = 0x1_0000;
 const DATA: u64 = 0x2_0000;
 const DATA_BYTES: usize = 1024;
 
@@ -40,7 +42,15 @@ impl Bus for Empty {
 
 fn new_core() -> std::io::Result<(Arc<GuestRam>, Core)> {
     let ram = Arc::new(GuestRam::new(RAM)?);
-    let core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default() });
+    let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default() });
+    // The first GiB flat as Normal memory: with the MMU off all data is Device memory, and unaligned accesses fault. One block descriptor of
+    // level 1 (valid, access flag, attribute 0), 39 address bits.
+    ram.write_u64(TABLE, 0x401).ok_or_else(|| std::io::Error::other("no room for the table"))?;
+    core.sys[Reg::MAIR_EL3] = 0xff;
+    core.sys[Reg::TTBR0_EL3] = TABLE;
+    core.sys[Reg::TCR_EL3] = 25;
+    core.sys[Reg::SCTLR_EL3] |= 1;
+    core.context_changed();
     Ok((ram, core))
 }
 

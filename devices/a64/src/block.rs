@@ -332,3 +332,94 @@ impl Core {
         branch::is_unconditional(op.insn) || decode::ends_block(op.insn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Maintenance;
+    use crate::sysreg::Reg;
+    use crate::testing::{Guest, START};
+
+    const MOV_X0: u32 = 0xd280_0000;
+    const BRANCH_TO_SELF: u32 = 0x1400_0000;
+
+    /// `mov x0, #value`
+    fn mov(value: u32) -> u32 {
+        MOV_X0 | value << 5
+    }
+
+    #[test]
+    fn a_block_that_is_mapped_twice_goes_on_where_its_own_mapping_says() {
+        // The last page of the first 2 MiB branches to the next page; what is mapped there differs between the two halves of the map.
+        let mut guest = Guest::new(&[]);
+        for (at, entry) in [(0x3000, 0x4003), (0x3008, 0x5003), (0x4000, 0x401), (0x4008, 0x20_0401), (0x5000, 0x401), (0x5008, 0x401)] {
+            guest.ram.write_u64(at, entry).expect("in RAM");
+        }
+        guest.core.sys[Reg::MAIR_EL3] = 0xff;
+        guest.core.sys[Reg::TTBR0_EL3] = 0x3000;
+        guest.core.sys[Reg::TCR_EL3] = 25;
+        guest.core.sys[Reg::SCTLR_EL3] |= 1;
+        guest.core.context_changed();
+        guest.write(0x1f_f000, &[BRANCH_TO_SELF | 0x400]);
+        guest.write(0x20_0000, &[mov(1), BRANCH_TO_SELF]);
+        guest.write(0, &[mov(2), BRANCH_TO_SELF]);
+        for _ in 0..3 {
+            guest.core.pc = 0x1f_f000;
+            guest.run(3);
+            assert_eq!(guest.core.x[0], 1);
+            guest.core.pc = 0x401f_f000;
+            guest.run(3);
+            assert_eq!((guest.core.x[0], guest.core.pc), (2, 0x4020_0004));
+        }
+        // The tables change: after a flush the new mapping holds.
+        guest.ram.write_u64(0x5008, 0x20_0401).expect("in RAM");
+        guest.core.flush_tlb();
+        guest.core.pc = 0x401f_f000;
+        guest.run(3);
+        assert_eq!(guest.core.x[0], 1);
+    }
+
+    #[test]
+    fn a_page_that_was_stored_to_before_it_held_code_is_watched() {
+        // str w2, [x1] ; br x1 ; the stored word, at x1, is followed by br x30.
+        let mut guest = Guest::new(&[0xb900_0022, 0xd61f_0020]);
+        const PAGE: u64 = START + 0x4000;
+        guest.write(PAGE + 4, &[0xd61f_03c0]);
+        guest.core.x[1] = PAGE;
+        guest.core.x[30] = START;
+        for value in 0..10 {
+            guest.core.x[2] = u64::from(mov(value));
+            assert_eq!(guest.run(4).retired, 4);
+            assert_eq!((guest.core.x[0], guest.core.pc), (u64::from(value), START));
+        }
+        assert!(guest.bus.broadcasts.contains(&Maintenance::WriteTlb) && guest.bus.broadcasts.contains(&Maintenance::Code));
+        // Nine stores met decoded code.
+        assert_eq!(guest.ram.code().epoch(), 9);
+    }
+
+    #[test]
+    fn blocks_end_at_the_page_and_go_on_in_the_next() {
+        let mut guest = Guest::new(&[]);
+        let start = START + 0x1000 - 8;
+        guest.write(start, &[0x9100_0400; 6]); // add x0, x0, #1
+        guest.write(start + 24, &[BRANCH_TO_SELF]);
+        guest.core.pc = start;
+        guest.run(7);
+        assert_eq!((guest.core.x[0], guest.core.pc), (6, start + 24));
+    }
+
+    #[test]
+    fn a_flood_of_new_code_is_bounded() {
+        // Each round writes a function anew at a moving address and calls it: more operations than are kept.
+        let mut guest = Guest::new(&[]);
+        for round in 0..20_000u64 {
+            let at = START + (round % 512) * 0x100;
+            guest.write(at, &[mov(round as u32 & 0xffff); 63]);
+            guest.write(at + 252, &[BRANCH_TO_SELF]);
+            guest.core.pc = at;
+            guest.run(100);
+            assert_eq!(guest.core.x[0], round & 0xffff);
+        }
+        assert!(guest.core.blocks.chunks.len() <= super::MAX_CHUNKS);
+        assert!(guest.core.blocks.links.len() < 20_000, "all was dropped at least once");
+    }
+}

@@ -90,8 +90,11 @@ impl Core {
     #[inline]
     pub fn store(&mut self, bus: &mut dyn Bus, va: u64, size: u8, value: u64) -> Result<(), Exception> {
         match self.tlb.write.lookup(va, u64::from(size)) {
-            // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned to `size`.
-            Some(host) => Ok(unsafe { host_store(host, size, value, Relaxed) }),
+            Some(host) => {
+                // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned to `size`.
+                unsafe { host_store(host, size, value, Relaxed) };
+                Ok(())
+            }
             None => self.store_as(bus, va, size, value, self.el, Relaxed),
         }
     }

@@ -140,7 +140,59 @@ impl Raspi3b {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tayberry_engine::bench::shared;
+    use proptest::prelude::*;
+    use tayberry_engine::GuestTime;
+    use tayberry_engine::bench::{Bench, shared};
+
+    /// Addresses where devices are dense, and everywhere else.
+    fn device_address() -> impl Strategy<Value = u64> {
+        let blocks =
+            [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
+        let more = [0x3F21_2000u64, 0x3F21_5000, 0x4000_0000];
+        let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
+        prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
+    }
+
+    /// Values that registers mean something by, and any.
+    fn value() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            any::<u64>(),
+            (0u32..32).prop_map(|bit| 1 << bit),
+            (0u64..0x100).prop_map(|low| 0x5a00_0000 | low),
+            Just(0),
+            Just(u64::MAX)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn no_access_anywhere_makes_the_board_panic(
+            steps in prop::collection::vec((device_address(), value(), any::<bool>(), 0u32..4, 0usize..4, 0u64..10_000_000), 1..200)
+        ) {
+            let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], mode: ClockMode::Deterministic, ..BoardOptions::default() })
+                .expect("a board");
+            let mut bench = Bench::new(RAM_BYTES, board.cores, |machine| board.install(machine));
+            let mut now = GuestTime(0);
+            for (addr, value, write, size, core, step) in steps {
+                bench.feed(step as usize % 2, &[step as u8]);
+                let (size, context) = (1 << size, bench.context(core));
+                // The core aligns device accesses or faults.
+                let addr = addr & !(u64::from(size) - 1);
+                let ends = if write {
+                    bench.bus().write(addr, size, value, &context) == tayberry_engine::Served::EndSlice
+                } else {
+                    bench.bus().read(addr, size, &context);
+                    false
+                };
+                if ends || step % 3 == 0 {
+                    now = now.plus(step);
+                    bench.tick_at(now);
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_board_can_be_built_again_and_again() {

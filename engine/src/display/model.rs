@@ -15,10 +15,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use tayberry_ram::GuestRam;
 
 const BUFFER: u64 = 16;
+/// Buffers that one renderer needs at most: the one it draws from, the published one, the next.
 const SLOTS: u64 = 3;
 
 /// The guest's memory: a pixel per buffer, zero or the generation that painted it.
-type Pixels = [AtomicU64; SLOTS as usize];
+type Pixels = [AtomicU64; SLOTS as usize + 1];
 
 fn ram() -> std::sync::Arc<GuestRam> {
     static RAM: OnceLock<std::sync::Arc<GuestRam>> = OnceLock::new();
@@ -94,24 +95,27 @@ fn assert_whole(generation: u64, value: u64) {
     assert!(value == 0 || value == generation, "a frame of generation {generation} with pixels of {value}");
 }
 
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+/// Explores all executions, or those with at most so many preemptions.
+fn check(preemptions: impl Into<Option<usize>>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = preemptions.into();
     builder.check(model);
 }
 
 #[test]
 fn memory_of_a_live_snapshot_is_never_handed_out() {
-    check(3, || {
+    check(None, || {
         let scene = Scene::new();
         let mut memory = VideoMemory::new(0, SLOTS * BUFFER);
         let mut lease = None;
         scene.change_mode(&mut memory, &mut lease);
         let theirs = Arc::clone(&scene);
         let renderer = thread::spawn(move || {
-            let (generation, value, footing) = theirs.frame();
-            assert_eq!(footing, Footing::Firm, "there was other room");
-            assert_whole(generation, value);
+            for _ in 0..2 {
+                let (generation, value, footing) = theirs.frame();
+                assert_eq!(footing, Footing::Firm, "there was other room");
+                assert_whole(generation, value);
+            }
         });
         for _ in 0..3 {
             scene.change_mode(&mut memory, &mut lease);
@@ -121,8 +125,30 @@ fn memory_of_a_live_snapshot_is_never_handed_out() {
 }
 
 #[test]
-fn a_frame_whose_memory_was_reused_is_never_shown() {
+fn two_renderers_hold_two_buffers() {
     check(3, || {
+        let scene = Scene::new();
+        let mut memory = VideoMemory::new(0, 4 * BUFFER);
+        let mut lease = None;
+        scene.change_mode(&mut memory, &mut lease);
+        let renderers = [(); 2].map(|()| {
+            let theirs = Arc::clone(&scene);
+            thread::spawn(move || {
+                let (generation, value, footing) = theirs.frame();
+                assert_eq!(footing, Footing::Firm, "there was other room");
+                assert_whole(generation, value);
+            })
+        });
+        for _ in 0..4 {
+            scene.change_mode(&mut memory, &mut lease);
+        }
+        renderers.map(|renderer| renderer.join().expect("a renderer"));
+    });
+}
+
+#[test]
+fn a_frame_whose_memory_was_reused_is_never_shown() {
+    check(None, || {
         let scene = Scene::new();
         let mut memory = VideoMemory::with_reuse(0, BUFFER, Reuse::IgnoreReaders);
         let mut lease = None;
@@ -143,7 +169,7 @@ fn a_frame_whose_memory_was_reused_is_never_shown() {
 
 #[test]
 fn a_core_on_another_thread_may_paint() {
-    check(2, || {
+    check(None, || {
         let scene = Scene::new();
         let mut memory = VideoMemory::new(0, BUFFER);
         let mut lease = None;
@@ -165,7 +191,7 @@ fn a_core_on_another_thread_may_paint() {
 
 #[test]
 fn memory_that_no_allocation_guards_is_never_mixed() {
-    check(3, || {
+    check(None, || {
         let scene = Scene::new();
         let publish = move |scene: &Scene, depth| {
             let open = scanout(0, None);

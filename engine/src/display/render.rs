@@ -146,6 +146,9 @@ impl Renderer {
     }
 }
 
+/// Contains nothing, and whatever is joined to it stays itself.
+const NO_LINES: Range<u32> = Range { start: u32::MAX, end: 0 };
+
 /// What the drawing of a frame found.
 #[derive(Debug)]
 struct Drawn {
@@ -155,7 +158,7 @@ struct Drawn {
 }
 
 fn draw_all(bands: Vec<Band<'_>>, scratch: &mut Scratch) -> Range<u32> {
-    bands.into_iter().fold(u32::MAX..0, |changed, band| hull(changed, band.draw(scratch)))
+    bands.into_iter().fold(NO_LINES, |changed, band| hull(changed, band.draw(scratch)))
 }
 
 fn hull(a: Range<u32>, b: Range<u32>) -> Range<u32> {
@@ -172,7 +175,7 @@ fn draw_in_parallel(pool: &ThreadPool, threads: usize, bands: Vec<Band<'_>>, scr
         // There is room for all of them.
         let _ = queue.push(band);
     }
-    let (start, end) = (AtomicU32::new(u32::MAX), AtomicU32::new(0));
+    let (start, end) = (AtomicU32::new(NO_LINES.start), AtomicU32::new(NO_LINES.end));
     let work = |scratch: &mut Scratch| {
         while let Some(band) = queue.pop() {
             let changed = band.draw(scratch);

@@ -199,7 +199,9 @@ fn unusable_configurations_are_refused() {
 #[test]
 fn outcomes_are_counted() {
     let stats = Stats::default();
-    [Outcome::Presented, Outcome::Stale, Outcome::Unchanged, Outcome::NoSignal, Outcome::Presented].map(|outcome| outcome.count(&stats));
+    for outcome in [Outcome::Presented, Outcome::Stale, Outcome::Unchanged, Outcome::NoSignal, Outcome::Presented] {
+        outcome.count(&stats);
+    }
     assert_eq!((stats.frames_presented.get(), stats.frames_dropped_stale.get()), (2, 1));
 }
 
@@ -378,7 +380,7 @@ fn what_a_newer_generation_does_to_a_frame_in_flight() {
     let mut memory = VideoMemory::new(0x1000, 0x8000);
     let small = |base| ScanoutConfig { base, ..config(Depth::Rgb32, 16, 16) };
     let publish = |display: &Display, config, buffer: Option<&VideoBuffer>| {
-        display.publish(Scanout::new(config, Arc::clone(&ram), buffer.cloned()).expect("usable"))
+        display.publish(Scanout::new(config, Arc::clone(&ram), buffer.cloned()).expect("usable"));
     };
     let (a, b) = (memory.allocate(0x1000, 16).expect("room"), memory.allocate(0x1000, 16).expect("room"));
     // The buffer that the frame is drawn from, and what is published meanwhile.
@@ -387,9 +389,9 @@ fn what_a_newer_generation_does_to_a_frame_in_flight() {
         publish(&display, small(a.base), first);
         display.look(|_| newer(&display)).1
     };
-    let elsewhere = |display: &Display| drop(publish(display, small(b.base), Some(&b)));
-    let panned = |buffer| move |display: &Display| drop(publish(display, ScanoutConfig { offset: (1, 0), ..small(a.base) }, buffer));
-    let relaid = |buffer| move |display: &Display| drop(publish(display, ScanoutConfig { depth: Depth::Rgb16, ..small(a.base) }, buffer));
+    let elsewhere = |display: &Display| publish(display, small(b.base), Some(&b));
+    let panned = |buffer| move |display: &Display| publish(display, ScanoutConfig { offset: (1, 0), ..small(a.base) }, buffer);
+    let relaid = |buffer| move |display: &Display| publish(display, ScanoutConfig { depth: Depth::Rgb16, ..small(a.base) }, buffer);
     assert_eq!(meanwhile(Some(&a), &|_| ()), Footing::Firm);
     assert_eq!(meanwhile(Some(&a), &elsewhere), Footing::Firm, "its memory is intact");
     assert_eq!(meanwhile(Some(&a), &panned(Some(&a))), Footing::Shifted);
@@ -443,18 +445,23 @@ struct Storm {
     stale: u64,
 }
 
-/// One thread changes modes as fast as it can and paints each in a colour of its own, two others render. `room` in buffers of the largest size.
+/// One thread changes modes as fast as it can and paints each in a colour of its own, two others render. `room` in buffers of the largest size. It
+/// goes on (for at most 20 seconds) until a frame was presented: a busy host may not let the renderers run at once.
 fn storm(room: u64, reuse: Reuse, changes: u64) -> Storm {
     const LARGEST: u64 = 200 * 150 * 4;
     let ram = ram();
     let display = Display::new();
-    let stop = AtomicBool::new(false);
+    let (stop, presented) = (AtomicBool::new(false), AtomicBool::new(false));
+    let end = Instant::now() + Duration::from_secs(20);
     let render = || {
         let mut renderer = Renderer::new(2);
         let mut seen = Storm { presented: 0, stale: 0 };
         while !stop.load(Ordering::Relaxed) {
             match renderer.render(&display) {
-                Outcome::Presented => seen.presented += 1,
+                Outcome::Presented => {
+                    seen.presented += 1;
+                    presented.store(true, Ordering::Relaxed);
+                }
                 Outcome::Stale => seen.stale += 1,
                 Outcome::Unchanged | Outcome::NoSignal => continue,
             }
@@ -472,7 +479,10 @@ fn storm(room: u64, reuse: Reuse, changes: u64) -> Storm {
         let renderers = [scope.spawn(render), scope.spawn(render)];
         let mut memory = VideoMemory::with_reuse(0x1000, room * LARGEST.next_multiple_of(16), reuse);
         let mut lease = None;
-        for generation in 1..=changes {
+        for generation in 1.. {
+            if generation > changes && (presented.load(Ordering::Relaxed) || Instant::now() > end) {
+                break;
+            }
             drop(lease.take());
             let (width, height) = storm_size(generation);
             let buffer = memory.allocate(u64::from(width * height * 4), 16).expect("room for one");

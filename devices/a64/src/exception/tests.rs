@@ -128,9 +128,12 @@ fn a_stage_2_abort_goes_to_el2_with_the_intermediate_address() {
     assert_eq!((bench.core.sys[Reg::ESR_EL2] >> 26, bench.core.sys[Reg::FAR_EL2]), (0x24, 0xdead_beef));
 }
 
+/// A level, controls, and the level and class that FP instructions are trapped with.
+type FpCase = (u8, &'static [(Reg, u64)], Option<(u8, u64)>);
+
 #[test]
 fn floating_point_is_trapped_by_three_levels_in_turn() {
-    let cases: &[(u8, &[(Reg, u64)], Option<(u8, u64)>)] = &[
+    let cases: &[FpCase] = &[
         (1, &[], Some((1, 0x07))),
         (0, &[(Reg::CPACR_EL1, 1 << 20)], Some((1, 0x07))),
         (1, &[(Reg::CPACR_EL1, 1 << 20)], None),

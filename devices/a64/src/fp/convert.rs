@@ -19,6 +19,7 @@ impl Integer {
 }
 
 /// `FPToFixed`: the operand times `2^fbits` as an integer, saturated. The bits above `to.bits` are zero.
+#[inline(never)]
 pub fn to_fixed<F: Format>(env: &mut Env, a: F, fbits: u32, to: Integer, mode: Rounding) -> u64 {
     let x = unpack(env, a);
     let (min, max) = to.range();
@@ -54,6 +55,7 @@ pub fn to_fixed<F: Format>(env: &mut Env, a: F, fbits: u32, to: Integer, mode: R
 }
 
 /// `FixedToFP`: `value / 2^fbits`. Values are at most 64 bits wide.
+#[inline(never)]
 pub fn from_fixed<F: Format>(env: &mut Env, value: i128, fbits: u32, mode: Rounding) -> F {
     if value == 0 {
         return F::zero(false);
@@ -63,6 +65,22 @@ pub fn from_fixed<F: Format>(env: &mut Env, value: i128, fbits: u32, mode: Round
 
 /// `FPRoundInt`: to an integral value of the same format; with `exact` it raises IXC.
 pub fn round_int<F: Format>(env: &mut Env, a: F, mode: Rounding, exact: bool) -> F {
+    // From 1.0 up the integer is the same bits without those below the point; a carry counts the exponent up.
+    let top = (a.magnitude() >> F::FRAC) as i32 - F::BIAS;
+    if top >= 0 && top < F::FRAC as i32 {
+        let unit = 1 << (F::FRAC - top as u32);
+        let rest = a.bits() & (unit - 1);
+        if rest == 0 {
+            return a;
+        }
+        if exact {
+            env.raise(IXC);
+        }
+        let int = a.bits() - rest;
+        // Of 1.something the implicit last bit reads as the exponent's, which is odd as well.
+        let up = mode.up(a.sign(), int & unit != 0, rest.cmp(&(unit >> 1)));
+        return F::from_bits(if up { int + unit } else { int });
+    }
     let x = unpack(env, a);
     match x.class {
         Class::Quiet | Class::Signalling => return process_nan(env, a),
@@ -79,6 +97,7 @@ pub fn round_int<F: Format>(env: &mut Env, a: F, mode: Rounding, exact: bool) ->
 }
 
 /// `FPConvert`: to another format.
+#[inline(never)]
 pub fn convert<S: Format, D: Format>(env: &mut Env, a: S, mode: Rounding) -> D {
     let x = unpack(env, a);
     let alternative = env.alternative::<D>();

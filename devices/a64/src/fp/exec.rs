@@ -1,10 +1,10 @@
 //! Handlers that scalar instructions (one lane) and vector instructions share. Each tries the host's arithmetic and leaves the rest to a twin that is
 //! out of its way.
 
-use super::vector::{Binary, HostFormat, Unary, fast_mul_add, fast1, fast2, read, soft_mul_add, soft1, soft2, write};
+use super::vector::{Binary, HostFormat, Unary, fast_mul_add, fast1, fast2, fuses, read, soft_mul_add, soft1, soft2, write};
 use crate::bus::Bus;
 use crate::core::Core;
-use crate::decode::{Flow, Op, next};
+use crate::decode::{Flow, Handler, Op, next};
 use std::array::from_fn;
 
 /// Where the third register of a multiplication comes from.
@@ -18,7 +18,7 @@ fn factor<F: HostFormat, const BY: bool, const N: usize>(core: &Core, op: &Op) -
     if BY == WHOLE {
         return read(core, op.rm);
     }
-    let at = u32::from(op.aux[1]) * F::BITS & 127;
+    let at = (u32::from(op.aux[1]) * F::BITS) & 127;
     [F::from_bits((core.fp.v[usize::from(op.rm & 31)] >> at) as u64); N]
 }
 
@@ -81,8 +81,13 @@ fn pairwise_soft<F: HostFormat, O: Binary, const N: usize>(core: &mut Core, bus:
     next(core, bus, op)
 }
 
-/// `rd = ±ra + (±rn) * rm`, rounded once. In vector forms `ra` is `rd`.
-pub(crate) fn mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const BY: bool, const N: usize>(
+/// `rd = ±ra + (±rn) * rm`, rounded once: the handler for this host. In vector forms `ra` is `rd`.
+pub(crate) fn mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const BY: bool, const N: usize>() -> Handler {
+    if fuses() { mul_add_host::<F, NEG_A, NEG_N, BY, N> } else { mul_add_soft::<F, NEG_A, NEG_N, BY, N> }
+}
+
+#[inline(always)]
+fn mul_add_inlined<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const BY: bool, const N: usize>(
     core: &mut Core,
     bus: &mut dyn Bus,
     op: &Op,
@@ -93,6 +98,29 @@ pub(crate) fn mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const
     };
     write(core, op.rd, result);
     next(core, bus, op)
+}
+
+/// Picked only where [`fuses`] holds.
+fn mul_add_host<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const BY: bool, const N: usize>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+) -> Flow {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "fma")]
+        fn with_fma<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const BY: bool, const N: usize>(
+            core: &mut Core,
+            bus: &mut dyn Bus,
+            op: &Op,
+        ) -> Flow {
+            mul_add_inlined::<F, NEG_A, NEG_N, BY, N>(core, bus, op)
+        }
+        // SAFETY: the host has the feature that the function is compiled for: `mul_add` asked before it gave this handler away.
+        unsafe { with_fma::<F, NEG_A, NEG_N, BY, N>(core, bus, op) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    mul_add_inlined::<F, NEG_A, NEG_N, BY, N>(core, bus, op)
 }
 
 #[cold]

@@ -46,7 +46,7 @@ pub enum Rounding {
 
 impl Rounding {
     /// Whether a magnitude that lies between two representable ones goes to the upper one. `rest` is its place against their middle.
-    fn up(self, sign: bool, odd: bool, rest: Ordering) -> bool {
+    pub(super) fn up(self, sign: bool, odd: bool, rest: Ordering) -> bool {
         match self {
             Self::Nearest => rest == Ordering::Greater || (rest == Ordering::Equal && odd),
             Self::Away => rest != Ordering::Less,
@@ -285,6 +285,7 @@ pub(super) fn round_shift(sig: u128, drop: u32, sign: bool, mode: Rounding) -> (
 }
 
 /// `FPRound`: the nearest representable number to `sig * 2^exp`, with all its flags. `sig` is not zero; its last bit may be a sticky one.
+#[inline(never)]
 pub fn round<F: Format>(env: &mut Env, mode: Rounding, sign: bool, exp: i32, sig: u128) -> F {
     let shift = sig.leading_zeros().min(127);
     let sig = sig << shift;

@@ -2,7 +2,7 @@
 
 use super::convert::{convert, round_int};
 use super::exec::WHOLE;
-use super::format::{Format, Rounding};
+use super::format::{FZ, Format, Rounding};
 use super::vector::{Binary, FAdd, FDiv, FMax, FMaxNm, FMin, FMinNm, FMul, FNMul, FSqrt, FSub, HostFormat, read, with_env, write};
 use super::{compare, exec, vector};
 use crate::bus::Bus;
@@ -46,12 +46,22 @@ fn sign<const ABS: bool, const NEG: bool>(insn: u32) -> Option<Op> {
 }
 
 fn multiply_add<const NEG_A: bool, const NEG_N: bool>(insn: u32) -> Option<Op> {
-    with(insn, by_format!(insn, exec::mul_add [NEG_A, NEG_N, WHOLE, 1]))
+    let exec = match field(insn, 23, 22) {
+        0 => exec::mul_add::<u32, NEG_A, NEG_N, WHOLE, 1>(),
+        1 => exec::mul_add::<u64, NEG_A, NEG_N, WHOLE, 1>(),
+        _ => return None,
+    };
+    Some(operands(insn, exec))
 }
 
 #[inline(always)]
 fn compare_flags<F: HostFormat>(core: &mut Core, a: F, b: F, signal: bool) {
-    core.nzcv = with_env(core, |env| compare::flags(compare::compare(env, a, b, signal)));
+    // Flushing and NaNs need a closer look.
+    let order = if core.fp.fpcr & FZ == 0 { a.host().partial_cmp(&b.host()) } else { None };
+    core.nzcv = match order {
+        None => with_env(core, |env| compare::flags(compare::compare(env, a, b, signal))),
+        order => compare::flags(order),
+    };
 }
 
 fn exec_compare<F: HostFormat, const SIGNAL: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {

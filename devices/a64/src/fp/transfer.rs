@@ -1,9 +1,9 @@
 //! Between floating-point and general registers: moves, conversions to and from integers and fixed point (ARM ARM C4.1.5).
 
 use super::convert::{Integer, from_fixed, to_fixed};
-use super::format::{Env, Format, IXC, Rounding};
+use super::format::{Env, Format, IXC, RMODE, Rounding};
 use super::scalar::mode_of;
-use super::vector::{HostFormat, read, with_env, write};
+use super::vector::{Host, HostFormat, read, with_env, write};
 use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Flow, Handler, Op, Row, dest, field, next, row};
@@ -69,15 +69,16 @@ fn to_integer<const SIGNED: bool, const MODE: u8>(insn: u32) -> Option<Op> {
     Some(Op { rd: dest(field(insn, 4, 0)), ..operands(insn, exec) })
 }
 
-/// `FixedToFP` of a 64-bit value.
+/// `FixedToFP` of a value of at most 64 bits, by the host where it has no point and its rounding is the host's.
 #[inline(always)]
-pub(crate) fn from_integer<F: Format>(env: &mut Env, value: i128, fbits: u32) -> F {
-    // Few enough bits for the significand: no rounding, and of normal size whatever `fbits` is.
-    if fbits == 0 && value != 0 && value.unsigned_abs() >> F::FRAC == 0 {
-        let magnitude = value.unsigned_abs() as u64;
-        let top = 63 - magnitude.leading_zeros();
-        let frac = magnitude << (F::FRAC - top) & ((1 << F::FRAC) - 1);
-        return F::with_sign(value < 0, ((top as i32 + F::BIAS) as u64) << F::FRAC | frac);
+pub(crate) fn from_integer<F: HostFormat>(env: &mut Env, value: i128, fbits: u32) -> F {
+    // Far from the ends of the range, so that the way back does not clamp.
+    if fbits == 0 && env.fpcr & RMODE == 0 && (-(1 << 62)..1 << 62).contains(&value) {
+        let result = F::Host::of_integer(value as i64);
+        if result.to_integer() != value as i64 {
+            env.raise(IXC);
+        }
+        return F::of(result);
     }
     let mode = env.rounding();
     from_fixed(env, value, fbits, mode)

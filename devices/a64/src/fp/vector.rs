@@ -7,7 +7,7 @@
 use super::format::{Env, FZ, Format, IXC, RMODE};
 use super::{arith, compare};
 use crate::core::Core;
-use crate::simd::lanes::{Pod, join, split};
+use crate::simd::lanes::{Pod, view, view_mut};
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -23,6 +23,10 @@ pub trait HostFormat: Format + Pod {
 
 /// A number of the host.
 pub trait Host: Copy + PartialOrd + Default + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
+    /// The nearest number.
+    fn of_integer(integer: i64) -> Self;
+    /// Truncated, and clamped.
+    fn to_integer(self) -> i64;
     /// Square root.
     fn sqrt(self) -> Self;
     /// `self * b + c` rounded once.
@@ -60,6 +64,14 @@ macro_rules! hosts {
             }
         }
         impl Host for $host {
+            #[inline(always)]
+            fn of_integer(integer: i64) -> Self {
+                integer as Self
+            }
+            #[inline(always)]
+            fn to_integer(self) -> i64 {
+                self as i64
+            }
             #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
@@ -200,33 +212,7 @@ fn fused<F: HostFormat, const NEG_A: bool, const NEG_N: bool>(addend: F, n: F, m
     Fast { value: F::of(r), trusted, exact: product_exact && product.sum_exact(a, r) }
 }
 
-/// `±addend + (±n) * m`, rounded once, on each lane, by the host.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    core: &Core,
-    addend: [F; N],
-    n: [F; N],
-    m: [F; N],
-) -> Option<[F; N]> {
-    #[target_feature(enable = "fma")]
-    fn with_fma<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-        core: &Core,
-        addend: [F; N],
-        n: [F; N],
-        m: [F; N],
-    ) -> Option<[F; N]> {
-        by_host(core, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
-    }
-    if !std::arch::is_x86_feature_detected!("fma") {
-        return None;
-    }
-    // SAFETY: the host has the feature that the function is compiled for.
-    unsafe { with_fma::<F, NEG_A, NEG_N, N>(core, addend, n, m) }
-}
-
-/// `±addend + (±n) * m`, rounded once, on each lane, by the host.
-#[cfg(target_arch = "aarch64")]
+/// `±addend + (±n) * m`, rounded once, on each lane, by the host. To be inlined into code for hosts that [`fuses`].
 #[inline(always)]
 pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
     core: &Core,
@@ -237,15 +223,12 @@ pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, 
     by_host(core, |i| fused::<F, NEG_A, NEG_N>(addend[i], n[i], m[i]))
 }
 
-/// Not on this host.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) fn fast_mul_add<F: HostFormat, const NEG_A: bool, const NEG_N: bool, const N: usize>(
-    _core: &Core,
-    _addend: [F; N],
-    _n: [F; N],
-    _m: [F; N],
-) -> Option<[F; N]> {
-    None
+/// The host multiplies and adds with one rounding, by an instruction.
+pub(crate) fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
 }
 
 /// Runs `f` with the core's FPCR and FPSR.
@@ -260,13 +243,17 @@ pub(crate) fn with_env<R>(core: &mut Core, f: impl FnOnce(&mut Env) -> R) -> R {
 /// The low lanes of a vector register.
 #[inline(always)]
 pub(crate) fn read<F: Pod, const N: usize>(core: &Core, register: u8) -> [F; N] {
-    split(core.fp.v[usize::from(register & 31)])
+    *view(&core.fp.v[usize::from(register & 31)])
 }
 
 /// Writes the low lanes of a vector register and clears the others.
 #[inline(always)]
 pub(crate) fn write<F: Pod, const N: usize>(core: &mut Core, register: u8, lanes: [F; N]) {
-    core.fp.v[usize::from(register & 31)] = join(lanes);
+    let v = &mut core.fp.v[usize::from(register & 31)];
+    if size_of::<[F; N]>() < 16 {
+        *v = 0;
+    }
+    *view_mut(v) = lanes;
 }
 
 macro_rules! binary {
@@ -346,27 +333,62 @@ binary! {
 }
 
 binary! {
-    /// `FPAbs(FPSub)`.
-    FAbd, |env: &mut Env, a: F, b: F| arith::sub(env, a, b).abs();
     /// `FPRecipStepFused`.
     FRecpS, arith::recip_step;
     /// `FPRSqrtStepFused`.
     FRsqrtS, arith::rsqrt_step;
+}
+
+macro_rules! comparisons {
+    ($($(#[$doc:meta])* $name:ident, $signal:literal, |$x:ident| $operand:expr, $op:tt, $test:expr;)*) => {$(
+        $(#[$doc])*
+        pub struct $name;
+        impl Binary for $name {
+            #[inline(always)]
+            fn soft<F: Format>(env: &mut Env, a: F, b: F) -> F {
+                let operand = |$x: F| $operand;
+                mask(compare::compare(env, operand(a), operand(b), $signal).is_some_and($test))
+            }
+            #[inline(always)]
+            fn fast<F: HostFormat>(a: F, b: F) -> Fast<F> {
+                let operand = |$x: F| $operand;
+                let (a, b) = (operand(a).host(), operand(b).host());
+                // Ordered: no NaNs.
+                Fast { value: mask(a $op b), trusted: (a <= b) | (a > b), exact: true }
+            }
+        }
+    )*};
+}
+
+comparisons! {
     /// `FPCompareEQ` as a mask.
-    FCmEq, |env: &mut Env, a, b| mask(compare::compare(env, a, b, false), |o| o == Ordering::Equal);
+    FCmEq, false, |x| x, ==, Ordering::is_eq;
     /// `FPCompareGE` as a mask.
-    FCmGe, |env: &mut Env, a, b| mask(compare::compare(env, a, b, true), Ordering::is_ge);
+    FCmGe, true, |x| x, >=, Ordering::is_ge;
     /// `FPCompareGT` as a mask.
-    FCmGt, |env: &mut Env, a, b| mask(compare::compare(env, a, b, true), Ordering::is_gt);
+    FCmGt, true, |x| x, >, Ordering::is_gt;
     /// `FPCompareGE` of magnitudes.
-    FAcGe, |env: &mut Env, a: F, b: F| mask(compare::compare(env, a.abs(), b.abs(), true), Ordering::is_ge);
+    FAcGe, true, |x| x.abs(), >=, Ordering::is_ge;
     /// `FPCompareGT` of magnitudes.
-    FAcGt, |env: &mut Env, a: F, b: F| mask(compare::compare(env, a.abs(), b.abs(), true), Ordering::is_gt);
+    FAcGt, true, |x| x.abs(), >, Ordering::is_gt;
+}
+
+/// `FPAbs(FPSub)`.
+pub struct FAbd;
+impl Binary for FAbd {
+    fn soft<F: Format>(env: &mut Env, a: F, b: F) -> F {
+        arith::sub(env, a, b).abs()
+    }
+    #[inline(always)]
+    fn fast<F: HostFormat>(a: F, b: F) -> Fast<F> {
+        let difference = FSub::fast(a, b);
+        Fast { value: difference.value.abs(), ..difference }
+    }
 }
 
 #[inline(always)]
-fn mask<F: Format>(order: Option<Ordering>, test: impl Fn(Ordering) -> bool) -> F {
-    if order.is_some_and(test) { F::from_bits(u64::MAX) } else { F::default() }
+fn mask<F: Format>(holds: bool) -> F {
+    F::from_bits(if holds { u64::MAX } else { 0 })
 }
 
 /// `FPSqrt`.

@@ -8,7 +8,7 @@ use crate::bus::{Access, Bus, Posted};
 use crate::core::{Core, SLOT_SP};
 use crate::decode::{Flow, Handler, Op, Row, dest, field, or_sp, row, source};
 use crate::exception::Exception;
-use crate::mem::{Monitor, host_load};
+use crate::mem::{Monitor, host_load, host_store};
 use crate::mmu::Kind;
 use portable_atomic::AtomicU128;
 use std::sync::atomic::{
@@ -192,8 +192,11 @@ fn load_acquire(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
 fn store_release(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let value = core.reg(op.rd);
     let result = aligned(core, op, Kind::Write).and_then(|va| match core.tlb.write.lookup(va, u64::from(op.aux[0])) {
-        // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned.
-        Some(host) => Ok(unsafe { crate::mem::host_store(host, op.aux[0], value, SeqCst) }),
+        Some(host) => {
+            // SAFETY: the TLB hit: a page of guest RAM, and `va` is aligned.
+            unsafe { host_store(host, op.aux[0], value, SeqCst) };
+            Ok(())
+        }
         None => core.store_as(bus, va, op.aux[0], value, core.el, SeqCst),
     });
     outcome(core, op, result)

@@ -35,10 +35,10 @@ impl Bench {
 
     /// Maps virtual 0x40_0000 to 0x5000 by a page, 0x60_0000 by a block of 2 MiB, and 1 GiB by a block.
     fn map(&self, page_bits: u64) {
-        self.put(EL1, 0, EL1 + 0x1000 | TABLE);
-        self.put(EL1 + 0x1000, 0, EL1 + 0x2000 | TABLE);
+        self.put(EL1, 0, (EL1 + 0x1000) | TABLE);
+        self.put(EL1 + 0x1000, 0, (EL1 + 0x2000) | TABLE);
         self.put(EL1 + 0x1000, 1, 0x8000_0000 | VALID | AF);
-        self.put(EL1 + 0x2000, 2, EL1 + 0x3000 | TABLE);
+        self.put(EL1 + 0x2000, 2, (EL1 + 0x3000) | TABLE);
         self.put(EL1 + 0x2000, 3, 0x0020_0000 | VALID | AF | NORMAL_INDEX);
         self.put(EL1 + 0x3000, 0, 0x5000 | PAGE | page_bits);
     }
@@ -198,7 +198,7 @@ fn tables_take_rights_away_from_what_is_below() {
     for &(bits, el0, el1) in cases {
         let bench = bench();
         bench.map(AF | USER);
-        bench.put(EL1, 0, EL1 + 0x1000 | TABLE | bits);
+        bench.put(EL1, 0, (EL1 + 0x1000) | TABLE | bits);
         for (el, rights) in [(0, el0), (1, el1)] {
             let got = [Kind::Read, Kind::Write, Kind::Execute].map(|kind| bench.walk(0x40_0000, kind, el).is_ok());
             assert_eq!(got, rights, "EL{el}, table bits {bits:#x}");

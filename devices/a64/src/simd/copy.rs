@@ -16,14 +16,14 @@ fn place(insn: u32) -> Option<(u32, u8)> {
 /// The element `index` of a register.
 #[inline(always)]
 fn get<T: Int>(core: &Core, register: u8, index: u8) -> T {
-    let at = u32::from(index) * T::BITS & 127;
+    let at = (u32::from(index) * T::BITS) & 127;
     T::wrap((core.fp.v[usize::from(register & 31)] >> at) as i128)
 }
 
 /// Replaces the element `index` of a register.
 #[inline(always)]
 fn set<T: Int>(core: &mut Core, register: u8, index: u8, value: T) {
-    let at = u32::from(index) * T::BITS & 127;
+    let at = (u32::from(index) * T::BITS) & 127;
     let mask = u128::MAX >> (128 - T::BITS);
     let v = &mut core.fp.v[usize::from(register & 31)];
     *v = *v & !(mask << at) | (value.value() as u128 & mask) << at;

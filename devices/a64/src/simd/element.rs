@@ -28,7 +28,7 @@ pub(super) fn indexed(insn: u32, size: u32, exec: Handler) -> Option<Op> {
 
 #[inline(always)]
 fn broadcast<T: Int>(core: &Core, op: &Op) -> T {
-    let at = u32::from(op.aux[1]) * T::BITS & 127;
+    let at = (u32::from(op.aux[1]) * T::BITS) & 127;
     T::wrap((core.fp.v[usize::from(op.rm & 31)] >> at) as i128)
 }
 

@@ -57,13 +57,22 @@ fn pairwise2<O: Binary>(insn: u32) -> Option<Op> {
     Some(operands(insn, by_lanes!(sz(insn), q(insn), pairwise[O])))
 }
 
+fn fused_lanes<const NEG: bool, const BY: bool>(insn: u32) -> Option<Handler> {
+    match (sz(insn), q(insn)) {
+        (0, 0) => Some(mul_add::<u32, false, NEG, BY, 2>()),
+        (0, _) => Some(mul_add::<u32, false, NEG, BY, 4>()),
+        (1, 1) => Some(mul_add::<u64, false, NEG, BY, 2>()),
+        _ => None,
+    }
+}
+
 /// The destination is the addend.
 fn accumulating(op: Op) -> Op {
     Op { ra: op.rd, ..op }
 }
 
 fn multiply_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    Some(accumulating(operands(insn, by_lanes!(sz(insn), q(insn), mul_add [false, NEG, WHOLE]))))
+    Some(accumulating(operands(insn, fused_lanes::<NEG, WHOLE>(insn)?)))
 }
 
 /// Three registers.
@@ -123,7 +132,6 @@ unary! {
         let to = Integer { bits: F::BITS, signed: SIGNED };
         F::from_bits(if MODE == 3 { truncate(env, a, to) } else { to_fixed(env, a, 0, to, mode_of(MODE, Rounding::Nearest)) })
     };
-    FromInteger<const SIGNED: bool> = |env, a: F| { let value = lane_value::<F, SIGNED>(a); from_integer(env, value, 0) };
     RecipEstimate = |env, a: F| recip_estimate(env, a);
     RsqrtEstimate = |env, a: F| rsqrt_estimate(env, a);
     RecipExponent = |env, a: F| recip_exponent(env, a);
@@ -235,8 +243,8 @@ pub(crate) static TWO: &[Row] = &[
     row("FCVTZU (vector, integer)", "0q1 01110 1z 10000 11011 10 nnnnn ddddd", vector1::<ToInteger<3, false>>),
     row("FCVTAS (vector)", "0q0 01110 0z 10000 11100 10 nnnnn ddddd", vector1::<ToInteger<4, true>>),
     row("FCVTAU (vector)", "0q1 01110 0z 10000 11100 10 nnnnn ddddd", vector1::<ToInteger<4, false>>),
-    row("SCVTF (vector, integer)", "0q0 01110 0z 10000 11101 10 nnnnn ddddd", vector1::<FromInteger<true>>),
-    row("UCVTF (vector, integer)", "0q1 01110 0z 10000 11101 10 nnnnn ddddd", vector1::<FromInteger<false>>),
+    row("SCVTF (vector, integer)", "0q0 01110 0z 10000 11101 10 nnnnn ddddd", from_integers::<true>),
+    row("UCVTF (vector, integer)", "0q1 01110 0z 10000 11101 10 nnnnn ddddd", from_integers::<false>),
     row("FCMGT (zero)", "0q0 01110 1z 10000 01100 10 nnnnn ddddd", vector1::<GreaterZero>),
     row("FCMGE (zero)", "0q1 01110 1z 10000 01100 10 nnnnn ddddd", vector1::<GreaterEqualZero>),
     row("FCMEQ (zero)", "0q0 01110 1z 10000 01101 10 nnnnn ddddd", vector1::<EqualZero>),
@@ -258,8 +266,8 @@ pub(crate) static TWO: &[Row] = &[
     row("FCVTZU (vector, integer, scalar)", "011 11110 1z 10000 11011 10 nnnnn ddddd", scalar1::<ToInteger<3, false>>),
     row("FCVTAS (vector, scalar)", "010 11110 0z 10000 11100 10 nnnnn ddddd", scalar1::<ToInteger<4, true>>),
     row("FCVTAU (vector, scalar)", "011 11110 0z 10000 11100 10 nnnnn ddddd", scalar1::<ToInteger<4, false>>),
-    row("SCVTF (vector, integer, scalar)", "010 11110 0z 10000 11101 10 nnnnn ddddd", scalar1::<FromInteger<true>>),
-    row("UCVTF (vector, integer, scalar)", "011 11110 0z 10000 11101 10 nnnnn ddddd", scalar1::<FromInteger<false>>),
+    row("SCVTF (vector, integer, scalar)", "010 11110 0z 10000 11101 10 nnnnn ddddd", from_integer_scalar::<true>),
+    row("UCVTF (vector, integer, scalar)", "011 11110 0z 10000 11101 10 nnnnn ddddd", from_integer_scalar::<false>),
     row("FCMGT (zero, scalar)", "010 11110 1z 10000 01100 10 nnnnn ddddd", scalar1::<GreaterZero>),
     row("FCMGE (zero, scalar)", "011 11110 1z 10000 01100 10 nnnnn ddddd", scalar1::<GreaterEqualZero>),
     row("FCMEQ (zero, scalar)", "010 11110 1z 10000 01101 10 nnnnn ddddd", scalar1::<EqualZero>),
@@ -279,11 +287,12 @@ fn element_scalar<O: Binary>(insn: u32) -> Option<Op> {
 }
 
 fn element_mul_add<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_lanes!(sz(insn), q(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
+    indexed(insn, 2 + sz(insn), fused_lanes::<NEG, BY_ELEMENT>(insn)?).map(accumulating)
 }
 
 fn element_mul_add_scalar<const NEG: bool>(insn: u32) -> Option<Op> {
-    indexed(insn, 2 + sz(insn), by_scalar!(sz(insn), mul_add [false, NEG, BY_ELEMENT])).map(accumulating)
+    let exec = if sz(insn) == 0 { mul_add::<u32, false, NEG, BY_ELEMENT, 1>() } else { mul_add::<u64, false, NEG, BY_ELEMENT, 1>() };
+    indexed(insn, 2 + sz(insn), exec).map(accumulating)
 }
 
 /// A vector and one element.
@@ -304,6 +313,21 @@ fn exec_to_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut C
     let result: [F; N] = with_env(core, |env| from_fn(|i| F::from_bits(to_fixed(env, n[i], fbits, to, Rounding::Zero))));
     write(core, op.rd, result);
     next(core, bus, op)
+}
+
+fn exec_from_integer<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let n = read::<F, N>(core, op.rn);
+    let result: [F; N] = with_env(core, |env| from_fn(|i| from_integer(env, lane_value::<F, SIGNED>(n[i]), 0)));
+    write(core, op.rd, result);
+    next(core, bus, op)
+}
+
+fn from_integers<const SIGNED: bool>(insn: u32) -> Option<Op> {
+    Some(operands(insn, by_lanes!(sz(insn), q(insn), exec_from_integer[SIGNED])))
+}
+
+fn from_integer_scalar<const SIGNED: bool>(insn: u32) -> Option<Op> {
+    Some(operands(insn, by_scalar!(sz(insn), exec_from_integer[SIGNED])))
 }
 
 fn exec_from_fixed<F: HostFormat, const SIGNED: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {

@@ -80,16 +80,17 @@ fn saturated(core: &mut Core, qc: bool) {
 /// The lanes of one half of a register.
 #[inline(always)]
 fn read_half<T: Pod, const N: usize>(core: &Core, register: u8, upper: bool) -> [T; N] {
-    let v = core.fp.v[usize::from(register & 31)];
-    lanes::split(if upper { v >> 64 } else { v })
+    *lanes::view_half(&core.fp.v[usize::from(register & 31)], upper)
 }
 
-/// Writes the lower half and clears the upper, or writes the upper half and keeps the lower.
+/// Writes lanes of up to half a register: to the lower half, clearing the rest, or to the upper half, keeping the lower.
 #[inline(always)]
 fn write_half<T: Pod, const N: usize>(core: &mut Core, register: u8, upper: bool, value: [T; N]) {
     let v = &mut core.fp.v[usize::from(register & 31)];
-    let value = lanes::join(value);
-    *v = if upper { u128::from(*v as u64) | value << 64 } else { value };
+    if !upper {
+        *v = 0;
+    }
+    *lanes::view_half_mut(v, upper) = value;
 }
 
 /// The handler `$f::<T, .., N>` for size and Q, with lanes of the types of `$g`, where the mask of sizes has it.

@@ -85,27 +85,28 @@ fn extract(insn: u32) -> Option<Op> {
     Some(Op { aux: [bytes * 8, 0, 0, 0], ..operands(insn, handler) })
 }
 
-/// TBL and TBX with `aux[0]` table registers. An index beyond the table gives zero or leaves the destination's byte.
-fn exec_table<const KEEP: bool, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
-    let registers: [[u8; 16]; 4] = from_fn(|i| core.fp.v[(usize::from(op.rn) + i) & 31].to_le_bytes());
-    let (table, length) = (registers.as_flattened(), 16 * usize::from(op.aux[0]));
+/// TBL and TBX with `REGISTERS` table registers. An index beyond the table gives zero or leaves the destination's byte.
+fn exec_table<const KEEP: bool, const REGISTERS: usize, const N: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    let registers: [[u8; 16]; REGISTERS] = from_fn(|i| read(core, op.rn.wrapping_add(i as u8)));
+    let table = registers.as_flattened();
     let (d, m) = (read::<u8, N>(core, op.rd), read::<u8, N>(core, op.rm));
-    let result: [u8; N] = from_fn(|i| {
-        let index = usize::from(m[i]);
-        let found = table[index & 63];
-        match (index < length, KEEP) {
-            (true, _) => found,
-            (false, true) => d[i],
-            (false, false) => 0,
-        }
-    });
+    let result: [u8; N] = from_fn(|i| table.get(usize::from(m[i])).copied().unwrap_or(if KEEP { d[i] } else { 0 }));
     write(core, op.rd, result);
     next(core, bus, op)
 }
 
 fn table<const KEEP: bool>(insn: u32) -> Option<Op> {
-    let exec: Handler = if q(insn) == 0 { exec_table::<KEEP, 8> } else { exec_table::<KEEP, 16> };
-    Some(Op { aux: [field(insn, 14, 13) as u8 + 1, 0, 0, 0], ..operands(insn, exec) })
+    let exec: Handler = match (field(insn, 14, 13), q(insn)) {
+        (0, 0) => exec_table::<KEEP, 1, 8>,
+        (0, _) => exec_table::<KEEP, 1, 16>,
+        (1, 0) => exec_table::<KEEP, 2, 8>,
+        (1, _) => exec_table::<KEEP, 2, 16>,
+        (2, 0) => exec_table::<KEEP, 3, 8>,
+        (2, _) => exec_table::<KEEP, 3, 16>,
+        (_, 0) => exec_table::<KEEP, 4, 8>,
+        _ => exec_table::<KEEP, 4, 16>,
+    };
+    Some(operands(insn, exec))
 }
 
 /// The instructions.

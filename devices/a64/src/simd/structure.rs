@@ -1,58 +1,50 @@
 //! Loads and stores of structures: LD1 to LD4 and ST1 to ST4, multiple, single and replicating (ARM ARM C4.1.3, "Advanced SIMD load/store").
 //!
-//! The elements of an instruction are consecutive in memory. Multiple structures go through a buffer in units of eight bytes where the memory
-//! allows that, else element by element; registers change only after the last load has succeeded.
+//! The elements of an instruction are consecutive in memory. Multiple structures move in units of eight bytes where the memory allows that, else
+//! element by element; registers change only after the last load has succeeded.
 
-use super::{operands, q};
+use super::int::Int;
+use super::{lanes, operands, q, read, write};
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SP, SLOT_ZR};
 use crate::decode::{Flow, Handler, Op, Row, field, next, or_sp, row};
 use crate::exception::Exception;
 
-/// The bytes of four registers.
-const BYTES: usize = 64;
-
-/// Reads memory in units of eight bytes. `log2` is the size of the elements, which is what faults and alignment go by.
-fn load_all(core: &mut Core, bus: &mut dyn Bus, va: u64, log2: u32, memory: &mut [u8]) -> Result<(), Exception> {
-    let mut at = va;
-    for unit in memory.chunks_exact_mut(8) {
-        match core.load(bus, at, 8) {
-            Ok(value) => unit.copy_from_slice(&value.to_le_bytes()),
-            Err(exception) if at & 7 == 0 || log2 == 3 => return Err(exception),
-            // Not aligned for the unit, but for its elements perhaps; and the fault has the address of one of them.
-            Err(_) => {
-                for (element, offset) in unit.chunks_exact_mut(1 << log2).zip((0u64..).step_by(1 << log2)) {
-                    let value = core.load(bus, at.wrapping_add(offset), 1 << log2)?;
-                    element.copy_from_slice(&value.to_le_bytes()[..1 << log2]);
-                }
-            }
-        }
-        at = at.wrapping_add(8);
+/// Reads a doubleword at an address that is perhaps aligned for elements of `1 << log2` bytes only: faults are an element's.
+#[inline(always)]
+fn load_unit(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Result<u64, Exception> {
+    match core.load(bus, at, 8) {
+        Err(_) if at & 7 != 0 && log2 != 3 => load_elements(core, bus, at, log2),
+        result => result,
     }
-    Ok(())
 }
 
-/// Writes memory in units of eight bytes, as [`load_all`] reads it.
-fn store_all(core: &mut Core, bus: &mut dyn Bus, va: u64, log2: u32, memory: &[u8]) -> Result<(), Exception> {
-    let mut at = va;
-    for unit in memory.chunks_exact(8) {
-        match core.store(bus, at, 8, number(unit)) {
-            Ok(()) => {}
-            Err(exception) if at & 7 == 0 || log2 == 3 => return Err(exception),
-            Err(_) => {
-                for (element, offset) in unit.chunks_exact(1 << log2).zip((0u64..).step_by(1 << log2)) {
-                    core.store(bus, at.wrapping_add(offset), 1 << log2, number(element))?;
-                }
-            }
-        }
-        at = at.wrapping_add(8);
+#[cold]
+#[inline(never)]
+fn load_elements(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Result<u64, Exception> {
+    let mut unit = 0;
+    for offset in (0..8).step_by(1 << log2) {
+        unit |= core.load(bus, at.wrapping_add(offset), 1 << log2)? << (8 * offset);
     }
-    Ok(())
+    Ok(unit)
 }
 
-/// Up to eight bytes as a little-endian number.
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+/// Writes a doubleword, as [`load_unit`] reads it.
+#[inline(always)]
+fn store_unit(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32, unit: u64) -> Result<(), Exception> {
+    match core.store(bus, at, 8, unit) {
+        Err(_) if at & 7 != 0 && log2 != 3 => store_elements(core, bus, at, log2, unit),
+        result => result,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn store_elements(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32, unit: u64) -> Result<(), Exception> {
+    for offset in (0..8).step_by(1 << log2) {
+        core.store(bus, at.wrapping_add(offset), 1 << log2, unit >> (8 * offset))?;
+    }
+    Ok(())
 }
 
 /// The base address.
@@ -73,54 +65,75 @@ fn write_back(core: &mut Core, op: &Op, va: u64) {
     }
 }
 
-/// Moves `registers` registers of `8 << q` bytes each between the buffer and the vector registers: element `e` of structure member `s` lies
-/// at `(e * MEMBERS + s) << log2`.
+/// Elements of type `T` in the order of memory from registers of `HALVES` halves, or back: element `e` of member `s` is the one at
+/// `e * MEMBERS + s`. `MEMBERS` of 1 means registers one after the other.
 #[inline(always)]
-fn interleaved<const MEMBERS: usize>(registers: usize, bytes: usize, log2: u32, mut each: impl FnMut(usize, usize, usize)) {
-    if MEMBERS == 1 {
-        // Registers one after the other.
-        for r in 0..registers {
-            for b in (0..bytes).step_by(8) {
-                each(r, b, r * bytes + b);
-            }
-        }
-    } else {
-        for e in 0..bytes >> log2 {
-            for s in 0..MEMBERS {
-                each(s, e << log2, (e * MEMBERS + s) << log2);
-            }
-        }
-    }
+fn place<T, const MEMBERS: usize, const HALVES: usize>(register: usize, e: usize) -> usize {
+    let lanes = 8 * HALVES / size_of::<T>();
+    if MEMBERS == 1 { register * lanes + e } else { e * MEMBERS + register }
 }
 
-/// `aux`: registers, log2 of the element's size, Q, post-index.
-fn exec_multiple<const LOAD: bool, const MEMBERS: usize>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
-    let (registers, log2, bytes) = (usize::from(op.aux[0] & 7), u32::from(op.aux[1] & 3), 8usize << (op.aux[2] & 1));
+/// `REGISTERS` registers of `HALVES` doublewords, with elements of type `T`. `aux[3]`: post-index.
+fn exec_multiple<T: Int, const LOAD: bool, const MEMBERS: usize, const REGISTERS: usize, const HALVES: usize>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+) -> Flow {
     let va = match base(core, op) {
         Ok(va) => va,
         Err(exception) => return core.fault(op, exception),
     };
-    let mut memory = [0u8; BYTES];
-    let Some(memory) = memory.get_mut(..registers * bytes) else { return next(core, bus, op) };
-    // Elements of one member are neighbours: they move as doublewords.
-    let unit = if MEMBERS == 1 { 8 } else { 1usize << log2 };
-    let register = |r: usize| (usize::from(op.rd) + r) & 31;
     let result = if LOAD {
-        load_all(core, bus, va, log2, memory).map(|()| {
-            let mut values = [[0u8; 16]; 4];
-            interleaved::<MEMBERS>(registers, bytes, log2, |r, at, from| {
-                values[r & 3][at..at + unit].copy_from_slice(&memory[from..from + unit])
-            });
-            for (r, value) in values.iter().enumerate().take(registers) {
-                core.fp.v[register(r)] = u128::from_le_bytes(*value);
-            }
-        })
+        load_multiple::<T, MEMBERS, REGISTERS, HALVES>(core, bus, op, va)
     } else {
-        let values: [[u8; 16]; 4] = std::array::from_fn(|r| core.fp.v[register(r)].to_le_bytes());
-        interleaved::<MEMBERS>(registers, bytes, log2, |r, at, to| memory[to..to + unit].copy_from_slice(&values[r & 3][at..at + unit]));
-        store_all(core, bus, va, log2, memory)
+        store_multiple::<T, MEMBERS, REGISTERS, HALVES>(core, bus, op, va)
     };
     finish(core, bus, op, va, result)
+}
+
+#[inline(always)]
+fn load_multiple<T: Int, const MEMBERS: usize, const REGISTERS: usize, const HALVES: usize>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+    va: u64,
+) -> Result<(), Exception> {
+    let log2 = size_of::<T>().ilog2();
+    let mut memory = [[0u64; HALVES]; REGISTERS];
+    for (unit, i) in memory.as_flattened_mut().iter_mut().zip(0u64..) {
+        *unit = load_unit(core, bus, va.wrapping_add(8 * i), log2)?;
+    }
+    let elements: &[T] = lanes::elements(memory.as_flattened());
+    for r in 0..REGISTERS {
+        let mut value = [0u64; HALVES];
+        for (e, element) in lanes::elements_mut::<T>(&mut value).iter_mut().enumerate() {
+            *element = elements[place::<T, MEMBERS, HALVES>(r, e)];
+        }
+        write(core, op.rd.wrapping_add(r as u8), value);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn store_multiple<T: Int, const MEMBERS: usize, const REGISTERS: usize, const HALVES: usize>(
+    core: &mut Core,
+    bus: &mut dyn Bus,
+    op: &Op,
+    va: u64,
+) -> Result<(), Exception> {
+    let log2 = size_of::<T>().ilog2();
+    let mut memory = [[0u64; HALVES]; REGISTERS];
+    let elements: &mut [T] = lanes::elements_mut(memory.as_flattened_mut());
+    for r in 0..REGISTERS {
+        let value: [u64; HALVES] = read(core, op.rd.wrapping_add(r as u8));
+        for (e, element) in lanes::elements::<T>(&value).iter().enumerate() {
+            elements[place::<T, MEMBERS, HALVES>(r, e)] = *element;
+        }
+    }
+    for (unit, i) in memory.as_flattened().iter().zip(0u64..) {
+        store_unit(core, bus, va.wrapping_add(8 * i), log2, *unit)?;
+    }
+    Ok(())
 }
 
 fn finish(core: &mut Core, bus: &mut dyn Bus, op: &Op, va: u64, result: Result<(), Exception>) -> Flow {
@@ -140,7 +153,7 @@ fn exec_single<const LOAD: bool>(core: &mut Core, bus: &mut dyn Bus, op: &Op) ->
         Ok(va) => va,
         Err(exception) => return core.fault(op, exception),
     };
-    let shift = (u32::from(op.aux[2]) << log2) * 8 & 127;
+    let shift = ((u32::from(op.aux[2]) << log2) * 8) & 127;
     let mask = u128::from(u64::MAX >> (64 - (8 << log2))) << shift;
     let mut loaded = [0u64; 4];
     let mut result = Ok(());
@@ -204,12 +217,19 @@ fn addressed<const POST: bool>(insn: u32, exec: Handler, bytes: u64, aux: [u8; 3
 }
 
 fn multiple<const LOAD: bool, const POST: bool, const MEMBERS: usize, const REGISTERS: usize>(insn: u32) -> Option<Op> {
-    if MEMBERS != 1 && field(insn, 11, 10) == 3 && q(insn) == 0 {
-        return None;
-    }
-    let log2 = field(insn, 11, 10) as u8;
-    let bytes = (REGISTERS as u64) << (3 + q(insn));
-    Some(addressed::<POST>(insn, exec_multiple::<LOAD, MEMBERS>, bytes, [REGISTERS as u8, log2, q(insn) as u8]))
+    let exec: Handler = match (field(insn, 11, 10), q(insn)) {
+        (0, 0) => exec_multiple::<u8, LOAD, MEMBERS, REGISTERS, 1>,
+        (0, _) => exec_multiple::<u8, LOAD, MEMBERS, REGISTERS, 2>,
+        (1, 0) => exec_multiple::<u16, LOAD, MEMBERS, REGISTERS, 1>,
+        (1, _) => exec_multiple::<u16, LOAD, MEMBERS, REGISTERS, 2>,
+        (2, 0) => exec_multiple::<u32, LOAD, MEMBERS, REGISTERS, 1>,
+        (2, _) => exec_multiple::<u32, LOAD, MEMBERS, REGISTERS, 2>,
+        // Structures of single doublewords need no interleaving: only LD1 and ST1 have them.
+        (_, 0) if MEMBERS == 1 => exec_multiple::<u64, LOAD, MEMBERS, REGISTERS, 1>,
+        (_, 0) => return None,
+        _ => exec_multiple::<u64, LOAD, MEMBERS, REGISTERS, 2>,
+    };
+    Some(addressed::<POST>(insn, exec, (REGISTERS as u64) << (3 + q(insn)), [0; 3]))
 }
 
 fn single<const LOAD: bool, const POST: bool, const MEMBERS: u8>(insn: u32) -> Option<Op> {

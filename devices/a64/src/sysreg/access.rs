@@ -133,7 +133,7 @@ fn unallocated(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
         "{direction} of an unallocated system register S{op0}_{op1}_C{crn}_C{crm}_{op2} at PC {:#x}",
         core.current_pc(op)
     );
-    if matches!(crn, 11 | 15) && core.el == 1 && core.hcr_trap(super::hcr::TIDCP).is_err() {
+    if op0 == 3 && matches!(crn, 11 | 15) && core.el == 1 && core.hcr_trap(super::hcr::TIDCP).is_err() {
         return denied(core, op, Denied::To(2));
     }
     denied(core, op, Denied::Undefined)

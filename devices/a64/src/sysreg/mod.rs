@@ -88,6 +88,8 @@ pub(crate) enum Trap {
     Pmu(u8),
     /// A counter's value: these bits of PMUSERENR_EL0 let EL0 read it, only EN lets it write.
     PmuCounter(u8),
+    /// PMUSERENR_EL0 itself: MDCR_EL2.TPM and MDCR_EL3.TPM alone.
+    PmuUser,
     /// As `Pmu`, and MDCR_EL2.TPMCR.
     PmuControl,
     /// MDCR_EL2.TDA and MDCR_EL3.TDA; MDSCR_EL1.TDCC at EL0.

@@ -252,7 +252,7 @@ registers! {
     PMCCNTR_EL0 = at(3, 3, 9, 13, 0).rw(0).trap(Trap::PmuCounter(PMU_CR)).reads(pmu::read_cycles).writes(pmu::write_cycles);
     PMXEVTYPER_EL0 = at(3, 3, 9, 13, 1).rw(0).trap(Trap::Pmu(PMU_EN)).word().reads(pmu::read_event_type).writes(pmu::write_event_type);
     PMXEVCNTR_EL0 = at(3, 3, 9, 13, 2).rw(0).trap(Trap::PmuCounter(PMU_ER)).word().reads(pmu::read_event).writes(pmu::write_event);
-    PMUSERENR_EL0 = Register { read_el: 0, ..at(3, 3, 9, 14, 0).rw(1) }.mask(0xf);
+    PMUSERENR_EL0 = Register { read_el: 0, ..at(3, 3, 9, 14, 0).rw(1) }.mask(0xf).trap(Trap::PmuUser);
     PMOVSSET_EL0 = at(3, 3, 9, 14, 3).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_overflow).writes(pmu::set_overflow);
     PMINTENSET_EL1 = at(3, 0, 9, 14, 1).rw(1).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).writes(pmu::set_interrupt_enable);
     PMINTENCLR_EL1 = at(3, 0, 9, 14, 2).rw(1).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_interrupt_enable).writes(pmu::clear_interrupt_enable);

@@ -134,6 +134,7 @@ fn trapped_accesses_go_where_the_controls_say() {
         case(0, &[], Reg::PMCCNTR_EL0, false, (1, SYSTEM)),
         case(0, &[(Reg::PMUSERENR_EL0, 4)], Reg::PMCCNTR_EL0, true, (1, SYSTEM)),
         case(1, &[(Reg::MDCR_EL2, 1 << 6)], Reg::PMCCNTR_EL0, false, (2, SYSTEM)),
+        case(0, &[(Reg::MDCR_EL2, 1 << 6)], Reg::PMUSERENR_EL0, false, (2, SYSTEM)),
         case(1, &[(Reg::MDCR_EL3, 1 << 9)], Reg::MDSCR_EL1, false, (3, SYSTEM)),
         case(1, &[(Reg::MDCR_EL2, 1 << 8)], Reg::OSLAR_EL1, true, (2, SYSTEM)),
         case(1, &[], Reg::SP_EL1, false, (1, UNDEFINED)),

@@ -63,6 +63,7 @@ impl Core {
             Trap::SecureTimer => self.check_secure_timer(),
             Trap::Pmu(enables) => self.check_pmu(enables, MDCR_TPM),
             Trap::PmuCounter(enables) => self.check_pmu(if write { 1 } else { enables }, MDCR_TPM),
+            Trap::PmuUser => self.check_pmu_traps(MDCR_TPM),
             Trap::PmuControl => self.check_pmu(1, MDCR_TPM | MDCR_TPMCR),
             Trap::Debug => self.check_debug(MDCR_TDA),
             Trap::DebugOs => self.check_debug(MDCR_TDOSA),
@@ -121,6 +122,10 @@ impl Core {
 
     fn check_pmu(&self, enables: u8, el2: u64) -> Verdict {
         self.el0_needs(self.sys[Reg::PMUSERENR_EL0] & u64::from(enables) != 0)?;
+        self.check_pmu_traps(el2)
+    }
+
+    fn check_pmu_traps(&self, el2: u64) -> Verdict {
         self.mdcr_el2_trap(el2)?;
         unless(self.el < 3 && self.sys[Reg::MDCR_EL3] & MDCR_TPM != 0, Denied::To(3))
     }

@@ -304,23 +304,27 @@ impl Framebuffer {
         if picture == self.published {
             return false;
         }
-        match &picture {
+        let generation = match &picture {
             Some(picture) => self.show(picture, stage),
-            None => {
-                let generation = stage.display.lose_signal();
-                tracing::debug!(target: "framebuffer", "generation {generation}: no frame buffer");
-            }
+            None => Some(stage.display.lose_signal()),
+        };
+        if let Some(generation) = generation {
+            stage.stats.reconfigurations.add(1);
+            trace_picture(generation, picture.as_ref());
         }
-        stage.stats.reconfigurations.add(1);
         self.published = picture;
-        true
+        generation.is_some()
     }
 
-    fn show(&self, picture: &Picture, stage: &Stage<'_>) {
+    /// Publishes a picture; its generation.
+    fn show(&self, picture: &Picture, stage: &Stage<'_>) -> Option<u64> {
         let memory = self.buffer.as_ref().and_then(|buffer| buffer.memory.clone());
         match Scanout::new(config_of(picture), Arc::clone(stage.ram), memory) {
-            Ok(scanout) => trace_picture(stage.display.publish(scanout), picture),
-            Err(error) => tracing::warn!(target: "framebuffer", "{picture:?} cannot be shown: {error}"),
+            Ok(scanout) => Some(stage.display.publish(scanout)),
+            Err(error) => {
+                tracing::warn!(target: "framebuffer", "{picture:?} cannot be shown: {error}");
+                None
+            }
         }
     }
 }
@@ -356,7 +360,11 @@ fn config_of(picture: &Picture) -> ScanoutConfig {
     }
 }
 
-fn trace_picture(generation: u64, picture: &Picture) {
+fn trace_picture(generation: u64, picture: Option<&Picture>) {
+    let Some(picture) = picture else {
+        tracing::debug!(target: "framebuffer", "generation {generation}: no frame buffer");
+        return;
+    };
     let Geometry { physical, virtual_size, depth, pitch } = picture.geometry;
     tracing::debug!(
         target: "framebuffer",

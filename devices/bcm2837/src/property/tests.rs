@@ -196,6 +196,12 @@ fn aliases_of_an_address_are_one_memory() {
     }
 }
 
+#[test]
+fn traces_show_the_first_words_of_a_value() {
+    assert_eq!(super::Words([640, 480, 0x1_0000].into_iter()).to_string(), " 640 480 0x00010000");
+    assert_eq!(super::Words(0..256).to_string(), " 0 1 2 3 4 5 6 7 8 9 ...");
+}
+
 /// Words that look like messages often enough.
 fn words() -> impl Strategy<Value = Vec<u32>> {
     let tags = [
