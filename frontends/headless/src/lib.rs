@@ -14,7 +14,7 @@ mod viewer;
 
 pub use frame_log::FrameLog;
 pub use picture::Picture;
-pub use recorder::Recorder;
+pub use recorder::{Observer, Recorder};
 pub use serial::{SerialError, SerialPump};
 pub use sheet::ContactSheet;
 pub use viewer::{FRAME_TIME, Pace, Viewed, Viewer, final_picture, render_threads};

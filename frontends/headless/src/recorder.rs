@@ -2,29 +2,40 @@
 
 use crate::frame_log::FrameLog;
 use crate::sheet::ContactSheet;
-use std::io;
+use std::{fmt, io};
 use tayberry_engine::display::Frame;
 
+/// Called with every frame and its time in nanoseconds.
+pub type Observer = Box<dyn FnMut(&Frame, u64) + Send>;
+
 /// Keeps what is wanted of the frames that a frontend shows: a log, a contact sheet, both or nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Recorder {
     /// The log, if one is wanted.
     pub log: Option<FrameLog>,
     /// The sheet, if one is wanted.
     pub sheet: Option<ContactSheet>,
+    /// Someone else who wants to see the frames.
+    pub observer: Option<Observer>,
     /// The first error of the log, which ended it. A full disk does not end the run.
     error: Option<io::Error>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("log", &self.log).field("sheet", &self.sheet).field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl Recorder {
     /// A recorder.
     pub fn new(log: Option<FrameLog>, sheet: Option<ContactSheet>) -> Self {
-        Self { log, sheet, error: None }
+        Self { log, sheet, ..Self::default() }
     }
 
     /// False if it keeps nothing.
     pub fn is_wanted(&self) -> bool {
-        self.log.is_some() || self.sheet.is_some()
+        self.log.is_some() || self.sheet.is_some() || self.observer.is_some()
     }
 
     /// Takes a frame that was presented at `time_ns`.
@@ -37,6 +48,9 @@ impl Recorder {
         }
         if let Some(sheet) = &mut self.sheet {
             sheet.add(frame);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer(frame, time_ns);
         }
     }
 
