@@ -58,7 +58,7 @@ fn empty_tick(criterion: &mut Criterion) {
 fn interpreter(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("interpreter");
     group.sample_size(10).warm_up_time(Duration::from_millis(100));
-    for (kind, n) in [("int", 40), ("fill", 20), ("fp", 20), ("sort", 20), ("mem", 20)] {
+    for (kind, n) in [("int", 2_000_000), ("fill", 400), ("fp", 400_000), ("sort", 20), ("mem", 40)] {
         let append = format!("bench.kind={kind} bench.n={n}");
         let (_, instructions) = run(tayberry_guest::BENCH, append.clone());
         group.throughput(Throughput::Elements(instructions));
