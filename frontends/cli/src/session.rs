@@ -154,6 +154,17 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+        let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
+        tracing::info!(
+            target: "boot",
+            "{}: {} bytes, device tree {}, initial RAM disk {}, {} cores, command line {:?}",
+            kernel.name,
+            kernel.image.len(),
+            length(&kernel.dtb),
+            length(&kernel.initrd),
+            config.cores,
+            config.append
+        );
         let tour = config.kernel.is_none() && config.append.is_none();
         let options = BoardOptions {
             kernel: kernel.image,

@@ -15,8 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 15] = [
-    ("boot", "loading and starting the kernel"),
+pub const TOPICS: [(&str, &str); 12] = [
+    ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("exceptions", "exceptions taken and returned from"),
     ("framebuffer", "modes, and frames that were dropped"),
@@ -25,10 +25,7 @@ pub const TOPICS: [(&str, &str); 15] = [
     ("mailbox", "mailbox messages"),
     ("mmio", "accesses to registers that nobody has"),
     ("mmu", "translation faults and tables"),
-    ("power", "power management and watchdog"),
     ("property", "tags of the property channel"),
-    ("serial", "serial lines between the machine and the frontend"),
-    ("timer", "timers"),
     ("uart", "the UARTs' set-up"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
 ];

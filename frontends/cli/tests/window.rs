@@ -51,7 +51,7 @@ fn start_display() -> Option<(Child, String)> {
 }
 
 fn storm(kinds: Kinds, core: u32) {
-    let count = changes(5_000);
+    let count = changes(20_000);
     let (handle, starter) = prepare();
     let board = storm_board(ClockMode::Realtime, count, core, kinds);
     let limits = Limits { timeout: Some(Duration::from_secs(600)), ..Limits::default() };

@@ -1,9 +1,6 @@
 //! Whole runs: how they end, and what they leave behind.
 
-#[path = "common/program.rs"]
-mod program;
-
-use program::{ENDLESS, Ended, Folder, read_png};
+use crate::program::{ENDLESS, Ended, Folder, read_png};
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,0 +1,5 @@
+//! The program as scripts see it: arguments, files, output, exit statuses.
+
+mod program;
+mod runs;
+mod usage;
