@@ -405,7 +405,7 @@ mod tests {
         guest.bench.tick();
         assert_eq!((guest.read(0x98), guest.read(0xb8)), (words(5), EMPTY));
         for number in 0..5 {
-            let reply = MESSAGE + 16 * number | PROPERTY;
+            let reply = (MESSAGE + 16 * number) | PROPERTY;
             assert_eq!((guest.read(0x90), guest.read(0x94)), (reply, 0), "it stays");
             assert_eq!(guest.read(0x80 + 4 * u64::from(number % 4)), reply);
         }
@@ -426,7 +426,7 @@ mod tests {
         guest.write(0xbc, ERROR_OVERFLOW);
         assert_eq!(guest.read(0xbc), 0);
         for number in 0..16 {
-            assert_eq!(guest.read(0x80), MESSAGE + 16 * number | PROPERTY);
+            assert_eq!(guest.read(0x80), (MESSAGE + 16 * number) | PROPERTY);
             guest.bench.tick();
         }
         assert_eq!((guest.read(0x98), guest.read(0xb8)), (EMPTY, EMPTY));

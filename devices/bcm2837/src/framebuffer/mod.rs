@@ -71,7 +71,7 @@ impl Settings {
             offset: (0, 0),
             order: None,
             alpha: Alpha::Ignored,
-            palette: Arc::new(std::array::from_fn(|level| level as u32 * 0x0001_0101 | 0xff00_0000)),
+            palette: Arc::new(std::array::from_fn(|level| (level as u32 * 0x0001_0101) | 0xff00_0000)),
             blank: false,
             overscan: Overscan::default(),
             layer: -127,
