@@ -38,6 +38,10 @@ pub struct MachineClock(pub Arc<Clock>);
 #[derive(Resource, Clone, Debug)]
 pub struct SharedRes(pub Arc<Shared>);
 
+/// The bus of the finished machine, for systems of devices that are bus masters themselves. It is there once all plugins are installed.
+#[derive(Resource, Clone, Debug)]
+pub struct BusRes(pub Arc<PhysBus>);
+
 /// All deadlines: the scheduler never lets a slice run past the earliest.
 #[derive(Resource, Default, Debug)]
 pub(crate) struct Deadlines(pub Vec<Deadline>);
@@ -182,9 +186,11 @@ impl MachineBuilder {
     }
 
     /// Puts devices together for tests, without cores.
-    pub(crate) fn into_bench(self) -> crate::bench::Bench {
+    pub(crate) fn into_bench(mut self) -> crate::bench::Bench {
         let parts = (self.clock, self.irq, self.power);
-        crate::bench::Bench::from_parts(self.world, self.schedule, parts, Arc::new(PhysBus::new(self.windows)), self.deadlines, self.wires)
+        let bus = Arc::new(PhysBus::new(self.windows));
+        self.world.insert_resource(BusRes(Arc::clone(&bus)));
+        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires)
     }
 
     /// Puts it together.
@@ -203,6 +209,7 @@ impl MachineBuilder {
             self.world.spawn(CoreSlot::new(id, build(&parts)));
         }
         self.world.insert_resource(Deadlines(self.deadlines));
+        self.world.insert_resource(BusRes(Arc::clone(&bus)));
         Machine::new(MachineParts {
             world: self.world,
             schedule: self.schedule,
