@@ -6,6 +6,7 @@ use crate::boot::{ARM_MEMORY, BootImage};
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
+use crate::dma::DmaPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
 use crate::image::ImageError;
@@ -93,6 +94,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(CoresPlugin { cores }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
+        Box::new(DmaPlugin),
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
         Box::new(GpioPlugin),
@@ -148,7 +150,7 @@ mod tests {
     fn device_address() -> impl Strategy<Value = u64> {
         let blocks =
             [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F21_2000u64, 0x3F21_5000, 0x4000_0000];
+        let more = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x4000_0000];
         let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }

@@ -10,6 +10,7 @@ pub mod boot;
 pub mod core;
 pub mod cprman;
 pub mod device_tree;
+pub mod dma;
 pub mod framebuffer;
 pub mod generic_timer;
 pub mod gpio;
