@@ -67,8 +67,11 @@ const LITE: std::ops::Range<usize> = 7..15;
 const FETCH_NS: u64 = 200;
 /// Shortest time between two looks at the controller: short blocks of a chain are done several at once.
 const GRAIN_NS: u64 = 1_000;
-/// Steps (a chunk moved, a block fetched or completed) of one channel in a tick.
-const STEPS: u32 = 16;
+/// What one channel may do in a tick: a step is 1, and so is each [`WORK_NS`] of guest time that moving bytes takes.
+const WORK: u64 = 64;
+const WORK_NS: u64 = 1_024;
+/// Guest time that a channel stands back which the host cannot keep up with, so that cores run too.
+const STAND_BACK_NS: u64 = 50_000;
 
 /// The registers as cores read them.
 #[derive(Debug)]
@@ -144,13 +147,6 @@ struct Channel {
     busy_until: GuestTime,
 }
 
-/// What became of a step.
-#[derive(PartialEq, Eq)]
-enum Step {
-    Done,
-    Stalled,
-}
-
 impl Channel {
     fn is_active(&self) -> bool {
         self.cs & CS_ACTIVE != 0
@@ -211,8 +207,8 @@ impl Channel {
         }
     }
 
-    /// Fetches a block, moves a chunk of it, or completes it.
-    fn step(&mut self, lite: bool, share: u64, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) -> Step {
+    /// Fetches a block, moves a chunk of it, or completes it. Returns how much work that was.
+    fn step(&mut self, lite: bool, share: u64, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) -> u64 {
         if !self.loaded {
             match port.control_block(self.conblk) {
                 Some(words) => {
@@ -229,32 +225,33 @@ impl Channel {
         } else if self.block.is_done() {
             self.cs |= CS_END | if self.block.ti & TI_INTEN != 0 { CS_INT } else { 0 };
             self.go_on_to(self.block.next);
-        } else if self.block.is_stalled(dreq) {
-            return Step::Stalled;
         } else {
             let ns = self.block.advance(port, dreq, buffer);
             self.busy_until = self.busy_until.plus(ns * share);
             if std::mem::take(&mut port.read_error) {
                 self.errors |= DEBUG_READ_ERROR;
             }
+            return 1 + ns / WORK_NS;
         }
-        Step::Done
+        1
     }
 
     /// Works as far as it can have come by `now`.
     fn run(&mut self, lite: bool, share: u64, now: GuestTime, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) {
-        for _ in 0..STEPS {
-            if !self.is_active() || self.busy_until > now {
-                return;
-            }
-            if self.step(lite, share, port, dreq, buffer) == Step::Stalled {
+        let mut work = 0;
+        while self.is_active() && self.busy_until <= now {
+            if self.is_stalled(dreq) {
                 // Time spent waiting is not made up for.
                 self.busy_until = now;
                 return;
             }
+            if work >= WORK {
+                // Neither is what a tick has no room for.
+                self.busy_until = now.plus(STAND_BACK_NS);
+                return;
+            }
+            work += self.step(lite, share, port, dreq, buffer);
         }
-        // Neither is what a tick has no room for.
-        self.busy_until = self.busy_until.max(now.plus(GRAIN_NS));
     }
 }
 
@@ -306,7 +303,7 @@ impl DmaController {
     fn publish(&self) {
         let mut interrupts = 0;
         for (index, channel) in self.channels.iter().enumerate() {
-            interrupts |= (channel.cs & CS_INT) / CS_INT << index;
+            interrupts |= if channel.cs & CS_INT != 0 { 1 << index } else { 0 };
             let kind = if LITE.contains(&index) { DEBUG_LITE } else { 0 };
             let debug = DEBUG_VERSION | kind | (index as u32) << DEBUG_ID_SHIFT | channel.errors;
             let Block { ti, source, dest, stride, next, .. } = channel.block;

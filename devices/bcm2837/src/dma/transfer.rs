@@ -41,7 +41,7 @@ pub const PIECE: usize = 4096;
 const CHUNK_NS: u64 = 16_384;
 /// Guest time of a byte, of a piece's address phase, of a register access, of a wait cycle (TI.WAITS), in nanoseconds.
 const BYTE_NS: u64 = 1;
-const PIECE_NS: u64 = 10;
+const PIECE_NS: u64 = 40;
 const REGISTER_NS: u64 = 100;
 const WAIT_NS: u64 = 4;
 
