@@ -317,6 +317,19 @@ fn a_misaligned_stack_pointer_faults_where_that_is_checked() {
     guest.core.sys[Reg::SCTLR_EL3] &= !8;
     guest.run(1);
     assert_eq!((guest.core.pc, guest.ram.read_u64(DATA + 8)), (START + 4, Some(0)));
+    // EL0 has a bit of its own: SA0 of SCTLR_EL1.
+    for (sctlr, checked) in [(1 << 4, true), (1 << 3, false)] {
+        let mut guest = one(0xf940_03e0, 0); // ldr x0, [sp]
+        guest.core.sys[Reg::SCR_EL3] = 0x531;
+        guest.core.sys[Reg::HCR_EL2] = 1 << 31;
+        guest.core.sys[Reg::SCTLR_EL1] = sctlr;
+        guest.core.switch_sp(0, false);
+        guest.core.context_changed();
+        guest.core.x[usize::from(SLOT_SP)] = DATA + 8;
+        guest.run(1);
+        let taken = guest.core.el == 1 && guest.core.sys[Reg::ESR_EL1] >> 26 == 0x26 && guest.core.sys[Reg::ELR_EL1] == START;
+        assert_eq!(taken, checked, "SCTLR_EL1 {sctlr:#x}");
+    }
 }
 
 #[test]
