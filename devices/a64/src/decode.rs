@@ -33,8 +33,8 @@ pub type Handler = fn(&mut Core, &mut dyn Bus, &Op) -> Flow;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Op {
-    /// Executes it.
-    pub exec: Handler,
+    /// Executes it. Not for callers outside: a handler may go on with the operation after this one in memory.
+    pub(crate) exec: Handler,
     /// Immediate, meaning by instruction.
     pub imm: u64,
     /// The instruction word.
