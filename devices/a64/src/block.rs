@@ -111,6 +111,12 @@ impl Blocks {
         }
     }
 
+    /// Blocks that are kept.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.by_address.len()
+    }
+
     /// Where the memory of operations is.
     #[cfg(test)]
     pub(crate) fn chunks(&self) -> Vec<*const Op> {
