@@ -5,8 +5,8 @@
 //!
 //! # Handlers
 //! A handler executes one operation and says how to go on ([`Flow`]). Those of the tables marked `threaded` go on themselves: their last act is to
-//! call the next operation's handler ([`next`]), which an optimising build turns into a jump. So they may only run where another operation
-//! follows in memory: [`Op::exec`] is called by the run loop and by each other, never by hand.
+//! call the next operation's handler (`next`), which an optimising build turns into a jump. So they may only run where another operation
+//! follows in memory: `Op::exec` is called by the run loop and by each other, never by hand.
 
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SINK, SLOT_SP, SLOT_ZR};
