@@ -78,7 +78,7 @@ impl CoreSlot {
         let CoreState::Lost(reason, ticks) = &mut self.state else { return };
         *ticks = ticks.saturating_add(1);
         if *ticks == LOST_TICKS {
-            tracing::warn!(target: "exceptions", "{reason}; the other cores go on");
+            tracing::warn!(target: "exceptions", "{reason} (the other cores go on)");
         }
     }
 
