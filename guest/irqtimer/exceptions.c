@@ -22,6 +22,7 @@ enum {
 #define UNMAPPED 0xC0000000ul
 #define IL (1ul << 25)
 #define SCTLR_A 2ul
+#define SCTLR_SA0 0x10ul
 
 /* Aliases: 0 the program for EL0, 1 a stack for EL0, 2 the same memory as Device. */
 #define SCRATCH 0x00C00000ul
@@ -182,7 +183,14 @@ void check_user_mode(void)
     check("el0-kernel-memory", taken_from_el0(EC_DATA_LOWER) && (iss() & 0x7F) == FAULT_PERMISSION_2 && f->far == 0x80000,
           f->esr, f->far);
 
+    /* The start code leaves SCTLR_EL1.SA0 clear: EL0's stack pointer is checked only once it is set. */
     run_in_el0(user_sp, 0x3C0);
+    check("el0-sp-unchecked", taken_from_el0(EC_SVC) && iss() == 12, f->esr, f->elr);
+    write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) | SCTLR_SA0);
+    isb();
+    run_in_el0(user_sp, 0x3C0);
+    write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) & ~SCTLR_SA0);
+    isb();
     if (class() == EC_SVC && on_qemu())
         skip("el0-sp-alignment", "QEMU does not check the stack pointer's alignment");
     else

@@ -3,7 +3,7 @@
 use crate::core::{Config, Core};
 use crate::decode::{Flow, Op};
 use crate::sysreg::table::{Reg, TABLE};
-use crate::system::ROWS;
+use crate::system::{ROWS, THREADED};
 use crate::testing::TestBus;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -51,9 +51,14 @@ impl Bench {
 
     /// Executes one system instruction at the current PC.
     pub(crate) fn execute(&mut self, word: u32) -> Flow {
-        let row = ROWS.iter().find(|row| (word ^ row.bits) & row.mask == 0).unwrap_or_else(|| panic!("{word:#x} is in no row"));
-        match (row.build)(word) {
-            Some(op) => (op.exec)(&mut self.core, &mut self.bus, &Op { insn: word, ..op }),
+        let mut rows = ROWS.iter().chain(THREADED).filter(|row| (word ^ row.bits) & row.mask == 0).peekable();
+        assert!(rows.peek().is_some(), "{word:#x} is in no row");
+        match rows.find_map(|row| (row.build)(word)) {
+            Some(op) => {
+                // A handler that goes on itself comes to the second operation.
+                let ops = [Op { insn: word, ..op }, Op::new(|_, _, _| Flow::Next, 0)];
+                (ops[0].exec)(&mut self.core, &mut self.bus, &ops[0])
+            }
             None => self.core.raise(crate::Exception::UNDEFINED, self.core.pc),
         }
     }

@@ -111,6 +111,18 @@ impl Blocks {
         }
     }
 
+    /// Blocks that are kept.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.by_address.len()
+    }
+
+    /// Where the memory of operations is.
+    #[cfg(test)]
+    pub(crate) fn chunks(&self) -> Vec<*const Op> {
+        self.chunks.iter().map(|chunk| chunk.as_ptr()).collect()
+    }
+
     /// Drops everything. Only between blocks: operations must not be running.
     fn clear(&mut self) {
         self.chunks.clear();
@@ -119,7 +131,7 @@ impl Blocks {
         self.forget();
     }
 
-    /// Forgets what was found by virtual address; blocks stay where they are.
+    /// Forgets what was found by virtual address; blocks stay where they are, so this may be called while one runs.
     pub(crate) fn forget(&mut self) {
         self.lookups.fill(Found::NONE);
         self.links.fill(Found::NONE);

@@ -120,8 +120,8 @@ pub struct Core {
     pub run_retired: u64,
     /// Why the core stops, set by a handler that returns [`crate::Flow::Stop`].
     pub stop: Stop,
-    /// What the core was built with.
-    pub config: Config,
+    /// What the core was built with. The software TLB points into its RAM, so nobody else may replace it.
+    pub(crate) config: Config,
     /// Set by a handler after which an interrupt that is already asserted may be let through (MSR DAIF, ERET, HCR_EL2, exception entry):
     /// the run loop polls the lines at the next block boundary.
     pub check_interrupts: bool,
@@ -187,6 +187,11 @@ impl Core {
     fn with_context(mut self) -> Self {
         self.context_changed();
         self
+    }
+
+    /// What the core was built with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// A register slot. The index is masked so that no bounds check remains; the decoder only makes slots below [`SLOTS`].

@@ -5,8 +5,8 @@
 //!
 //! # Handlers
 //! A handler executes one operation and says how to go on ([`Flow`]). Those of the tables marked `threaded` go on themselves: their last act is to
-//! call the next operation's handler ([`next`]), which an optimising build turns into a jump. So they may only run where another operation
-//! follows in memory: [`Op::exec`] is called by the run loop and by each other, never by hand.
+//! call the next operation's handler (`next`), which an optimising build turns into a jump. So they may only run where another operation
+//! follows in memory: `Op::exec` is called by the run loop and by each other, never by hand.
 
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SINK, SLOT_SP, SLOT_ZR};
@@ -33,8 +33,8 @@ pub type Handler = fn(&mut Core, &mut dyn Bus, &Op) -> Flow;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Op {
-    /// Executes it.
-    pub exec: Handler,
+    /// Executes it. Not for callers outside: a handler may go on with the operation after this one in memory.
+    pub(crate) exec: Handler,
     /// Immediate, meaning by instruction.
     pub imm: u64,
     /// The instruction word.
@@ -160,6 +160,7 @@ static TABLES: &[Table] = &[
     Table { rows: crate::int::load_store_fp::ROWS, threaded: true, fp: true },
     Table { rows: crate::int::exclusive::ROWS, threaded: false, fp: false },
     Table { rows: crate::system::ROWS, threaded: false, fp: false },
+    threaded(crate::system::THREADED),
 ];
 
 /// The joined tables.
@@ -239,7 +240,7 @@ fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 }
 
 /// True for instructions after which the context may be another one, so that what follows must be looked up (and perhaps decoded) anew: all of
-/// the system instruction space but hints without a wait, DMB, DSB, CLREX, MRS and SYSL.
+/// the system instruction space but hints without a wait, DMB, DSB, CLREX, MRS and SYSL, MSR DAIFSet, and MSR of what nothing depends on at once.
 pub(crate) fn ends_block(word: u32) -> bool {
     if word >> 22 != 0b11_0101_0100 {
         // SVC, HVC, SMC, BRK, HLT, DCPS; branches to registers and ERET; UDF.
@@ -250,7 +251,9 @@ pub(crate) fn ends_block(word: u32) -> bool {
     let wait = crm == 0 && (op2 == 2 || op2 == 3);
     let barrier = word >> 12 == 0b1101_0101_0000_0011_0011 && matches!(op2, 2 | 4 | 5);
     let reads = field(word, 21, 21) == 1;
-    !(hint && !wait || barrier || reads)
+    let masks = word & 0xffff_f0ff == 0xd503_40df;
+    let stores = word >> 20 == 0b1101_0101_0001 && crate::sysreg::build_threaded_msr(word).is_some();
+    !(hint && !wait || barrier || reads || masks || stores)
 }
 
 #[cfg(test)]

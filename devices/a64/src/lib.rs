@@ -1,6 +1,6 @@
 //! The AArch64 core of the Raspberry Pi 3 (Cortex-A53, ARMv8.0-A) as a pure library: it knows guest RAM and a [`Bus`], nothing else.
 //!
-//! - [`decode`]: instruction word to [`Op`], by tables.
+//! - [`mod@decode`]: instruction word to [`Op`], by tables.
 //! - [`Core`]: the state, and `Core::run`, which executes a slice of instructions from pre-decoded blocks.
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.

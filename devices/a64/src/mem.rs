@@ -2,11 +2,15 @@
 //!
 //! Guest memory is only ever touched by host atomics of the access's size (relaxed unless the instruction asks for more); unaligned accesses
 //! are put together from aligned ones. Nothing is written when any part of an access faults.
+//!
+//! Big-endian data (SCTLR_ELx.EE, SCTLR_EL1.E0E) never enters the software TLB, so that only slow paths have to think of it: they reverse the bytes
+//! of each element.
 
 use crate::bus::{Access, Bus, Maintenance, Posted};
 use crate::core::{Core, doorbell};
 use crate::exception::{Class, Exception};
 use crate::mmu::{Kind, Translation};
+use crate::sysreg::sctlr;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{self, Relaxed},
@@ -16,12 +20,6 @@ use std::sync::atomic::{
 const ALIGNMENT_FAULT: u32 = 0b10_0001;
 /// ISS.WnR of a data abort.
 const WNR: u32 = 1 << 6;
-/// SCTLR_ELx.A: alignment checks.
-const SCTLR_A: u64 = 1 << 1;
-/// SCTLR_ELx.SA: stack pointer alignment checks.
-const SCTLR_SA: u64 = 1 << 3;
-/// SCTLR_EL1.SA0: stack pointer alignment checks at EL0.
-const SCTLR_SA0: u64 = 1 << 4;
 /// Bytes in a page.
 const PAGE: u64 = 4096;
 
@@ -69,7 +67,18 @@ pub(crate) unsafe fn host_store(host: usize, size: u8, value: u64, order: Orderi
     }
 }
 
+/// The low `size` bytes of `value` in reverse order.
+pub(crate) fn reversed(value: u64, size: u8) -> u64 {
+    value.swap_bytes() >> (64 - 8 * u32::from(size))
+}
+
 impl Core {
+    /// Data accesses of the current exception level are big-endian (those made with EL0's rights at EL1 as well).
+    pub(crate) fn big_endian(&self) -> bool {
+        let bit = if self.el == 0 { sctlr::E0E } else { sctlr::EE };
+        self.sctlr() & bit != 0
+    }
+
     /// Loads `size` (1, 2, 4, 8) bytes at a virtual address with the current exception level's rights, zero extended.
     ///
     /// # Errors
@@ -120,7 +129,7 @@ impl Core {
         if self.x[crate::core::SLOT_SP as usize] & 15 == 0 {
             return Ok(());
         }
-        let bit = if self.el == 0 { SCTLR_SA0 } else { SCTLR_SA };
+        let bit = if self.el == 0 { sctlr::SA0 } else { sctlr::SA };
         if self.sctlr() & bit == 0 { Ok(()) } else { Err(Exception { class: Class::SpAlignment, iss: 0, far: None }) }
     }
 
@@ -131,7 +140,7 @@ impl Core {
 
     /// Checks an access that is not aligned to `align`: allowed only to Normal memory, and only if alignment is not checked.
     pub(crate) fn check_unaligned(&mut self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
-        if self.sctlr() & SCTLR_A != 0 {
+        if self.sctlr() & sctlr::A != 0 {
             return Err(Self::alignment_fault(va, kind));
         }
         let last = va.wrapping_add(len - 1);
@@ -146,26 +155,29 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(crate) fn load_as(&mut self, bus: &mut dyn Bus, va: u64, size: u8, el: u8, order: Ordering) -> Result<u64, Exception> {
-        if va & (u64::from(size) - 1) != 0 {
-            return self.load_unaligned(bus, va, size, el);
-        }
-        let at = self.translate_cached(va, Kind::Read, el)?;
-        Ok(self.load_physical(bus, va, &at, size, el, order))
+        let value = if va & (u64::from(size) - 1) != 0 {
+            self.load_unaligned(bus, va, size, el)?
+        } else {
+            let at = self.translate_cached(va, Kind::Read, el)?;
+            self.load_physical(bus, va, &at, size, el, order)
+        };
+        Ok(if self.big_endian() { reversed(value, size) } else { value })
     }
 
-    /// Loads an aligned value at a translated address.
-    pub(crate) fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
+    /// Loads an aligned value at a translated address, little-endian.
+    fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
         if !self.is_ram(at.pa, u64::from(size)) {
-            return bus.read(self.access(at.pa, size));
+            return bus.read(self.access(at.pa, size)) & (u64::MAX >> (64 - 8 * u32::from(size)));
         }
         let host = self.host(at.pa);
-        if el == self.el && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+        if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
             self.tlb.read.fill(va, host);
         }
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
         unsafe { host_load(host, size, order) }
     }
 
+    /// Little-endian, as [`Core::load_physical`].
     fn load_unaligned(&mut self, bus: &mut dyn Bus, va: u64, size: u8, el: u8) -> Result<u64, Exception> {
         self.check_unaligned(va, u64::from(size), Kind::Read, el)?;
         let at = self.translate_cached(va, Kind::Read, el)?;
@@ -192,6 +204,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(crate) fn store_as(&mut self, bus: &mut dyn Bus, va: u64, size: u8, value: u64, el: u8, order: Ordering) -> Result<(), Exception> {
+        let value = if self.big_endian() { reversed(value, size) } else { value };
         if va & (u64::from(size) - 1) != 0 {
             self.check_unaligned(va, u64::from(size), Kind::Write, el)?;
             for byte in 0..u64::from(size) {
@@ -204,7 +217,7 @@ impl Core {
         Ok(())
     }
 
-    /// Stores an aligned value at a translated address.
+    /// Stores an aligned value at a translated address, little-endian.
     #[expect(clippy::too_many_arguments, reason = "one access, all of its properties")]
     fn store_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, value: u64, el: u8, order: Ordering) {
         if !self.is_ram(at.pa, u64::from(size)) {
@@ -219,7 +232,7 @@ impl Core {
         unsafe { host_store(host, size, value, order) };
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, u64::from(size));
-        } else if el == self.el && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+        } else if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
             self.tlb.write.fill(va, host);
         }
     }
@@ -256,6 +269,7 @@ impl Core {
         }
         let low = self.load(bus, va, 8)?;
         let high = self.load(bus, va.wrapping_add(8), 8)?;
+        let (low, high) = if self.big_endian() { (high, low) } else { (low, high) };
         Ok(u128::from(low) | u128::from(high) << 64)
     }
 
@@ -265,6 +279,7 @@ impl Core {
     /// The data abort (or alignment fault) that the guest gets.
     pub(crate) fn store_quad(&mut self, bus: &mut dyn Bus, va: u64, value: u128) -> Result<(), Exception> {
         self.probe_store(va, 16, 16, self.el)?;
+        let value = if self.big_endian() { value.rotate_left(64) } else { value };
         self.store(bus, va, 8, value as u64)?;
         self.store(bus, va.wrapping_add(8), 8, (value >> 64) as u64)
     }

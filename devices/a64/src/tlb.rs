@@ -165,6 +165,9 @@ impl Tlb {
 /// How many contexts keep their tags over a switch away and back.
 const REMEMBERED: usize = 16;
 
+/// Contexts are numbered below this.
+const NUMBERS: u32 = 1 << 28;
+
 /// Everything that a translation regime's translations depend on.
 pub(crate) type Inputs = [u64; 8];
 
@@ -187,7 +190,7 @@ impl Context {
             return Some(known.2);
         }
         self.next += 1;
-        if self.next >= 1 << 28 {
+        if self.next >= NUMBERS {
             self.known.clear();
             self.next = 0;
             return None;
@@ -230,6 +233,7 @@ impl Core {
             self.context.current[regime] = inputs;
             self.tlb.flush_regime(regime);
         }
+        // A block may be running. Forgetting leaves its operations where they are, and takes away its links' targets only.
         let number = self.context.number(regime, &inputs).unwrap_or_else(|| {
             self.blocks.forget();
             self.context.number(regime, &inputs).unwrap_or(0)
@@ -264,5 +268,70 @@ impl Core {
         let base = Translation { pa: translation.pa & !(PAGE - 1), ..translation };
         self.tlb.walks[slot] = Some(Walk { page, el, generation, translation: base });
         Ok(translation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NUMBERS;
+    use crate::sysreg::Reg;
+    use crate::testing::{Guest, START};
+
+    #[test]
+    fn numbers_of_contexts_run_out_in_the_middle_of_a_block() {
+        // 1: add x0, x0, #1 ; tlbi vmalle1 ; add x2, x2, #1 ; tlbi alle3is ; subs x1, x1, #1 ; b.ne 1b ; b .
+        let words = [0x9100_0400, 0xd508_871f, 0x9100_0442, 0xd50e_831f, 0xf100_0421, 0x54ff_ff61, 0x1400_0000];
+        let result = |next: Option<u32>| {
+            let mut guest = Guest::new(&words);
+            guest.core.x[1] = 100;
+            guest.run(7);
+            let chunks = guest.core.blocks.chunks();
+            if let Some(next) = next {
+                guest.core.context.next = next;
+            }
+            let tag = guest.core.tag;
+            guest.run(6 * 100);
+            assert_eq!(guest.core.blocks.chunks(), chunks, "no operations were dropped");
+            (guest.core.x[..3].to_vec(), guest.core.pc, tag < guest.core.tag)
+        };
+        let usual = result(None);
+        assert_eq!(usual, (vec![100, 0, 100], START + 24, true));
+        for left in 0..8 {
+            let (x, pc, rose) = result(Some(NUMBERS - left));
+            assert_eq!((x, pc), (usual.0.clone(), usual.1), "{left} numbers left");
+            assert_eq!(rose, usual.2, "tags begin anew");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_finds_nothing_of_its_first_use() {
+        // The last page of the first 2 MiB branches to the first of the next.
+        let mut guest = Guest::new(&[]);
+        for (at, entry) in [(0x3000, 0x4003), (0x4000, 0x401), (0x4008, 0x20_0401)] {
+            guest.ram.write_u64(at, entry).expect("in RAM");
+        }
+        guest.core.sys[Reg::MAIR_EL3] = 0xff;
+        guest.core.sys[Reg::TTBR0_EL3] = 0x3000;
+        guest.core.sys[Reg::TCR_EL3] = 25;
+        guest.core.sys[Reg::SCTLR_EL3] |= 1;
+        guest.core.context_changed();
+        guest.write(0x1f_f000, &[0x1400_0400]);
+        guest.write(0x20_0000, &[0xd280_0020, 0x1400_0000]); // mov x0, #1 ; b .
+        guest.write(0, &[0xd280_0040, 0x1400_0000]); // mov x0, #2 ; b .
+        guest.core.pc = 0x1f_f000;
+        guest.run(3);
+        let first = guest.core.tag;
+        assert_eq!(guest.core.x[0], 1);
+        // Mapped elsewhere, and back to the number of the first use by running out.
+        guest.ram.write_u64(0x4008, 0x401).expect("in RAM");
+        guest.core.context.next = NUMBERS - 1;
+        guest.core.flush_tlb();
+        while guest.core.tag < first {
+            guest.core.flush_tlb();
+        }
+        assert_eq!(guest.core.tag, first);
+        guest.core.pc = 0x1f_f000;
+        guest.run(3);
+        assert_eq!(guest.core.x[0], 2);
     }
 }

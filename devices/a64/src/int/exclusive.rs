@@ -8,7 +8,7 @@ use crate::bus::{Access, Bus, Posted};
 use crate::core::{Core, SLOT_SP};
 use crate::decode::{Flow, Handler, Op, Row, dest, field, or_sp, row, source};
 use crate::exception::Exception;
-use crate::mem::{Monitor, host_load, host_store};
+use crate::mem::{Monitor, host_load, host_store, reversed};
 use crate::mmu::Kind;
 use portable_atomic::AtomicU128;
 use std::sync::atomic::{
@@ -75,6 +75,19 @@ fn access(core: &Core, pa: u64, size: u8) -> Access {
     Access { pa, size, retired: core.run_retired + u64::from(core.op_index) }
 }
 
+/// The registers' value of what memory holds, or the reverse: each element in the order of bytes that data has.
+fn ordered(core: &Core, op: &Op, value: u128) -> u128 {
+    let size = op.aux[0] >> op.aux[1];
+    if !core.big_endian() {
+        value
+    } else if op.aux[1] == 0 {
+        u128::from(reversed(value as u64, size))
+    } else {
+        let shift = 8 * u32::from(size);
+        u128::from(reversed(value as u64, size)) | u128::from(reversed((value >> shift) as u64, size)) << shift
+    }
+}
+
 fn load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let result = try_load_exclusive(core, bus, op);
     outcome(core, op, result)
@@ -100,6 +113,7 @@ fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(),
         low | if size == 16 { u128::from(bus.read(access(core, pa + 8, 8))) << 64 } else { 0 }
     };
     core.monitor = Monitor { armed: true, pa, size, value };
+    let value = ordered(core, op, value);
     if op.aux[1] == 0 {
         core.set_reg(op.rd, value as u64);
     } else if size == 8 {
@@ -127,6 +141,7 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
         (_, 8) => u128::from(low as u32) | u128::from(high as u32) << 32,
         _ => u128::from(low) | u128::from(high) << 64,
     };
+    let value = ordered(core, op, value);
     let monitor = core.monitor;
     core.monitor.armed = false;
     let mine = monitor.armed && monitor.pa == pa && monitor.size == size;

@@ -317,6 +317,19 @@ fn a_misaligned_stack_pointer_faults_where_that_is_checked() {
     guest.core.sys[Reg::SCTLR_EL3] &= !8;
     guest.run(1);
     assert_eq!((guest.core.pc, guest.ram.read_u64(DATA + 8)), (START + 4, Some(0)));
+    // EL0 has a bit of its own: SA0 of SCTLR_EL1.
+    for (sctlr, checked) in [(1 << 4, true), (1 << 3, false)] {
+        let mut guest = one(0xf940_03e0, 0); // ldr x0, [sp]
+        guest.core.sys[Reg::SCR_EL3] = 0x531;
+        guest.core.sys[Reg::HCR_EL2] = 1 << 31;
+        guest.core.sys[Reg::SCTLR_EL1] = sctlr;
+        guest.core.switch_sp(0, false);
+        guest.core.context_changed();
+        guest.core.x[usize::from(SLOT_SP)] = DATA + 8;
+        guest.run(1);
+        let taken = guest.core.el == 1 && guest.core.sys[Reg::ESR_EL1] >> 26 == 0x26 && guest.core.sys[Reg::ELR_EL1] == START;
+        assert_eq!(taken, checked, "SCTLR_EL1 {sctlr:#x}");
+    }
 }
 
 #[test]
@@ -406,11 +419,14 @@ fn any_words_in_any_state_never_panic() {
         }
         for slot in 0..33 {
             if slot != usize::from(SLOT_ZR) {
-                guest.core.x[slot] = random() >> (random() & 63);
+                // Some lie at edges: of a page, of RAM, of the address space.
+                let edge = [0, DATA, DATA + 0x1000, RAM_TOP, 0x4000_0000][(random() % 5) as usize];
+                guest.core.x[slot] =
+                    if random() % 3 == 0 { edge.wrapping_add(random() % 96).wrapping_sub(48) } else { random() >> (random() & 63) };
             }
         }
         guest.core.sys[Reg::VBAR_EL3] = START;
-        guest.core.sys[Reg::SCTLR_EL3] ^= random() & 0xa;
+        guest.core.sys[Reg::SCTLR_EL3] ^= random() & (0xa | 1 << 25);
         if round % 3 == 0 {
             with_mmu(&mut guest);
         }
@@ -422,5 +438,215 @@ fn any_words_in_any_state_never_panic() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn big_endian_data_is_reversed_by_element_on_every_path() {
+    const FROM: u64 = DATA;
+    const TO: u64 = DATA + 0x200;
+    // A load from x1 and the store of the same registers to x2; bytes per element, elements, and what is added to both addresses.
+    let cases: &[(&str, u32, u32, u64, u64, u64)] = &[
+        ("ldrb w3 ; strb w3", 0x3940_0023, 0x3900_0043, 1, 1, 1),
+        ("ldrh w3 ; strh w3", 0x7940_0023, 0x7900_0043, 2, 1, 0),
+        ("ldr w3 ; str w3", 0xb940_0023, 0xb900_0043, 4, 1, 3),
+        ("ldr x3 ; str x3", 0xf940_0023, 0xf900_0043, 8, 1, 0),
+        ("ldr x3 ; str x3", 0xf940_0023, 0xf900_0043, 8, 1, 0x5d),
+        ("ldtr x3 ; sttr x3", 0xf840_0823, 0xf800_0843, 8, 1, 0),
+        ("ldp w3, w4 ; stp w3, w4", 0x2940_1023, 0x2900_1043, 4, 2, 0),
+        ("ldp x3, x4 ; stp x3, x4", 0xa940_1023, 0xa900_1043, 8, 2, 4),
+        ("ldar w3 ; stlr w3", 0x88df_fc23, 0x889f_fc43, 4, 1, 0),
+        ("ldr d0 ; str d0", 0xfd40_0020, 0xfd00_0040, 8, 1, 0),
+        ("ldr q0 ; str q0", 0x3dc0_0020, 0x3d80_0040, 16, 1, 0),
+        ("ldr q0 ; str q0", 0x3dc0_0020, 0x3d80_0040, 16, 1, 7),
+        ("ldp q0, q1 ; stp q0, q1", 0xad40_0420, 0xad00_0440, 16, 2, 0),
+        ("ld1 {v0.8h} ; st1 {v0.8h}", 0x4c40_7420, 0x4c00_7440, 2, 8, 2),
+        ("ld1 {v0.2d} ; st1 {v0.2d}", 0x4c40_7c20, 0x4c00_7c40, 8, 2, 0),
+    ];
+    let bytes = |guest: &Guest, at: u64, len: u64| {
+        let mut bytes = vec![0; len as usize];
+        guest.ram.copy_out(at, &mut bytes).expect("in RAM");
+        bytes
+    };
+    for &(text, load, store, size, count, offset) in cases {
+        for (load_big, store_big) in [(true, true), (true, false), (false, true)] {
+            let mut guest = one(load, FROM + offset);
+            guest.write(START + 4, &[store]);
+            with_mmu(&mut guest);
+            guest.core.x[2] = TO + offset;
+            let order = |guest: &mut Guest, big: bool| {
+                let value = guest.core.sys[Reg::SCTLR_EL3] & !(1 << 25) | u64::from(big) << 25;
+                guest.core.sys[Reg::SCTLR_EL3] = value;
+                // Page tables have the order of data: the block at the table's start.
+                let entry: u64 = 0x401;
+                guest.ram.write_u64(0x3000, if big { entry.swap_bytes() } else { entry }).expect("in RAM");
+                guest.core.context_changed();
+            };
+            // The software TLB knows the pages little-endian.
+            for at in [FROM, TO] {
+                guest.core.load(&mut guest.bus, at, 8).expect("mapped");
+                guest.core.store(&mut guest.bus, at + 0x180, 8, 0).expect("mapped");
+            }
+            let len = size * count;
+            let mut expected = bytes(&guest, FROM + offset, len);
+            order(&mut guest, load_big);
+            assert_eq!(guest.run(1).retired, 1);
+            order(&mut guest, store_big);
+            assert_eq!(guest.run(1).retired, 1);
+            assert_eq!(guest.core.pc, START + 8, "{text}");
+            if load_big != store_big {
+                expected.chunks_mut(size as usize).for_each(<[u8]>::reverse);
+            }
+            assert_eq!(bytes(&guest, TO + offset, len), expected, "{text} at {offset}, big-endian {load_big}, {store_big}");
+        }
+    }
+}
+
+#[test]
+fn big_endian_exclusives_store_what_they_loaded() {
+    // ldxr x3 ; ldxr w3 ; ldxp x3, x4 ; ldxp w3, w4 with their stores, all at x1, status to w5.
+    for (load, store, size, pair) in [
+        (0xc85f_7c23, 0xc805_7c23, 8, false),
+        (0x885f_7c23, 0x8805_7c23, 4, false),
+        (0xc87f_1023, 0xc825_1023, 8, true),
+        (0x887f_1023, 0x8825_1023, 4, true),
+    ] {
+        let mut guest = one(load, DATA);
+        guest.write(START + 4, &[0x9100_0463, store]); // add x3, x3, #1
+        guest.core.sys[Reg::SCTLR_EL3] |= 1 << 25;
+        guest.core.context_changed();
+        guest.core.x[5] = 7;
+        let big =
+            |guest: &Guest, at: u64| (at..at + size).fold(0u64, |value, at| value << 8 | u64::from(guest.ram.read_u8(at).expect("in RAM")));
+        let before = big(&guest, DATA);
+        let high = guest.ram.read_u64(DATA + 8);
+        guest.run(3);
+        assert_eq!((guest.core.x[5], guest.core.x[3]), (0, before + 1), "{load:#x}");
+        assert_eq!(big(&guest, DATA), before + 1, "{load:#x}");
+        assert_eq!(guest.ram.read_u64(DATA + 8), high, "{load:#x}");
+        if pair {
+            assert_eq!(guest.core.x[4], big(&guest, DATA + size), "{load:#x}");
+        }
+    }
+}
+
+#[test]
+fn e0e_reverses_data_of_el0_alone() {
+    for (el, sctlr, big) in [(0, 1 << 24, true), (0, 1 << 25, false), (1, 1 << 24, false), (1, 1 << 25, true)] {
+        let mut guest = one(0xf940_0020, DATA); // ldr x0, [x1]
+        guest.core.sys[Reg::SCR_EL3] = 0x531;
+        guest.core.sys[Reg::HCR_EL2] = 1 << 31;
+        guest.core.sys[Reg::SCTLR_EL1] = sctlr;
+        guest.core.switch_sp(el, false);
+        guest.core.context_changed();
+        guest.run(1);
+        let little = pattern(DATA, 8);
+        assert_eq!(guest.core.x[0], if big { little.swap_bytes() } else { little }, "EL{el} {sctlr:#x}");
+    }
+}
+
+#[test]
+fn accesses_at_the_end_of_ram_go_on_in_the_device() {
+    // ldr x0, [x1] ; str x0, [x1]: four bytes of RAM, four of the device, which gives its addresses back.
+    let mut guest = one(0xf940_0020, RAM_TOP - 4);
+    guest.write(START + 4, &[0xf900_0020]);
+    guest.ram.write_u32(RAM_TOP - 4, 0x8877_6655).expect("in RAM");
+    with_mmu(&mut guest);
+    assert_eq!(guest.run(2).retired, 2);
+    assert_eq!(guest.core.x[0], 0x0302_0100_8877_6655);
+    let written: Vec<_> = guest.bus.writes.iter().map(|(at, value)| (at.pa, at.size, *value)).collect();
+    assert_eq!(written, [(RAM_TOP, 1, 0), (RAM_TOP + 1, 1, 1), (RAM_TOP + 2, 1, 2), (RAM_TOP + 3, 1, 3)]);
+    // ldp q0, q1, [x1]: the second is the device's.
+    let mut guest = one(0xad40_0420, RAM_TOP - 16);
+    with_mmu(&mut guest);
+    guest.run(1);
+    assert_eq!(guest.core.fp.v[1], u128::from(RAM_TOP) | u128::from(RAM_TOP + 8) << 64);
+    assert_eq!(guest.bus.reads.len(), 2);
+}
+
+#[test]
+fn accesses_that_wrap_around_the_address_space_fault() {
+    // ldr x0 ; str x0 ; ldp x2, x3 ; stp x2, x3 ; ldr q0 ; str q0 ; stp q0, q1 ; ld1 {v0.16b, v1.16b} ; st1 ; all at [x1]
+    let words = [0xf940_0020, 0xf900_0020, 0xa940_0c22, 0xa900_0c22, 0x3dc0_0020, 0x3d80_0020, 0xad00_0420, 0x4c40_a020, 0x4c00_a020];
+    for word in words {
+        for back in [1, 4, 7, 8, 12, 16, 24, 31] {
+            for mmu in [false, true] {
+                let base = 0u64.wrapping_sub(back);
+                let mut guest = one(word, base);
+                if mmu {
+                    with_mmu(&mut guest);
+                }
+                guest.run(1);
+                let esr = guest.core.sys[Reg::ESR_EL3];
+                assert_eq!((guest.core.pc, esr >> 26), (0x1a00, 0x25), "{word:#x} at {base:#x}");
+                assert_eq!(guest.core.x[1], base);
+                assert_eq!(guest.ram.read_u64(0), Some(0), "{word:#x} at {base:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn exclusive_pairs_at_the_end_of_a_page_and_of_ram() {
+    // ldxp x3, x4, [x1] ; stxp w5, x6, x6, [x1]
+    let guest = |base: u64| {
+        let mut guest = one(0xc87f_1023, base);
+        guest.write(START + 4, &[0xc825_1826]);
+        guest.core.x[6] = 0x1234;
+        with_mmu(&mut guest);
+        guest
+    };
+    for base in [DATA + 0xff0, RAM_TOP - 16] {
+        let mut guest = guest(base);
+        guest.run(2);
+        assert_eq!((guest.core.x[5], guest.ram.read_u64(base), guest.ram.read_u64(base + 8)), (0, Some(0x1234), Some(0x1234)));
+    }
+    for base in [DATA + 0xff8, RAM_TOP - 8] {
+        let mut guest = guest(base);
+        guest.run(1);
+        assert!(faulted(&guest, 0x21));
+    }
+}
+
+#[test]
+fn zeroing_a_line_stays_in_it() {
+    // dc zva, x1
+    for base in [RAM_TOP - 1, RAM_TOP - 64] {
+        let mut guest = one(0xd50b_7421, base);
+        for at in (RAM_TOP - 128..RAM_TOP).step_by(8) {
+            guest.ram.write_u64(at, u64::MAX).expect("in RAM");
+        }
+        with_mmu(&mut guest);
+        guest.run(1);
+        for at in (RAM_TOP - 128..RAM_TOP).step_by(8) {
+            let expected = if at < RAM_TOP - 64 { u64::MAX } else { 0 };
+            assert_eq!(guest.ram.read_u64(at), Some(expected));
+        }
+        assert!(guest.bus.writes.is_empty());
+    }
+    let mut guest = one(0xd50b_7421, RAM_TOP + 63);
+    with_mmu(&mut guest);
+    guest.run(1);
+    assert_eq!((guest.bus.writes.len(), guest.bus.writes[0].0.pa), (8, RAM_TOP));
+    // Over code that runs: what follows is the zeroes.
+    let mut guest = one(0xd50b_7421, START);
+    guest.write(START + 4, &[0x17ff_ffff]);
+    with_mmu(&mut guest);
+    guest.run(3);
+    assert_eq!((guest.core.sys[Reg::ELR_EL3], guest.core.sys[Reg::ESR_EL3] >> 26), (START + 4, 0));
+}
+
+#[test]
+fn a_load_pair_whose_second_page_faults_changes_nothing() {
+    let edge = 0x4000_0000;
+    // ldp x3, x4, [x1], #16 ; ldp x3, x4, [x1, #16]! ; ldp q0, q1, [x1], #32 ; ldpsw x3, x4, [x1], #8
+    for (word, base) in [(0xa8c1_1023, edge - 8), (0xa9c1_1023, edge - 24), (0xacc1_0420, edge - 16), (0x68c1_1023, edge - 4)] {
+        let mut guest = one(word, base);
+        with_mmu(&mut guest);
+        guest.core.x[3] = 5;
+        guest.core.fp.v[0] = 6;
+        guest.run(1);
+        assert_eq!((guest.core.pc, guest.core.sys[Reg::FAR_EL3]), (0x1a00, edge), "{word:#x}");
+        assert_eq!((guest.core.x[1], guest.core.x[3], guest.core.fp.v[0]), (base, 5, 6), "{word:#x}");
     }
 }

@@ -9,18 +9,32 @@ use crate::bus::Bus;
 use crate::core::{Core, SLOT_SP, SLOT_ZR};
 use crate::decode::{Flow, Handler, Op, Row, field, next, or_sp, row};
 use crate::exception::Exception;
+use crate::mem::{host_load, host_store};
+use std::sync::atomic::Ordering::Relaxed;
 
-/// Reads a doubleword at an address that is perhaps aligned for elements of `1 << log2` bytes only: faults are an element's.
+/// Reads a doubleword of elements of `1 << log2` bytes.
 #[inline(always)]
 fn load_unit(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Result<u64, Exception> {
+    match core.tlb.read.lookup(at, 8) {
+        // SAFETY: the TLB hit: a page of guest RAM, and `at` is aligned.
+        Some(host) => Ok(unsafe { host_load(host, 8, Relaxed) }),
+        None => load_unit_slow(core, bus, at, log2),
+    }
+}
+
+/// The address is perhaps aligned for elements only: faults are an element's. So is the order of bytes.
+#[cold]
+#[inline(never)]
+fn load_unit_slow(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Result<u64, Exception> {
+    if core.big_endian() && log2 != 3 {
+        return load_elements(core, bus, at, log2);
+    }
     match core.load(bus, at, 8) {
         Err(_) if at & 7 != 0 && log2 != 3 => load_elements(core, bus, at, log2),
         result => result,
     }
 }
 
-#[cold]
-#[inline(never)]
 fn load_elements(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Result<u64, Exception> {
     let mut unit = 0;
     for offset in (0..8).step_by(1 << log2) {
@@ -32,14 +46,28 @@ fn load_elements(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32) -> Resu
 /// Writes a doubleword, as [`load_unit`] reads it.
 #[inline(always)]
 fn store_unit(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32, unit: u64) -> Result<(), Exception> {
+    match core.tlb.write.lookup(at, 8) {
+        Some(host) => {
+            // SAFETY: the TLB hit: a page of guest RAM, and `at` is aligned.
+            unsafe { host_store(host, 8, unit, Relaxed) };
+            Ok(())
+        }
+        None => store_unit_slow(core, bus, at, log2, unit),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn store_unit_slow(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32, unit: u64) -> Result<(), Exception> {
+    if core.big_endian() && log2 != 3 {
+        return store_elements(core, bus, at, log2, unit);
+    }
     match core.store(bus, at, 8, unit) {
         Err(_) if at & 7 != 0 && log2 != 3 => store_elements(core, bus, at, log2, unit),
         result => result,
     }
 }
 
-#[cold]
-#[inline(never)]
 fn store_elements(core: &mut Core, bus: &mut dyn Bus, at: u64, log2: u32, unit: u64) -> Result<(), Exception> {
     for offset in (0..8).step_by(1 << log2) {
         core.store(bus, at.wrapping_add(offset), 1 << log2, unit >> (8 * offset))?;

@@ -4,7 +4,7 @@ use super::table::{TABLE, find};
 use super::{After, Denied, Reg, Register, Trap};
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SINK, SLOT_ZR};
-use crate::decode::{Flow, Handler, Op, field};
+use crate::decode::{Flow, Handler, Op, field, next};
 use crate::exception::{Class, Exception};
 use crate::system;
 
@@ -21,13 +21,14 @@ fn syndrome(insn: u32) -> u32 {
 
 /// MRS: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
 pub(crate) fn build_mrs(insn: u32) -> Option<Op> {
-    let Some(index) = find(field(insn, 19, 5) as u16) else {
-        return Some(system::op(insn, unallocated));
-    };
+    let index = find(field(insn, 19, 5) as u16)?;
     let register = &TABLE[index];
     let plain = register.trap == Trap::None && register.read.is_none();
     let exec: Handler = match register.name {
         "NZCV" => mrs_nzcv,
+        "DAIF" => mrs_daif,
+        "SP_EL0" => mrs_sp_el0,
+        "CURRENTEL" => mrs_current_el,
         _ if plain => mrs_plain,
         _ => mrs,
     };
@@ -36,62 +37,102 @@ pub(crate) fn build_mrs(insn: u32) -> Option<Op> {
     Some(Op { rd, imm: index as u64, aux: [register.read_el, 0, 0, 0], ..system::op(insn, exec) })
 }
 
-/// MSR: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
-pub(crate) fn build_msr(insn: u32) -> Option<Op> {
-    let Some(index) = find(field(insn, 19, 5) as u16) else {
-        return Some(system::op(insn, unallocated));
-    };
+/// MRS of what is no register.
+pub(crate) fn build_unallocated_mrs(insn: u32) -> Option<Op> {
+    find(field(insn, 19, 5) as u16).is_none().then(|| system::op(insn, unallocated))
+}
+
+/// Storage with no guard but the level, on which nothing depends at once; and NZCV.
+fn is_plain_write(register: &Register) -> bool {
+    register.trap == Trap::None && register.write.is_none() && !register.context || register.name == "NZCV"
+}
+
+/// MSR that does not end its block: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
+pub(crate) fn build_threaded_msr(insn: u32) -> Option<Op> {
+    let index = find(field(insn, 19, 5) as u16)?;
     let register = &TABLE[index];
-    let plain = register.trap == Trap::None && register.write.is_none() && !register.context;
-    let exec: Handler = match register.name {
-        "NZCV" => msr_nzcv,
-        _ if plain => msr_plain,
-        _ => msr,
-    };
-    Some(Op { rn: field(insn, 4, 0) as u8, imm: index as u64, aux: [register.write_el, 0, 0, 0], ..system::op(insn, exec) })
+    let exec: Handler = if register.name == "NZCV" { msr_nzcv } else { msr_plain };
+    is_plain_write(register).then(|| msr_op(insn, index, exec))
 }
 
-fn mrs_nzcv(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    core.x[usize::from(op.rd)] = u64::from(core.nzcv & 0xf000_0000);
-    Flow::Next
+/// The other MSR, those of what is no register included.
+pub(crate) fn build_msr(insn: u32) -> Option<Op> {
+    match find(field(insn, 19, 5) as u16) {
+        Some(index) => (!is_plain_write(&TABLE[index])).then(|| msr_op(insn, index, msr)),
+        None => Some(system::op(insn, unallocated)),
+    }
 }
 
-fn msr_nzcv(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    core.nzcv = core.x[usize::from(op.rn)] as u32 & 0xf000_0000;
-    Flow::Next
+fn msr_op(insn: u32, index: usize, exec: Handler) -> Op {
+    Op { rn: field(insn, 4, 0) as u8, imm: index as u64, aux: [TABLE[index].write_el, 0, 0, 0], ..system::op(insn, exec) }
+}
+
+fn mrs_nzcv(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    core.set_reg(op.rd, u64::from(core.nzcv & 0xf000_0000));
+    next(core, bus, op)
+}
+
+fn msr_nzcv(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    core.nzcv = core.reg(op.rn) as u32 & 0xf000_0000;
+    next(core, bus, op)
+}
+
+/// EL0 may be trapped.
+fn mrs_daif(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if core.el == 0 {
+        return mrs(core, bus, op);
+    }
+    core.set_reg(op.rd, u64::from(core.daif) << 6);
+    next(core, bus, op)
+}
+
+/// Where kernels keep a pointer to the current thread. It is another name of the stack pointer without PSTATE.SP.
+fn mrs_sp_el0(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if core.el == 0 || !core.spsel {
+        return mrs(core, bus, op);
+    }
+    core.set_reg(op.rd, core.sys.sp[0]);
+    next(core, bus, op)
+}
+
+fn mrs_current_el(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if core.el == 0 {
+        return system::refuse_and_leave(core, op, Denied::Undefined);
+    }
+    core.set_reg(op.rd, u64::from(core.el) << 2);
+    next(core, bus, op)
 }
 
 /// Storage with no guard but the level.
-fn mrs_plain(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn mrs_plain(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     if core.el < op.aux[0] {
-        return denied(core, op, Denied::Undefined);
+        return system::refuse_and_leave(core, op, Denied::Undefined);
     }
-    core.x[usize::from(op.rd)] = core.sys.value(op.imm);
-    Flow::Next
+    core.set_reg(op.rd, core.sys.value(op.imm));
+    next(core, bus, op)
 }
 
-/// Storage with no guard but the level, on which nothing depends at once.
-fn msr_plain(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn msr_plain(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     if core.el < op.aux[0] {
-        return denied(core, op, Denied::Undefined);
+        return system::refuse_and_leave(core, op, Denied::Undefined);
     }
     let register = &TABLE[op.imm as usize];
-    let value = core.x[usize::from(op.rn)] & register.mask | register.ones;
+    let value = core.reg(op.rn) & register.mask | register.ones;
     core.sys.set_value(op.imm, value);
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn mrs(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     let register = &TABLE[op.imm as usize];
     if let Err(why) = core.check_access(register, false) {
-        return denied(core, op, why);
+        return system::refuse_and_leave(core, op, why);
     }
     let value = match register.read {
         Some(read) => read(core, bus, op),
         None => core.sys.value(op.imm),
     };
-    core.x[usize::from(op.rd)] = value;
-    Flow::Next
+    core.set_reg(op.rd, value);
+    next(core, bus, op)
 }
 
 fn msr(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {

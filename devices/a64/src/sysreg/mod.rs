@@ -13,7 +13,7 @@ mod tests;
 mod timer;
 mod trap;
 
-pub(crate) use access::{build_mrs, build_msr};
+pub(crate) use access::{build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs};
 pub(crate) use debug::{MDSCR_KDE, MDSCR_SS};
 pub(crate) use timer::event_stream_enabled;
 pub(crate) use trap::Denied;

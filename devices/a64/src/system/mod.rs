@@ -6,12 +6,12 @@ mod tests;
 
 use crate::bus::Bus;
 use crate::core::{Core, Stop, doorbell};
-use crate::decode::{Flow, Handler, Op, Row, field, row};
+use crate::decode::{Flow, Handler, Op, Row, field, next, row};
 use crate::exception::{CONDITION_ALWAYS, Class, Exception};
 use crate::sysreg::{self, After, Denied, Reg, hcr, scr, sctlr};
 use std::sync::atomic::{Ordering, fence};
 
-/// The system instructions.
+/// The system instructions that may end a block: their handlers return to who called them.
 pub const ROWS: &[Row] = &[
     row("SVC", "1101 0100 000i iiii iiii iiii iii0 0001", |insn| immediate16(insn, svc)),
     row("HVC", "1101 0100 000i iiii iiii iiii iii0 0010", |insn| immediate16(insn, hvc)),
@@ -25,10 +25,19 @@ pub const ROWS: &[Row] = &[
     row("DRPS", "1101 0110 1011 1111 0000 0011 1110 0000", |insn| Some(op(insn, debug_state))),
     row("MSR (immediate)", "1101 0101 0000 0aaa 0100 mmmm bbb1 1111", build_msr_immediate),
     row("HINT", "1101 0101 0000 0011 0010 mmmm bbb1 1111", build_hint),
-    row("barrier", "1101 0101 0000 0011 0011 mmmm bbb1 1111", build_barrier),
+    row("barrier", "1101 0101 0000 0011 0011 mmmm bbb1 1111", |insn| (!is_barrier(insn)).then(|| op(insn, undefined))),
     row("SYS", "1101 0101 0000 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("SYSL", "1101 0101 0010 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("MSR (register)", "1101 0101 0001 paaa nnnn mmmm bbbt tttt", sysreg::build_msr),
+    row("MRS", "1101 0101 0011 paaa nnnn mmmm bbbt tttt", sysreg::build_unallocated_mrs),
+];
+
+/// The system instructions whose handlers go on to the next operation themselves.
+pub(crate) const THREADED: &[Row] = &[
+    row("HINT", "1101 0101 0000 0011 0010 mmmm bbb1 1111", |insn| is_idle_hint(insn).then(|| op(insn, nop))),
+    row("barrier", "1101 0101 0000 0011 0011 mmmm bbb1 1111", build_barrier),
+    row("MSR DAIFSet", "1101 0101 0000 0011 0100 mmmm 1101 1111", |insn| immediate4(insn, msr_daif_set)),
+    row("MSR (register)", "1101 0101 0001 paaa nnnn mmmm bbbt tttt", sysreg::build_threaded_msr),
     row("MRS", "1101 0101 0011 paaa nnnn mmmm bbbt tttt", sysreg::build_mrs),
 ];
 
@@ -40,6 +49,10 @@ pub(crate) fn op(insn: u32, exec: Handler) -> Op {
 /// op0, op1, CRn, CRm, op2 of a system instruction, for traces.
 pub(crate) fn encoding(insn: u32) -> [u32; 5] {
     [field(insn, 20, 19), field(insn, 18, 16), field(insn, 15, 12), field(insn, 11, 8), field(insn, 7, 5)]
+}
+
+fn immediate4(insn: u32, exec: Handler) -> Option<Op> {
+    Some(Op { imm: field(insn, 11, 8).into(), ..op(insn, exec) })
 }
 
 fn immediate16(insn: u32, exec: Handler) -> Option<Op> {
@@ -77,6 +90,14 @@ pub(crate) fn refuse(core: &mut Core, op: &Op, why: Denied) -> Flow {
         Denied::To(el) => core.raise_to(Exception::system_trap(op.insn), pc, el),
         Denied::Fp => core.raise(Exception { class: Class::FpTrap, iss: CONDITION_ALWAYS, far: None }, pc),
     }
+}
+
+/// As [`refuse`], for handlers that go on themselves.
+#[cold]
+#[inline(never)]
+pub(crate) fn refuse_and_leave(core: &mut Core, op: &Op, why: Denied) -> Flow {
+    let flow = refuse(core, op, why);
+    core.leave(op, flow)
 }
 
 fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
@@ -143,15 +164,14 @@ fn eret(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 
 // PSTATE.
 
-/// MSR (immediate): `imm` is CRm.
+/// MSR (immediate) but for DAIFSet: `imm` is CRm.
 fn build_msr_immediate(insn: u32) -> Option<Op> {
     let exec: Handler = match (field(insn, 18, 16), field(insn, 7, 5)) {
         (0, 5) => msr_spsel,
-        (3, 6) => msr_daif_set,
         (3, 7) => msr_daif_clear,
         _ => return None,
     };
-    Some(Op { imm: field(insn, 11, 8).into(), ..op(insn, exec) })
+    immediate4(insn, exec)
 }
 
 fn msr_spsel(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
@@ -162,12 +182,13 @@ fn msr_spsel(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     Flow::Next
 }
 
-fn msr_daif_set(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+/// Masking needs no look at the interrupts: the block goes on.
+fn msr_daif_set(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     if let Err(why) = core.el0_needs(core.sys[Reg::SCTLR_EL1] & sctlr::UMA != 0) {
-        return refuse(core, op, why);
+        return refuse_and_leave(core, op, why);
     }
     core.daif |= op.imm as u8 & 0xf;
-    Flow::Next
+    next(core, bus, op)
 }
 
 fn msr_daif_clear(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
@@ -181,19 +202,23 @@ fn msr_daif_clear(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 // Hints.
 
 /// Unallocated hints do nothing; neither does YIELD.
+fn is_idle_hint(insn: u32) -> bool {
+    !matches!(field(insn, 11, 5), 2..=5)
+}
+
 fn build_hint(insn: u32) -> Option<Op> {
     let exec: Handler = match field(insn, 11, 5) {
         2 => wfe,
         3 => wfi,
         4 => sev,
         5 => sevl,
-        _ => nop,
+        _ => return None,
     };
     Some(op(insn, exec))
 }
 
-fn nop(_: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
-    Flow::Next
+fn nop(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    next(core, bus, op)
 }
 
 /// The level to which WFI or WFE is trapped when it would wait.
@@ -256,6 +281,10 @@ fn sevl(core: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
 
 // Barriers.
 
+fn is_barrier(insn: u32) -> bool {
+    matches!(field(insn, 7, 5), 2 | 4 | 5 | 6)
+}
+
 fn build_barrier(insn: u32) -> Option<Op> {
     let exec: Handler = match (field(insn, 7, 5), field(insn, 9, 8)) {
         (2, _) => clrex,
@@ -264,40 +293,45 @@ fn build_barrier(insn: u32) -> Option<Op> {
         (5, 2) => dmb_stores,
         (5, _) => dmb,
         (6, _) => isb,
-        _ => undefined,
+        _ => return None,
     };
     Some(op(insn, exec))
 }
 
-fn clrex(core: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
+fn clrex(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     core.clear_monitor();
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// Maintenance that was broadcast is complete after DSB: the core stops until the others have taken part.
-fn dsb(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+fn dsb(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     fence(Ordering::SeqCst);
-    if std::mem::take(&mut core.sys.sync_pending) { stop(core, op, Stop::Sync) } else { Flow::Next }
+    if std::mem::take(&mut core.sys.sync_pending) {
+        let flow = stop(core, op, Stop::Sync);
+        return core.leave(op, flow);
+    }
+    next(core, bus, op)
 }
 
 /// DMB ...LD: loads before it stay before all that follows.
-fn dmb_loads(_: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
+fn dmb_loads(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     fence(Ordering::Acquire);
-    Flow::Next
+    next(core, bus, op)
 }
 
 /// DMB ...ST: stores before it stay before stores that follow.
-fn dmb_stores(_: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
+fn dmb_stores(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     fence(Ordering::Release);
-    Flow::Next
+    next(core, bus, op)
 }
 
-fn dmb(_: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
+fn dmb(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     fence(Ordering::SeqCst);
-    Flow::Next
+    next(core, bus, op)
 }
 
+/// What follows is looked up anew: it may be code that was just written.
 fn isb(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     core.pc = core.current_pc(op).wrapping_add(4);
-    Flow::Jump
+    core.leave(op, Flow::Jump)
 }

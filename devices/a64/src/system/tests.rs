@@ -196,3 +196,64 @@ fn no_system_instruction_panics_at_any_level_with_any_operand() {
         }
     }
 }
+
+#[test]
+fn hints_barriers_and_plain_registers_run_in_the_middle_of_a_block() {
+    use crate::testing::{Guest, START};
+    let words = [
+        0xd503_201f, // nop
+        0xd503_203f, // yield
+        0xd503_3bbf, // dmb ish
+        0xd503_39bf, // dmb ishld
+        0xd503_3abf, // dmb ishst
+        0xd503_3f9f, // dsb sy
+        0xd503_3f5f, // clrex
+        0xd51b_d041, // msr tpidr_el0, x1
+        0xd53b_d042, // mrs x2, tpidr_el0
+        0xd51b_4203, // msr nzcv, x3
+        0xd53b_4204, // mrs x4, nzcv
+        0xd503_4fdf, // msr daifset, #15
+        0xd53b_4225, // mrs x5, daif
+        0xd538_4246, // mrs x6, currentel
+        0xd538_4107, // mrs x7, sp_el0
+        0xd538_00bf, // mrs xzr, mpidr_el1
+        0x1400_0000,
+    ];
+    let guest = |el: u8| {
+        let mut guest = Guest::new(&words);
+        guest.core.sys[Reg::SCR_EL3] = 0x531;
+        guest.core.sys[Reg::HCR_EL2] = 1 << 31;
+        guest.core.sys[Reg::SCTLR_EL1] = sctlr::UMA;
+        guest.core.sys.sp[0] = 0x5500;
+        guest.core.switch_sp(el, el > 0);
+        guest.core.context_changed();
+        guest.core.daif = 0;
+        (guest.core.x[1], guest.core.x[3]) = (0x1234, u64::MAX);
+        guest
+    };
+    // In slices of every size the same.
+    let run = |guest: &mut Guest, budget: u64, slice: u64| {
+        let mut left = budget;
+        while left > 0 {
+            let retired = guest.run(slice.min(left)).retired;
+            assert_ne!(retired, 0);
+            left -= retired;
+        }
+    };
+    for slice in [1, 3, 100] {
+        let mut kernel = guest(1);
+        run(&mut kernel, 16 + 2, slice);
+        assert_eq!((kernel.core.pc, kernel.core.daif), (START + 64, 0xf));
+        assert_eq!(kernel.core.x[2], 0x1234);
+        assert_eq!(kernel.core.x[4..8], [0xf000_0000, 0x3c0, 4, 0x5500]);
+        assert_eq!(kernel.core.x[usize::from(crate::core::SLOT_ZR)], 0);
+        if slice == 100 {
+            assert_eq!(kernel.core.blocks.count(), 2, "all up to the branch, and the branch");
+        }
+        // EL0 may do all but read CurrentEL: the exception counts as one.
+        let mut user = guest(0);
+        run(&mut user, 14, slice);
+        assert_eq!((user.core.el, user.core.sys[Reg::ELR_EL1], user.core.sys[Reg::ESR_EL1] >> 26), (1, START + 4 * 13, 0));
+        assert_eq!((user.core.x[5], user.core.sys[Reg::SPSR_EL1] >> 6 & 0xf), (0x3c0, 0xf));
+    }
+}
