@@ -174,11 +174,13 @@ pub(crate) fn execute(
     parts.stats.ticks.add(1);
 }
 
-/// Nothing runs: idle, or dead if a core was lost and nothing is left that could wake the others.
+/// Nothing runs: idle, or dead if all cores were lost, or one was and nothing is left that could wake the others.
 fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
     let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason, _) = &slot.state { Some(reason) } else { None });
     match lost {
-        Some(reason) if next.is_none() => Activity::Dead(reason.clone()),
+        Some(reason) if next.is_none() || slots.iter().all(|slot| matches!(slot.state, CoreState::Lost(..))) => {
+            Activity::Dead(reason.clone())
+        }
         _ => Activity::Idle(next),
     }
 }

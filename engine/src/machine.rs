@@ -3,7 +3,7 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
@@ -120,14 +120,19 @@ impl Machine {
                 Activity::Idle(next) => self.nap(parker, next, limits, started),
                 // The last words of the guest were published by this tick.
                 Activity::Dead(reason) if self.power_is_quiet() => return CycleEnd::Exit(ExitReason::Lost(reason)),
-                Activity::Dead(_) => {}
+                // A watchdog, if anything, gets it going again.
+                Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
         }
     }
 
-    /// Nothing asks for reset or power-off; if something does, the loop's next turn sees it.
+    /// Nothing asks for reset or power-off, or will; if something does, the loop's next turn sees it.
     fn power_is_quiet(&self) -> bool {
-        !self.power.is_pending()
+        !self.power.is_pending() && !self.power.is_watched()
+    }
+
+    fn next_deadline(&self) -> Option<GuestTime> {
+        self.world.resource::<Deadlines>().0.iter().filter_map(Deadline::get).min()
     }
 
     /// What ends the run between two ticks, if anything.

@@ -10,7 +10,7 @@ use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{ExitReason, Limits, MachineEvent, MachineHandle, Shared};
 use tayberry_engine::machine::{Machine, Running, prepare};
 use tayberry_engine::power::PowerRequest;
-use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam};
+use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
 
 /// A processor made of two closures.
 struct Scripted<R, W>(R, W);
@@ -115,6 +115,31 @@ fn a_machine_whose_cores_are_lost_ends_and_says_why() {
         machine.add_core(|_| Box::new(Scripted(|_| asleep(), || false)));
     });
     assert_eq!(running.join(), ExitReason::Lost("core 0: nowhere to go".into()));
+}
+
+#[test]
+fn lost_cores_end_the_run_whatever_timers_tick_unless_a_watchdog_runs() {
+    let lost = |_| Slice { retired: 1, end: SliceEnd::Lost("nowhere to go".into()) };
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        let limits = || Limits { timeout: Some(Duration::from_secs(20)), ..Limits::default() };
+        let (_, running) = start(mode, limits(), move |machine| {
+            machine.deadline().set(Some(GuestTime(1 << 60)));
+            machine.add_core(move |_| Box::new(Scripted(lost, || false)));
+        });
+        assert_eq!(running.join(), ExitReason::Lost("core 0: nowhere to go".into()));
+        let (_, running) = start(mode, limits(), move |machine| {
+            let (power, clock, deadline) = (machine.power(), machine.clock(), machine.deadline());
+            deadline.set(Some(GuestTime(100_000_000)));
+            power.set_watchdog(deadline.clone());
+            machine.add_systems(Phase::Signal, move || {
+                if deadline.take_due(clock.now(), |_| None).is_some() {
+                    power.request(PowerRequest::Off);
+                }
+            });
+            machine.add_core(move |_| Box::new(Scripted(lost, || false)));
+        });
+        assert_eq!(running.join(), ExitReason::PowerOff);
+    }
 }
 
 #[test]
