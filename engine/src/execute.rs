@@ -25,6 +25,8 @@ const QUANTUM_NS: u64 = 5_000;
 const LONE_BUDGET: u64 = 1_000_000;
 /// Guest time that passes for a deterministic core between two looks at a polled location.
 const POLL_NS: u64 = 500;
+/// Ticks for which the others must go on before a lost core is told of.
+const LOST_TICKS: u32 = 8;
 /// Looks at a polled location within one realtime slice.
 const POLL_SPINS: u32 = 64;
 
@@ -35,7 +37,8 @@ enum CoreState {
     /// Waits for a store by another core: looks again every tick.
     Polling,
     Waiting,
-    Lost(String),
+    /// Stopped for good, why, and for how many ticks.
+    Lost(String, u32),
 }
 
 /// A core in the world.
@@ -64,13 +67,19 @@ impl CoreSlot {
             SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
-            SliceEnd::Lost(reason) => {
-                tracing::warn!(target: "exceptions", "core {} is lost: {reason}", self.id);
-                CoreState::Lost(format!("core {}: {reason}", self.id))
-            }
+            SliceEnd::Lost(reason) => CoreState::Lost(format!("core {}: {reason}", self.id), 0),
         };
         stats.instructions[self.id].add(retired);
         retired
+    }
+
+    /// A lost core is told of while the others go on; where they do not, the end of the run tells.
+    fn tell_if_lost(&mut self) {
+        let CoreState::Lost(reason, ticks) = &mut self.state else { return };
+        *ticks = ticks.saturating_add(1);
+        if *ticks == LOST_TICKS {
+            tracing::warn!(target: "exceptions", "{reason} (the other cores go on)");
+        }
     }
 
     /// Realtime, beside other running cores: a core that polls looks again a few times before it gives its thread away.
@@ -158,15 +167,20 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
+    if !matches!(executor.activity, Activity::Dead(_)) {
+        slots.iter_mut().filter(|slot| matches!(slot.state, CoreState::Lost(..))).for_each(|slot| slot.tell_if_lost());
+    }
     parts.stats.guest_ns.set(clock.now().0);
     parts.stats.ticks.add(1);
 }
 
-/// Nothing runs: idle, or dead if a core was lost and nothing is left that could wake the others.
+/// Nothing runs: idle, or dead if all cores were lost, or one was and nothing is left that could wake the others.
 fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
-    let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason) = &slot.state { Some(reason) } else { None });
+    let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason, _) = &slot.state { Some(reason) } else { None });
     match lost {
-        Some(reason) if next.is_none() => Activity::Dead(reason.clone()),
+        Some(reason) if next.is_none() || slots.iter().all(|slot| matches!(slot.state, CoreState::Lost(..))) => {
+            Activity::Dead(reason.clone())
+        }
         _ => Activity::Idle(next),
     }
 }

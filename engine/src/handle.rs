@@ -135,6 +135,9 @@ pub(crate) struct MachineEnd {
     pub parker: Parker,
 }
 
+/// Inputs on their way to the machine from which on [`Control::is_input_full`].
+const MOST_INPUTS: usize = 16;
+
 /// Sends input and requests to the machine.
 #[derive(Clone, Debug)]
 pub struct Control {
@@ -153,6 +156,11 @@ impl Control {
     /// Types bytes at a serial port.
     pub fn type_serial(&self, port: usize, bytes: impl Into<Vec<u8>>) {
         self.send(Input::Serial { port, bytes: bytes.into() });
+    }
+
+    /// True while the machine has not taken what was sent before: a source without an end (a pipe) waits.
+    pub fn is_input_full(&self) -> bool {
+        self.input.len() >= MOST_INPUTS
     }
 
     /// Ends the run ([`ExitReason::Stopped`]).
@@ -188,8 +196,8 @@ pub struct MachineHandle {
     pub stats: Arc<Stats>,
     /// Input and requests.
     pub control: Control,
-    /// What the guest prints, in pieces, per serial port. Each byte goes to one receiver; a port nobody listens to costs memory: drop its clone
-    /// or drain it.
+    /// What the guest prints, in pieces, per serial port. Each byte goes to one receiver. Drain both: a machine whose output nobody takes pauses once
+    /// about a megabyte is waiting.
     pub serial: [Receiver<Vec<u8>>; PORTS],
     /// Reset and end.
     pub events: Receiver<MachineEvent>,

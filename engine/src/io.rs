@@ -1,12 +1,15 @@
 //! What goes in and out between ticks: serial bytes, and frames in step with guest time.
 
-use crate::builder::MachineClock;
+use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input, Vsync};
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
+use crossbeam::channel::RecvTimeoutError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The machine's ends of the frontends' channels.
 #[derive(Resource, Clone)]
@@ -17,11 +20,35 @@ pub(crate) struct ChannelsRes(pub Arc<Channels>);
 pub(crate) struct SerialLines {
     wires: [SerialWire; PORTS],
     scratch: Vec<u8>,
+    /// Printed, and held back because a frontend is slow to take what it was sent.
+    held: [Vec<u8>; PORTS],
 }
+
+/// Pieces that a frontend may leave untaken; what is printed further is held back, and sent as one piece.
+const MOST_PIECES: usize = 256;
+/// Bytes held back with which the machine pauses.
+const MOST_HELD: usize = 1 << 16;
+/// Bytes typed that wait on a wire for the guest, with which further input is left in its channel.
+const MOST_TYPED: usize = 1 << 16;
 
 impl SerialLines {
     pub fn new(wires: [SerialWire; PORTS]) -> Self {
-        Self { wires, scratch: Vec::new() }
+        Self { wires, scratch: Vec::new(), held: Default::default() }
+    }
+
+    /// Sends what was held back, on the ports whose frontends have caught up (`all`: on all ports).
+    pub fn send_held(&mut self, channels: &Channels, all: bool) {
+        for (held, channel) in self.held.iter_mut().zip(&channels.serial) {
+            if !held.is_empty() && (all || channel.len() < MOST_PIECES) {
+                // Whoever is gone needs nothing.
+                let _ = channel.send(std::mem::take(held));
+            }
+        }
+    }
+
+    /// True if so much is held back that the machine must not go on.
+    pub fn is_full(&self) -> bool {
+        self.held.iter().any(|held| held.len() >= MOST_HELD)
     }
 }
 
@@ -63,7 +90,9 @@ impl Until {
 /// `Input`: what frontends sent goes onto the wires.
 pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>) {
     let Some(channels) = channels else { return };
-    for Input::Serial { port, bytes } in channels.0.input.try_iter() {
+    while lines.wires.iter().all(|wire| wire.input_len() < MOST_TYPED)
+        && let Ok(Input::Serial { port, bytes }) = channels.0.input.try_recv()
+    {
         if let Some(wire) = lines.wires.get(port) {
             bytes.into_iter().for_each(|byte| wire.feed(byte));
         }
@@ -72,7 +101,7 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
 
 /// `Publish`: what the guest printed goes to the frontends.
 pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<Until>, channels: Option<Res<ChannelsRes>>) {
-    let SerialLines { wires, scratch } = &mut *lines;
+    let SerialLines { wires, scratch, held } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
         wire.drain(scratch);
@@ -80,14 +109,20 @@ pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<U
             continue;
         }
         until.feed(port, scratch);
-        if let Some(channels) = &channels {
-            let _ = channels.0.serial[port].send(scratch.clone());
+        if channels.is_some() {
+            held[port].extend_from_slice(scratch);
         }
+    }
+    if let Some(channels) = &channels {
+        lines.send_held(&channels.0, false);
     }
 }
 
 /// Period of the vertical sync in nanoseconds: 60 Hz.
 pub const VSYNC_NS: u64 = 16_666_667;
+
+/// How often a machine that waits for a frame looks whether it is to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Whether a frontend keeps step with guest time.
 enum Step {
@@ -129,10 +164,18 @@ impl FramePacer {
         }
     }
 
-    /// Offers a frame and waits until it is drawn.
-    fn offer(&mut self, now: GuestTime) {
+    /// Offers a frame and waits until it is drawn, or until somebody wants the machine to stop: then it need not be.
+    fn offer(&mut self, now: GuestTime, stop: &AtomicBool) {
         let Step::With((vsync, done)) = &self.step else { return };
-        if vsync.send(Vsync { guest_ns: now.0 }).is_err() || done.recv().is_err() {
+        let mut gone = vsync.send(Vsync { guest_ns: now.0 }).is_err();
+        while !gone && !stop.load(Ordering::Relaxed) {
+            match done.recv_timeout(LOOK_UP) {
+                Ok(()) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => gone = true,
+            }
+        }
+        if gone {
             self.step = Step::Free;
             self.deadline.set(None);
         }
@@ -145,6 +188,7 @@ pub(crate) fn keep_step(
     executor: Res<Executor>,
     clock: Res<MachineClock>,
     channels: Option<Res<ChannelsRes>>,
+    shared: Res<SharedRes>,
 ) {
     if matches!(pacer.step, Step::Free) {
         return;
@@ -167,7 +211,7 @@ pub(crate) fn keep_step(
     // An idle machine with nothing to come but vertical syncs sleeps after one last frame.
     let asleep = executor.activity == Activity::Idle(Some(beat));
     pacer.deadline.set((!asleep).then(|| FramePacer::beat(now)));
-    pacer.offer(beat);
+    pacer.offer(beat, &shared.0.control.stop);
 }
 
 #[cfg(test)]

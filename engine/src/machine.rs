@@ -3,10 +3,10 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
-use crate::io::{FramePacer, SerialLines, Until};
+use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Longest sleep of an idle machine: bounds how late a request without an unpark is seen.
 const LONGEST_NAP: Duration = Duration::from_millis(50);
+/// Sleep while frontends are behind with what the guest prints.
+const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
 const POLL_NAP: Duration = Duration::from_micros(50);
 
@@ -87,7 +89,7 @@ impl Machine {
 
     /// Connects it to the frontends' channels.
     fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits) {
-        self.world.insert_resource(crate::io::ChannelsRes(Arc::clone(channels)));
+        self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
     }
 
@@ -100,7 +102,11 @@ impl Machine {
                 return end;
             }
             if self.shared.control.paused.load(Ordering::Relaxed) {
-                self.nap_paused(parker, limits, started);
+                self.nap_paused(LONGEST_NAP, parker, limits, started);
+                continue;
+            }
+            if !self.serial_flows() {
+                self.nap_paused(SERIAL_NAP, parker, limits, started);
                 continue;
             }
             self.world.resource_mut::<Executor>().allowance = left;
@@ -114,14 +120,19 @@ impl Machine {
                 Activity::Idle(next) => self.nap(parker, next, limits, started),
                 // The last words of the guest were published by this tick.
                 Activity::Dead(reason) if self.power_is_quiet() => return CycleEnd::Exit(ExitReason::Lost(reason)),
-                Activity::Dead(_) => {}
+                // A watchdog, if anything, gets it going again.
+                Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
         }
     }
 
-    /// Nothing asks for reset or power-off; if something does, the loop's next turn sees it.
+    /// Nothing asks for reset or power-off, or will; if something does, the loop's next turn sees it.
     fn power_is_quiet(&self) -> bool {
-        !self.power.is_pending()
+        !self.power.is_pending() && !self.power.is_watched()
+    }
+
+    fn next_deadline(&self) -> Option<GuestTime> {
+        self.world.resource::<Deadlines>().0.iter().filter_map(Deadline::get).min()
     }
 
     /// What ends the run between two ticks, if anything.
@@ -159,9 +170,26 @@ impl Machine {
         }
     }
 
-    fn nap_paused(&self, parker: &Parker, limits: &Limits, started: Instant) {
+    /// False while frontends are so far behind with what the guest prints that it must not print more. No core ever waits for them: the whole
+    /// machine pauses between ticks, and its time with it.
+    fn serial_flows(&mut self) -> bool {
+        if !self.world.resource::<SerialLines>().is_full() {
+            return true;
+        }
+        if let Some(channels) = self.world.get_resource::<ChannelsRes>().cloned() {
+            self.world.resource_mut::<SerialLines>().send_held(&channels.0, false);
+        }
+        !self.world.resource::<SerialLines>().is_full()
+    }
+
+    /// Sends the guest's last words, however far behind the frontends are.
+    fn flush_serial(&mut self, channels: &Channels) {
+        self.world.resource_mut::<SerialLines>().send_held(channels, true);
+    }
+
+    fn nap_paused(&self, longest: Duration, parker: &Parker, limits: &Limits, started: Instant) {
         let asleep = Instant::now();
-        parker.park_timeout(Self::time_left(limits, started).min(LONGEST_NAP));
+        parker.park_timeout(Self::time_left(limits, started).min(longest));
         self.clock.skip_pause(asleep.elapsed().as_nanos() as u64);
     }
 
@@ -241,7 +269,9 @@ fn run_cycles<E: std::error::Error>(
     let started = Instant::now();
     loop {
         machine.connect(channels, limits);
-        match machine.run(parker, limits, started) {
+        let end = machine.run(parker, limits, started);
+        machine.flush_serial(channels);
+        match end {
             CycleEnd::Exit(reason) => return reason,
             CycleEnd::Reset => {}
         }

@@ -1,5 +1,7 @@
 //! The power switch: how a guest (or a frontend) ends or restarts the machine.
 
+use crate::clock::Deadline;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What was asked for.
@@ -18,7 +20,11 @@ pub enum PowerRequest {
 /// # Orderings
 /// A single word that carries the whole request: `Relaxed` compare-and-swap by whoever asks, read by the machine's thread between ticks.
 #[derive(Debug, Default)]
-pub struct PowerSwitch(AtomicU64);
+pub struct PowerSwitch {
+    request: AtomicU64,
+    /// When a watchdog will ask, while it runs.
+    watchdog: OnceLock<Deadline>,
+}
 
 impl PowerSwitch {
     /// Asks; ignored if something was asked already.
@@ -28,17 +34,27 @@ impl PowerSwitch {
             PowerRequest::Reset => 2 << 32,
             PowerRequest::Exit(code) => 3 << 32 | u64::from(code as u32),
         };
-        let _ = self.0.compare_exchange(0, word, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.request.compare_exchange(0, word, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The machine's watchdog asks at `deadline`, while that is set: the first one given.
+    pub fn set_watchdog(&self, deadline: Deadline) {
+        let _ = self.watchdog.set(deadline);
+    }
+
+    /// True while a watchdog runs that will ask for something.
+    pub fn is_watched(&self) -> bool {
+        self.watchdog.get().is_some_and(|deadline| deadline.get().is_some())
     }
 
     /// True if a request is waiting to be taken.
     pub fn is_pending(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+        self.request.load(Ordering::Relaxed) != 0
     }
 
     /// Takes the pending request.
     pub fn take(&self) -> Option<PowerRequest> {
-        let word = self.0.swap(0, Ordering::Relaxed);
+        let word = self.request.swap(0, Ordering::Relaxed);
         match word >> 32 {
             1 => Some(PowerRequest::Off),
             2 => Some(PowerRequest::Reset),

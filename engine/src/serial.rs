@@ -42,6 +42,11 @@ impl SerialWire {
         !self.rx.is_empty()
     }
 
+    /// The far end: bytes that the guest has not taken yet.
+    pub(crate) fn input_len(&self) -> usize {
+        self.rx.len()
+    }
+
     /// The far end: feeds a byte to the guest.
     pub(crate) fn feed(&self, byte: u8) {
         self.rx.push(byte);

@@ -10,7 +10,7 @@ use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{ExitReason, Limits, MachineEvent, MachineHandle, Shared};
 use tayberry_engine::machine::{Machine, Running, prepare};
 use tayberry_engine::power::PowerRequest;
-use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam};
+use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
 
 /// A processor made of two closures.
 struct Scripted<R, W>(R, W);
@@ -118,6 +118,31 @@ fn a_machine_whose_cores_are_lost_ends_and_says_why() {
 }
 
 #[test]
+fn lost_cores_end_the_run_whatever_timers_tick_unless_a_watchdog_runs() {
+    let lost = |_| Slice { retired: 1, end: SliceEnd::Lost("nowhere to go".into()) };
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        let limits = || Limits { timeout: Some(Duration::from_secs(20)), ..Limits::default() };
+        let (_, running) = start(mode, limits(), move |machine| {
+            machine.deadline().set(Some(GuestTime(1 << 60)));
+            machine.add_core(move |_| Box::new(Scripted(lost, || false)));
+        });
+        assert_eq!(running.join(), ExitReason::Lost("core 0: nowhere to go".into()));
+        let (_, running) = start(mode, limits(), move |machine| {
+            let (power, clock, deadline) = (machine.power(), machine.clock(), machine.deadline());
+            deadline.set(Some(GuestTime(100_000_000)));
+            power.set_watchdog(deadline.clone());
+            machine.add_systems(Phase::Signal, move || {
+                if deadline.take_due(clock.now(), |_| None).is_some() {
+                    power.request(PowerRequest::Off);
+                }
+            });
+            machine.add_core(move |_| Box::new(Scripted(lost, || false)));
+        });
+        assert_eq!(running.join(), ExitReason::PowerOff);
+    }
+}
+
+#[test]
 fn resets_build_a_new_machine_behind_the_same_handle() {
     let cycles = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&cycles);
@@ -136,6 +161,83 @@ fn resets_build_a_new_machine_behind_the_same_handle() {
     assert_eq!(cycles.load(Ordering::Relaxed), 4);
     assert_eq!(handle.events.try_iter().filter(|event| *event == MachineEvent::Reset).count(), 3);
     assert!(handle.has_ended());
+}
+
+#[test]
+fn a_core_that_prints_without_end_waits_for_its_reader_and_loses_nothing() {
+    let limits = || Limits { max_instructions: Some(3_000), timeout: Some(Duration::from_secs(20)), ..Limits::default() };
+    let board = |machine: &mut MachineBuilder| {
+        let (wire, mut next) = (machine.serial_wire(1), 0u8);
+        let run = move |_| {
+            for _ in 0..1000 {
+                next = next.wrapping_add(1);
+                wire.send(next);
+            }
+            spent(1)
+        };
+        machine.add_core(move |_| Box::new(Scripted(run, || false)));
+    };
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        let (handle, running) = start(mode, limits(), board);
+        std::thread::sleep(Duration::from_millis(200));
+        let printed = handle.stats.total_instructions() * 1000;
+        assert!((100_000..1_000_000).contains(&printed), "it pauses: {printed}");
+        assert_eq!(handle.stats.total_instructions() * 1000, printed);
+        let mut expected = 0u8;
+        let mut total = 0;
+        while !(handle.has_ended() && handle.serial[1].is_empty()) {
+            for byte in handle.serial[1].recv_timeout(Duration::from_millis(10)).into_iter().flatten() {
+                expected = expected.wrapping_add(1);
+                assert_eq!(byte, expected);
+                total += 1;
+            }
+        }
+        assert_eq!((running.join(), total), (ExitReason::MaxInstructions, 3_000_000));
+        // Requests are heard while nobody reads.
+        let (handle, running) = start(mode, Limits { timeout: Some(Duration::from_secs(20)), ..Limits::default() }, board);
+        std::thread::sleep(Duration::from_millis(50));
+        handle.control.stop();
+        assert_eq!(running.join(), ExitReason::Stopped);
+        let (handle, running) = start(mode, Limits { timeout: Some(Duration::from_millis(50)), ..Limits::default() }, board);
+        assert_eq!(running.join(), ExitReason::Timeout);
+        drop(handle);
+    }
+}
+
+#[test]
+fn typing_without_end_is_held_up_until_the_guest_reads() {
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), |machine| {
+        machine.add_core(|_| Box::new(Scripted(|_| asleep(), || false)));
+    });
+    let mut sent = 0;
+    for _ in 0..1000 {
+        if handle.control.is_input_full() {
+            std::thread::sleep(Duration::from_millis(1));
+        } else {
+            handle.control.type_serial(0, vec![b'x'; 4096]);
+            sent += 4096;
+        }
+    }
+    assert!((65_536..400_000).contains(&sent), "{sent} bytes for a guest that reads nothing");
+    handle.control.stop();
+    running.join();
+}
+
+#[test]
+fn a_machine_in_step_with_a_frontend_that_hangs_can_be_stopped() {
+    let (handle, starter) = prepare();
+    let frames = handle.frame_clock();
+    let build = |shared: Arc<Shared>| -> Result<Machine, Infallible> {
+        let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
+        let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(ClockMode::Deterministic)), 1, shared);
+        builder.add_core(|_| Box::new(Scripted(spent, || false)));
+        Ok(builder.build())
+    };
+    let running = starter.start(Limits::default(), build).unwrap_or_else(|never| match never {});
+    frames.vsync.recv_timeout(Duration::from_secs(20)).expect("a vertical sync");
+    handle.control.stop();
+    assert_eq!(running.join(), ExitReason::Stopped);
+    drop(frames);
 }
 
 #[test]

@@ -140,11 +140,19 @@ pub struct Core {
     pub(crate) blocks: Blocks,
     /// Epoch of the code map that the blocks were last compared with.
     pub(crate) code_epoch: u64,
-    /// Addresses of undefined instructions that were traced.
+    /// Addresses of instructions that were told of ([`Core::is_first_at`]).
     pub(crate) reported: HashSet<u64>,
 }
 
+/// Addresses of instructions that are told of, at most: a guest that makes up code does not flood the trace.
+const REPORTED: usize = 256;
+
 impl Core {
+    /// True the first time that something is to be told of the instruction at `pc`, and never again once enough was told.
+    pub(crate) fn is_first_at(&mut self, pc: u64) -> bool {
+        self.reported.len() < REPORTED && self.reported.insert(pc)
+    }
+
     /// A core after a cold reset: EL3, PC 0, MMU off, all interrupts masked.
     pub fn new(config: Config) -> Self {
         Self {

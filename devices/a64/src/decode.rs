@@ -225,13 +225,10 @@ pub fn name(row: u16) -> &'static str {
     decoder().rows.get(usize::from(row)).map_or("unknown instruction", |row| row.0.name)
 }
 
-/// Addresses of undefined instructions that are remembered as traced.
-const REPORTED: usize = 4096;
-
 /// Executes what is unallocated or not implemented.
 fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let pc = core.current_pc(op);
-    if core.reported.len() < REPORTED && core.reported.insert(pc) {
+    if core.is_first_at(pc) {
         let word = format_args!("{:#010x}", op.insn);
         if op.row == NO_ROW {
             tracing::debug!(target: "unimplemented", pc = format_args!("{pc:#x}"), word, "unknown instruction");

@@ -58,11 +58,11 @@ impl SystemCounter {
         base.wrapping_add(ticks)
     }
 
-    /// The first time at which the counter has reached `count`; `None` if it never does.
+    /// The first time since its epoch at which the counter is `count` (which may be after it came round); `None` if it never is.
     pub fn reaches(&self, count: u64) -> Option<GuestTime> {
         let rate = u128::from(self.rate.load(Relaxed));
         let epoch = GuestTime(self.epoch.load(Relaxed));
-        let ticks = count.saturating_sub(self.base.load(Relaxed));
+        let ticks = count.wrapping_sub(self.base.load(Relaxed));
         if ticks == 0 {
             return Some(epoch);
         }
@@ -213,6 +213,18 @@ mod tests {
             assert!(counter.count(at) >= count && counter.count(GuestTime(at.0 - 1)) < count, "{count}");
         }
         assert_eq!(counter.reaches(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_counter_that_comes_round_still_meets_its_timers() {
+        let timers = timers();
+        timers.counter.set_count(GuestTime(0), u64::MAX - 11);
+        assert_eq!(timers.set(0, Timer::Virtual, 1, 12, GuestTime(0)), None, "it is beyond: the output is high");
+        assert_eq!(timers.levels(0, || GuestTime(0)), 8);
+        let round = GuestTime(625);
+        assert_eq!((timers.counter.count(round), timers.levels(0, || round)), (0, 0));
+        assert_eq!(timers.set(0, Timer::Virtual, 1, 12, round), Some(GuestTime(1250)));
+        assert_eq!(timers.levels(0, || GuestTime(1250)), 8);
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl PowerManagement {
         let words = [const { AtomicU32::new(0) }; WORDS];
         words[RSTC as usize / 4].store(RSTC_RESET, SeqCst);
         words[RSTS as usize / 4].store(RSTS_RESET, SeqCst);
+        power.set_watchdog(deadline.clone());
         Self { words, deadline, power }
     }
 

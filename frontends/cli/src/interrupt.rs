@@ -6,6 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tayberry_engine::handle::Control;
 
+/// Ends the process without its exit handlers: those of graphics drivers may crash or wait while other threads draw.
+fn exit_at_once() -> ! {
+    #[cfg(unix)]
+    // SAFETY: _exit takes any status, needs nothing of the process's state, and does not return.
+    unsafe {
+        libc::_exit(i32::from(INTERRUPTED))
+    }
+    #[cfg(not(unix))]
+    std::process::exit(i32::from(INTERRUPTED))
+}
+
 /// Listens for Ctrl-C (and for requests to terminate).
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
@@ -30,7 +41,7 @@ impl Interrupt {
         let handler = move || {
             if state.asked.swap(true, Ordering::Relaxed) {
                 terminal::restore();
-                std::process::exit(i32::from(INTERRUPTED));
+                exit_at_once();
             }
             if let Some(control) = &*state.control.lock().unwrap_or_else(PoisonError::into_inner) {
                 control.stop();

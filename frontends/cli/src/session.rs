@@ -35,7 +35,7 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     let tracing = Tracing::start(&config.trace, trace_file);
     let status = run_traced(&config, kernel);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
-        say(files::cannot_write("--trace-file", path, &error));
+        say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
         return Ok(status?.max(report::UNUSABLE));
     }
     status
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         let started = self.start(&handle, starter)?;
         let quiet = self.config.stdio_port().is_some() && io::stdout().is_terminal();
         let progress = Progress::start(&handle.stats, quiet);
-        let (reason, wall, lost_output) = started.join();
+        let (reason, wall, lost_output) = started.join(&self.interrupt);
         drop(progress);
         let picture = viewer.map_or_else(Picture::no_signal, |viewer| {
             let viewed = viewer.finish();
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
         };
         // It was started: nothing else makes the window return without an error, or with a lost display.
         let Some(started) = started else { return Ok(Err("no display".into())) };
-        let (reason, wall, lost_output) = started.join();
+        let (reason, wall, lost_output) = started.join(&self.interrupt);
         let (picture, lost_output) = match display_lost {
             Ok(picture) => (picture, lost_output),
             Err(why) => {
@@ -370,14 +370,24 @@ fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusabl
     })
 }
 
+/// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all
+/// the time in the world; who asked for an end of the run gets one.
+fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
+    match reason {
+        _ if interrupted => Some(Duration::from_secs(1)),
+        ExitReason::Timeout => Some(Duration::from_secs(5)),
+        _ => None,
+    }
+}
+
 impl Started {
     /// Waits for the end: why it ended, the host time it took, and whether output was lost.
-    fn join(self) -> (ExitReason, Duration, bool) {
+    fn join(self, interrupt: &Interrupt) -> (ExitReason, Duration, bool) {
         let reason = self.running.join();
         let wall = self.since.elapsed();
         let mut lost = false;
         for (port, pump) in self.serial {
-            match pump.finish() {
+            match pump.finish(|| patience(&reason, interrupt.came())) {
                 Ok(()) => {}
                 Err(SerialError::Closed) => say(format_args!("nobody read all that UART{port} printed")),
                 Err(SerialError::Io(error)) => {

@@ -1,11 +1,14 @@
 //! Standard input to a serial port: a terminal key by key, a file or a pipe as it comes.
 
 use std::io::{self, IsTerminal, Read};
+use std::time::Duration;
 use tayberry_engine::handle::Control;
 
 /// Ctrl-A: what comes after it is for us.
 const ESCAPE: u8 = 0x01;
 const CTRL_C: u8 = 0x03;
+/// Pause of a reader whose input the guest does not take.
+const INPUT_NAP: Duration = Duration::from_millis(2);
 
 /// Types what comes on standard input at `port`, on a thread of its own that ends with the program. With `preload`, a regular file is typed
 /// as a whole before this returns, so that a deterministic machine that is started afterwards finds it there.
@@ -26,7 +29,15 @@ pub fn connect_stdin(control: &Control, port: usize, preload: bool) -> Option<Ra
         let _ = stdin.lock().read_to_end(&mut bytes);
         control.type_serial(port, bytes);
     } else {
-        spawn(move || read_stream(io::stdin().lock(), |bytes| control.type_serial(port, bytes)));
+        spawn(move || {
+            read_stream(io::stdin().lock(), |bytes| {
+                // A source without an end does not fill our memory: it waits for the guest.
+                while control.is_input_full() {
+                    std::thread::sleep(INPUT_NAP);
+                }
+                control.type_serial(port, bytes);
+            });
+        });
     }
     None
 }

@@ -63,22 +63,22 @@ impl Core {
 
     /// An illegal exception return: to AArch32 the core is lost, as there is no AArch32 here; otherwise the level stays and IL is set.
     fn return_refused(&mut self, spsr: u64, target: u64) -> Flow {
-        let id = self.config.id;
         if spsr & SPSR_AARCH32 != 0 && self.aarch32_is_legal(spsr) {
-            let reason =
-                format!("core {id}: ERET at EL{} to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported", self.el);
-            tracing::error!(target: "exceptions", "{reason}");
+            let reason = format!("ERET at EL{} to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported", self.el);
             self.stop = Stop::Lost(reason);
             self.pc = target;
             return Flow::Stop;
         }
-        tracing::warn!(
-            target: "exceptions",
-            "core {id}: illegal exception return at EL{} (SPSR {spsr:#x}, to {target:#x}, SCR_EL3 {:#x}, HCR_EL2 {:#x}): illegal execution state",
-            self.el,
-            self.sys[Reg::SCR_EL3],
-            self.sys[Reg::HCR_EL2],
-        );
+        if self.is_first_at(target) {
+            tracing::warn!(
+                target: "exceptions",
+                "core {}: illegal exception return at EL{} (SPSR {spsr:#x}, to {target:#x}, SCR_EL3 {:#x}, HCR_EL2 {:#x}): illegal execution state",
+                self.config.id,
+                self.el,
+                self.sys[Reg::SCR_EL3],
+                self.sys[Reg::HCR_EL2],
+            );
+        }
         self.nzcv = (spsr & 0xf000_0000) as u32;
         self.daif = (spsr >> 6 & 0xf) as u8;
         self.pc = target;

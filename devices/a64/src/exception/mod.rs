@@ -257,8 +257,7 @@ impl Core {
 
     fn lost(&mut self, exception: &Exception, esr: u64, pc: u64) -> Flow {
         let reason = format!(
-            "core {}: nothing but exceptions: {} at {pc:#x} (ESR_EL{} {esr:#x}) again and again, with the vector at {:#x}; is there code at VBAR_EL{}?",
-            self.config.id,
+            "nothing but exceptions: {} at {pc:#x} (ESR_EL{} {esr:#x}) again and again, with the vector at {:#x}; is there code at VBAR_EL{}?",
             exception.class.words(),
             self.el,
             self.pc,

@@ -167,13 +167,15 @@ pub(super) fn denied(core: &mut Core, op: &Op, why: Denied) -> Flow {
 fn unallocated(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let [op0, op1, crn, crm, op2] = system::encoding(op.insn);
     let direction = if field(op.insn, 21, 21) == 1 { "MRS" } else { "MSR" };
-    tracing::warn!(
-        target: "unimplemented",
-        core = core.config.id,
-        el = core.el,
-        "{direction} of an unallocated system register S{op0}_{op1}_C{crn}_C{crm}_{op2} at PC {:#x}",
-        core.current_pc(op)
-    );
+    let pc = core.current_pc(op);
+    if core.is_first_at(pc) {
+        tracing::warn!(
+            target: "unimplemented",
+            core = core.config.id,
+            el = core.el,
+            "{direction} of an unallocated system register S{op0}_{op1}_C{crn}_C{crm}_{op2} at PC {pc:#x}",
+        );
+    }
     if op0 == 3 && matches!(crn, 11 | 15) && core.el == 1 && core.hcr_trap(super::hcr::TIDCP).is_err() {
         return denied(core, op, Denied::To(2));
     }
@@ -274,8 +276,9 @@ pub(super) fn write_scr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) ->
 
 /// RMR_EL3: a warm reset is not something that a kernel on this board can do; the request is named and ignored.
 pub(super) fn write_rmr(core: &mut Core, _: &mut dyn Bus, op: &Op, value: u64) -> After {
-    if value & 2 != 0 {
-        tracing::warn!(target: "unimplemented", core = core.config.id, "warm reset request in RMR_EL3 at PC {:#x} ignored", core.current_pc(op));
+    let pc = core.current_pc(op);
+    if value & 2 != 0 && core.is_first_at(pc) {
+        tracing::warn!(target: "unimplemented", core = core.config.id, "warm reset request in RMR_EL3 at PC {pc:#x} ignored");
     }
     After::Next
 }

@@ -175,6 +175,21 @@ fn an_unallocated_register_is_undefined_or_trapped_as_implementation_defined() {
 }
 
 #[test]
+fn a_guest_does_not_flood_the_trace() {
+    let mut bench = Bench::at(1);
+    assert_eq!([0, 4, 0].map(|pc| bench.core.is_first_at(pc)), [true, true, false]);
+    let told = (0..100_000).filter(|pc| bench.core.is_first_at(pc * 4)).count();
+    assert!(told < 1000, "{told}");
+    // A register that does not exist is told of once.
+    let mut bench = Bench::at(1);
+    for _ in 0..3 {
+        bench.core.pc = 0x4000;
+        bench.execute(0xd538_9000);
+        assert_eq!(bench.core.reported.len(), 1);
+    }
+}
+
+#[test]
 fn stack_pointers_are_banked_by_level_and_spsel() {
     let mut bench = Bench::at(1);
     bench.core.x[32] = 0x1111;

@@ -143,13 +143,15 @@ fn execute(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
 fn unallocated(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let [_, op1, crn, crm, op2] = encoding(op.insn);
     let name = if field(op.insn, 21, 21) == 1 { "SYSL" } else { "SYS" };
-    tracing::warn!(
-        target: "unimplemented",
-        core = core.config.id,
-        el = core.el,
-        "unallocated {name} #{op1}, C{crn}, C{crm}, #{op2} at PC {:#x}",
-        core.current_pc(op)
-    );
+    let pc = core.current_pc(op);
+    if core.is_first_at(pc) {
+        tracing::warn!(
+            target: "unimplemented",
+            core = core.config.id,
+            el = core.el,
+            "unallocated {name} #{op1}, C{crn}, C{crm}, #{op2} at PC {pc:#x}",
+        );
+    }
     let trapped = matches!(crn, 11 | 15) && core.el == 1 && core.hcr() & hcr::TIDCP != 0;
     refuse(core, op, if trapped { Denied::To(2) } else { Denied::Undefined })
 }

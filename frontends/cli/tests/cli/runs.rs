@@ -194,6 +194,88 @@ fn ctrl_c_ends_the_run_in_good_order() {
     read_png(&folder.path("shot.png"));
 }
 
+/// `1: ldr/str` to UART0 without end: x1 = 0x3f201000, w0 = 'a'.
+#[cfg(unix)]
+const CHATTER: &[u32] = &[0xd2a7_e401, 0xf282_0001, 0x5280_0c20, 0xb900_0020, 0x17ff_ffff];
+
+#[cfg(unix)]
+fn chatter(folder: &Folder) {
+    let words: Vec<u8> = CHATTER.iter().flat_map(|word| word.to_le_bytes()).collect();
+    folder.file("chatter.img", &words);
+}
+
+/// The most memory that a process has had, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(child: &std::process::Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_never_reads_costs_neither_memory_nor_the_end() {
+    let folder = folder();
+    chatter(&folder);
+    let mut child =
+        folder.tayberry(["--frontend", "headless", "--timeout", "2", "--stats", "stats.json", "chatter.img"]).spawn().expect("a run");
+    let unread = child.stdout.take();
+    std::thread::sleep(Duration::from_millis(1500));
+    let peak = peak_memory(&child);
+    assert!(peak < 200_000, "{peak} KiB");
+    let run = Ended::from(child.wait_with_output().expect("an end")).expect(0);
+    assert!(run.stderr.contains("nobody read"), "{}", run.stderr);
+    assert_eq!(stats(&folder)["exit"], "timeout");
+    drop(unread);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn typing_without_end_costs_no_memory() {
+    let folder = folder();
+    let mut command = folder.tayberry(["--frontend", "headless", "--timeout", "2", "endless.img"]);
+    let child = command.stdin(std::fs::File::open("/dev/zero").expect("it is there")).spawn().expect("a run");
+    std::thread::sleep(Duration::from_millis(1500));
+    let peak = peak_memory(&child);
+    assert!(peak < 200_000, "{peak} KiB");
+    Ended::from(child.wait_with_output().expect("an end")).expect(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_at_once_whoever_reads() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let folder = folder();
+    chatter(&folder);
+    for again in [false, true] {
+        let mut child = folder.tayberry(["--frontend", "headless", "chatter.img"]).spawn().expect("a run");
+        let mut unread = child.stdout.take().expect("a pipe");
+        unread.read_exact(&mut [0; 4]).expect("the guest speaks: it runs");
+        std::thread::sleep(Duration::from_millis(200));
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it is there");
+        if again {
+            std::thread::sleep(Duration::from_millis(200));
+            kill_process(Pid::from_child(&child), Signal::TERM).expect("it waits for its reader");
+        }
+        let asked = Instant::now();
+        let run = Ended::from(child.wait_with_output().expect("an end")).expect(130);
+        assert!(asked.elapsed() < Duration::from_secs(10));
+        assert_eq!(run.stderr.contains("nobody read"), !again, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_guest_that_cannot_go_on_is_told_of_once() {
+    let folder = folder();
+    folder.file("udf.img", &[0; 64]);
+    for mode in ["", "--deterministic"] {
+        let run = folder.headless(&format!("{mode} --cores 1 udf.img")).expect(4);
+        assert_eq!((run.stderr.lines().count(), run.stderr.matches("core 0").count()), (1, 1), "{}", run.stderr);
+    }
+    let run = folder.headless("udf.img").expect(4);
+    assert_eq!((run.stderr.lines().count(), run.stderr.matches("core 0").count()), (1, 1), "{}", run.stderr);
+}
+
 #[test]
 fn the_demo_s_tour() {
     let folder = folder();
