@@ -32,7 +32,7 @@ pub enum ExitReason {
     Until,
     /// [`Limits::timeout`] has passed.
     Timeout,
-    /// [`Limits::max_instructions`] have retired.
+    /// [`Limits::max_instructions`] have retired, or all cores wait for what will not come.
     MaxInstructions,
     /// All cores have stopped for good; why, in words.
     Lost(String),
@@ -69,7 +69,8 @@ pub enum MachineEvent {
 pub struct Limits {
     /// Host time.
     pub timeout: Option<Duration>,
-    /// Instructions retired by all cores together.
+    /// Instructions retired by all cores together. A machine whose cores all wait, with no timer running, for a second of host time, will retire no
+    /// more: this limit ends its run too.
     pub max_instructions: Option<u64>,
     /// Text on any serial port.
     pub until: Option<Vec<u8>>,

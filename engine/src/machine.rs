@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Longest sleep of an idle machine: bounds how late a request without an unpark is seen.
 const LONGEST_NAP: Duration = Duration::from_millis(50);
+/// An idle machine that nothing but input can wake ends a run with an instruction limit after this long: no instruction will retire.
+const NOTHING_TO_COME: Duration = Duration::from_secs(1);
 /// Sleep while frontends are behind with what the guest prints.
 const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
@@ -95,6 +97,7 @@ impl Machine {
 
     /// Runs until something ends this power cycle.
     fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
+        let mut idle_since = None;
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
@@ -114,7 +117,13 @@ impl Machine {
             if self.world.resource::<Until>().matched() {
                 return CycleEnd::Exit(ExitReason::Until);
             }
-            match self.world.resource::<Executor>().activity.clone() {
+            let activity = self.world.resource::<Executor>().activity.clone();
+            if activity != Activity::Idle(None) {
+                idle_since = None;
+            } else if idle_since.get_or_insert_with(Instant::now).elapsed() >= NOTHING_TO_COME && limits.max_instructions.is_some() {
+                return CycleEnd::Exit(ExitReason::MaxInstructions);
+            }
+            match activity {
                 Activity::Busy => {}
                 Activity::Polling => parker.park_timeout(POLL_NAP),
                 Activity::Idle(next) => self.nap(parker, next, limits, started),

@@ -295,3 +295,15 @@ fn an_idle_machine_costs_next_to_nothing() {
     running.join();
     assert!(ticks < 40, "{ticks} ticks in half a second");
 }
+
+#[test]
+fn an_instruction_limit_ends_a_machine_that_sleeps_for_good() {
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        let limits = Limits { max_instructions: Some(1_000), timeout: Some(Duration::from_secs(20)), ..Limits::default() };
+        let (handle, running) = start(mode, limits, |machine| {
+            machine.add_core(|_| Box::new(Scripted(|_| asleep(), || false)));
+        });
+        assert_eq!(running.join(), ExitReason::MaxInstructions);
+        assert_eq!(handle.stats.total_instructions(), 1);
+    }
+}

@@ -58,7 +58,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
 
-    /// Stop when the cores together have retired N instructions [default: never]
+    /// Stop when the cores together have retired N instructions, or all sleep with nothing left to wake them [default: never]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_instructions: Option<u64>,
 

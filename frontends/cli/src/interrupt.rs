@@ -2,9 +2,12 @@
 
 use crate::report::{INTERRUPTED, Unusable};
 use crate::terminal;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use tayberry_engine::handle::Control;
+
+/// A second request this soon is the first one's echo: `timeout` signals its child and then the child's group.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// Ends the process without its exit handlers: those of graphics drivers may crash or wait while other threads draw.
 fn exit_at_once() -> ! {
@@ -25,7 +28,8 @@ pub struct Interrupt {
 
 #[derive(Debug, Default)]
 struct State {
-    asked: AtomicBool,
+    /// When it was first asked for.
+    asked: OnceLock<Instant>,
     /// The machine to stop. Only the handler's thread and the main thread come here.
     control: Mutex<Option<Control>>,
 }
@@ -39,7 +43,10 @@ impl Interrupt {
         let interrupt = Self::default();
         let state = Arc::clone(&interrupt.state);
         let handler = move || {
-            if state.asked.swap(true, Ordering::Relaxed) {
+            if state.asked.set(Instant::now()).is_err() {
+                if state.asked.get().is_some_and(|first| first.elapsed() < ECHO) {
+                    return;
+                }
                 terminal::restore();
                 exit_at_once();
             }
@@ -61,6 +68,6 @@ impl Interrupt {
 
     /// True once it came.
     pub fn came(&self) -> bool {
-        self.state.asked.load(Ordering::Relaxed)
+        self.state.asked.get().is_some()
     }
 }

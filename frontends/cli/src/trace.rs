@@ -15,15 +15,16 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 12] = [
+pub const TOPICS: [(&str, &str); 13] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
+    ("dma", "DMA transfers that cannot be done as asked"),
     ("exceptions", "exceptions taken and returned from"),
     ("framebuffer", "modes, and frames that were dropped"),
     ("gpio", "pins"),
     ("interrupts", "interrupt controllers and lines"),
     ("mailbox", "mailbox messages"),
-    ("mmio", "accesses to registers that nobody has"),
+    ("mmio", "every access to a device's registers"),
     ("mmu", "translation faults and tables"),
     ("property", "tags of the property channel"),
     ("uart", "the UARTs' set-up"),
