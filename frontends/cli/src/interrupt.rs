@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tayberry_engine::handle::Control;
 
 /// A second request this soon is the first one's echo: `timeout` signals its child and then the child's group.
-const ECHO: Duration = Duration::from_millis(500);
+const ECHO: Duration = Duration::from_millis(100);
 
 /// Ends the process without its exit handlers: those of graphics drivers may crash or wait while other threads draw.
 fn exit_at_once() -> ! {
