@@ -8,7 +8,7 @@ use std::time::Duration;
 use tayberry_engine::builder::MachineBuilder;
 use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{ExitReason, Limits, MachineEvent, MachineHandle, Shared};
-use tayberry_engine::machine::{Machine, Running, prepare};
+use tayberry_engine::machine::{Machine, Running, Starter, prepare};
 use tayberry_engine::power::PowerRequest;
 use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
 
@@ -36,16 +36,30 @@ fn asleep() -> Slice {
     Slice { retired: 1, end: SliceEnd::Wait { poll: false } }
 }
 
-fn start(mode: ClockMode, limits: Limits, mut board: impl FnMut(&mut MachineBuilder) + Send + 'static) -> (MachineHandle, Running) {
+fn start(mode: ClockMode, limits: Limits, board: impl FnMut(&mut MachineBuilder) + Send + 'static) -> (MachineHandle, Running) {
     let (handle, starter) = prepare();
+    (handle, start_prepared(starter, mode, limits, board))
+}
+
+/// Starts a machine that a frontend may have been connected to.
+fn start_prepared(
+    starter: Starter,
+    mode: ClockMode,
+    limits: Limits,
+    mut board: impl FnMut(&mut MachineBuilder) + Send + 'static,
+) -> Running {
     let build = move |shared: Arc<Shared>| -> Result<Machine, Infallible> {
         let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
         let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(mode)), 4, shared);
         board(&mut builder);
         Ok(builder.build())
     };
-    let running = starter.start(limits, build).unwrap_or_else(|never| match never {});
-    (handle, running)
+    starter.start(limits, build).unwrap_or_else(|never| match never {})
+}
+
+/// One core that never waits.
+fn busy(machine: &mut MachineBuilder) {
+    machine.add_core(|_| Box::new(Scripted(spent, || false)));
 }
 
 #[test]
@@ -227,13 +241,7 @@ fn typing_without_end_is_held_up_until_the_guest_reads() {
 fn a_machine_in_step_with_a_frontend_that_hangs_can_be_stopped() {
     let (handle, starter) = prepare();
     let frames = handle.frame_clock();
-    let build = |shared: Arc<Shared>| -> Result<Machine, Infallible> {
-        let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
-        let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(ClockMode::Deterministic)), 1, shared);
-        builder.add_core(|_| Box::new(Scripted(spent, || false)));
-        Ok(builder.build())
-    };
-    let running = starter.start(Limits::default(), build).unwrap_or_else(|never| match never {});
+    let running = start_prepared(starter, ClockMode::Deterministic, Limits::default(), busy);
     frames.vsync.recv_timeout(Duration::from_secs(20)).expect("a vertical sync");
     handle.control.stop();
     assert_eq!(running.join(), ExitReason::Stopped);
@@ -261,14 +269,8 @@ fn pause_stops_instructions_and_time() {
 fn a_frontend_in_step_sees_every_vertical_sync_once() {
     let (handle, starter) = prepare();
     let frames = handle.frame_clock();
-    let build = |shared: Arc<Shared>| -> Result<Machine, Infallible> {
-        let ram = Arc::new(GuestRam::new(0x1000).expect("a page of RAM"));
-        let mut builder = MachineBuilder::new(ram, Arc::new(Clock::new(ClockMode::Deterministic)), 1, shared);
-        builder.add_core(|_| Box::new(Scripted(spent, || false)));
-        Ok(builder.build())
-    };
     let limits = Limits { max_instructions: Some(100_000_000), ..Limits::default() };
-    let running = starter.start(limits, build).unwrap_or_else(|never| match never {});
+    let running = start_prepared(starter, ClockMode::Deterministic, limits, busy);
     let mut times = Vec::new();
     loop {
         match frames.vsync.recv_timeout(Duration::from_secs(20)) {
