@@ -472,7 +472,15 @@ impl Emmc {
             for register in registers.plain.iter().chain(&registers.response) {
                 register.store(0, SeqCst);
             }
-            let more = [&registers.argument, &registers.auto_argument, &registers.block_size_count, &registers.cmdtm, &registers.control1, &registers.control2, &registers.auto_errors];
+            let more = [
+                &registers.argument,
+                &registers.auto_argument,
+                &registers.block_size_count,
+                &registers.cmdtm,
+                &registers.control1,
+                &registers.control2,
+                &registers.auto_errors,
+            ];
             more.into_iter().chain([&registers.flags, &registers.mask, &registers.enable]).for_each(|register| register.store(0, SeqCst));
         } else {
             let stable = if value & CONTROL1_CLOCK_ON != 0 { CONTROL1_CLOCK_STABLE } else { 0 };

@@ -333,7 +333,9 @@ impl SdHost {
         let (index, argument) = (command & 0x3f, registers.argument.load(SeqCst));
         let Some(outcome) = slot.card(Host::SdHost).map(|card| card.command(index as u8, argument)) else {
             tracing::debug!(target: "sd", "SDHOST: CMD{index} {argument:#010x}: no card");
-            return if command & CMD_NO_RESPONSE == 0 { self.fail(STS_COMMAND_TIMEOUT) };
+            return if command & CMD_NO_RESPONSE == 0 {
+                self.fail(STS_COMMAND_TIMEOUT)
+            };
         };
         tracing::debug!(target: "sd", "SDHOST: CMD{index} {argument:#010x}: {:x?}, {:x?}", outcome.response, outcome.data);
         match index {

@@ -111,14 +111,18 @@ impl Kernel {
 fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
     let Some(path) = &config.sd else { return Ok(None) };
     let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
-        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => files::cannot_write("--sd", path, &error),
+        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
+            files::cannot_write("--sd", path, &error)
+        }
         error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
     })?;
     let (file, bytes) = (card.file_bytes(), card.bytes());
     tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
     if !file.is_multiple_of(CARD_BLOCK) {
         let file_name = path.display();
-        say(format_args!("--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"));
+        say(format_args!(
+            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
+        ));
     }
     Ok(Some(Arc::new(card)))
 }

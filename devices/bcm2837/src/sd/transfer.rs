@@ -159,7 +159,9 @@ impl Transfer {
         }
         let (at, in_block, moved) = self.claim()?;
         let word = match &self.image {
-            Some(image) if kind == READ_MEMORY => Self::image_word(image, self.start.load(Relaxed) + at, self.block.load(Relaxed) - in_block),
+            Some(image) if kind == READ_MEMORY => {
+                Self::image_word(image, self.start.load(Relaxed) + at, self.block.load(Relaxed) - in_block)
+            }
             _ => self.buffer[(in_block / WORD) as usize % WORDS].load(Relaxed),
         };
         Some(Moved { word, ..moved })
