@@ -19,6 +19,7 @@ use crate::rng::RngPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
+use tayberry_a64::Features;
 use tayberry_engine::handle::Shared;
 use tayberry_engine::machine::Machine;
 use tayberry_engine::{Clock, ClockMode, GuestRam, MachineBuilder, Plugin};
@@ -66,11 +67,21 @@ pub struct BoardOptions {
     pub cores: usize,
     /// Where time comes from.
     pub mode: ClockMode,
+    /// Extensions of the cores that a Pi 3 lacks.
+    pub features: Features,
 }
 
 impl Default for BoardOptions {
     fn default() -> Self {
-        Self { kernel: Vec::new(), dtb: None, initrd: None, append: None, cores: local_controller::CORES, mode: ClockMode::Realtime }
+        Self {
+            kernel: Vec::new(),
+            dtb: None,
+            initrd: None,
+            append: None,
+            cores: local_controller::CORES,
+            mode: ClockMode::Realtime,
+            features: Features::default(),
+        }
     }
 }
 
@@ -81,6 +92,7 @@ pub struct Raspi3b {
     command_line: String,
     cores: usize,
     mode: ClockMode,
+    features: Features,
 }
 
 /// The devices, in the order in which they are installed: a device comes after those it needs.
@@ -91,7 +103,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
         Box::new(LocalControllerPlugin),
-        Box::new(CoresPlugin { cores }),
+        Box::new(CoresPlugin { cores, features: board.features }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
         Box::new(DmaPlugin),
@@ -117,7 +129,7 @@ impl Raspi3b {
         }
         let image = BootImage::new(&options)?;
         let command_line = options.append.unwrap_or_else(|| DEFAULT_COMMAND_LINE.into());
-        Ok(Self { image, command_line, cores: options.cores, mode: options.mode })
+        Ok(Self { image, command_line, cores: options.cores, mode: options.mode, features: options.features })
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.

@@ -27,3 +27,4 @@ pub mod system_timer;
 pub mod thermal;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
+pub use tayberry_a64::Features;

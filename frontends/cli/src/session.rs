@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
             append: config.append.clone(),
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
+            features: config.features,
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
         let board = board(config, options)?;
