@@ -5,7 +5,7 @@ use crate::layout::{self, RAM_BYTES, SLOT_BYTES, SLOTS, VECTORS, WINDOW};
 use std::sync::Arc;
 use tayberry_a64::core::SLOT_SP;
 use tayberry_a64::sysreg::{Reg, SysRegs};
-use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Stop, Timer};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer};
 use tayberry_ram::GuestRam;
 
 /// Instructions after which a case counts as endless.
@@ -63,7 +63,8 @@ impl Ours {
         for (at, word) in layout::image() {
             ram.write_u64(at, word).expect("in RAM");
         }
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default() });
+        let mut core =
+            Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default(), features: Features::default() });
         // Non-secure, 64 bits below, HVC allowed.
         core.sys[Reg::SCR_EL3] = 0x531;
         core.sys[Reg::HCR_EL2] = 1 << 31;
