@@ -16,6 +16,7 @@ use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
 use crate::rng::RngPlugin;
+use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
@@ -112,6 +113,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GpioPlugin),
         Box::new(Pl011Plugin),
         Box::new(AuxPlugin),
+        Box::new(SpiPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),
@@ -162,7 +164,7 @@ mod tests {
     fn device_address() -> impl Strategy<Value = u64> {
         let blocks =
             [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x4000_0000];
+        let more = [0x3F20_4000u64, 0x3F00_7000, 0x3F21_2000, 0x3F21_5000, 0x4000_0000];
         let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }

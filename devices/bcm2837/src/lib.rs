@@ -23,8 +23,10 @@ pub mod pl011;
 pub mod power_management;
 pub mod property;
 pub mod rng;
+pub mod spi;
 pub mod system_timer;
 pub mod thermal;
+mod turn;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
 pub use tayberry_a64::Features;
