@@ -3,12 +3,14 @@
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
+use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
+use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
@@ -114,6 +116,8 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(Pl011Plugin),
         Box::new(AuxPlugin),
         Box::new(SpiPlugin),
+        Box::new(I2cPlugin),
+        Box::new(BscSlavePlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),

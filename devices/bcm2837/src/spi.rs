@@ -225,7 +225,7 @@ impl Spi {
             self.shift(now);
             self.drive_dreqs();
             irq::drive(&self.line, || self.interrupts());
-            self.wake.plan(now, self.next());
+            self.wake.plan(self.next());
         });
     }
 

@@ -5,10 +5,10 @@
 //! go: either it has taken the change into account, or it sees the question and works once more. All `SeqCst`. Nobody waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder};
 
-/// Shortest time between two looks at a device that works faster than that, nanoseconds.
+/// Shortest time between two looks at a device by itself, nanoseconds: what it does faster is done several at once.
 const GRAIN_NS: u64 = 1_000;
 
 /// Lets one core in; what others ask for meanwhile is done by that one.
@@ -34,34 +34,40 @@ impl Turn {
 #[derive(Debug)]
 pub struct Wake {
     deadline: Deadline,
+    /// When it was last due, nanoseconds. Written by the machine's thread.
+    last: AtomicU64,
     attention: Arc<Attention>,
 }
 
 impl Wake {
     /// A new one, at no time.
     pub fn new(machine: &mut MachineBuilder) -> Self {
-        Self { deadline: machine.deadline(), attention: machine.attention() }
+        Self { deadline: machine.deadline(), last: AtomicU64::new(0), attention: machine.attention() }
     }
 
-    /// Sets the time, seen from `now`. Where it comes nearer, slices end, which run only until what was known when they began.
-    pub fn plan(&self, now: GuestTime, at: Option<GuestTime>) {
-        let (before, at) = (self.deadline.get(), at.map(|at| at.max(now.plus(GRAIN_NS))));
+    /// Sets the time. Where it comes nearer, slices end, which run only until what was known when they began.
+    pub fn plan(&self, at: Option<GuestTime>) {
+        let earliest = GuestTime(self.last.load(SeqCst)).plus(GRAIN_NS);
+        let (before, at) = (self.deadline.get(), at.map(|at| at.max(earliest)));
         self.deadline.set(at);
         if at.is_some_and(|at| before.is_none_or(|before| at < before)) {
             self.attention.stop_all();
         }
     }
 
-    /// True if the time has come.
+    /// True if the time has come; the device must then [`Wake::plan`] again. For the device's system.
     pub fn is_due(&self, now: GuestTime) -> bool {
-        self.deadline.get().is_some_and(|at| at <= now)
+        let due = self.deadline.get().is_some_and(|at| at <= now);
+        if due {
+            self.last.store(now.0, SeqCst);
+        }
+        due
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU64;
 
     #[test]
     fn what_was_asked_for_is_done_by_somebody() {

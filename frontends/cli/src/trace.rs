@@ -15,13 +15,14 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 14] = [
+pub const TOPICS: [(&str, &str); 15] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
     ("exceptions", "exceptions taken and returned from"),
     ("framebuffer", "modes, and frames that were dropped"),
     ("gpio", "pins"),
+    ("i2c", "I2C transfers"),
     ("interrupts", "interrupt controllers and lines"),
     ("mailbox", "mailbox messages"),
     ("mmio", "every access to a device's registers"),
