@@ -4,6 +4,7 @@ pub mod arm_interrupts;
 pub mod arm_timer;
 pub mod armstub;
 pub mod atags;
+pub mod aux_spi;
 pub mod bells;
 pub mod board;
 pub mod boot;
