@@ -11,7 +11,7 @@ use tayberry_engine::machine::prepare;
 /// A board with a guest and its options.
 fn board(kernel: &[u8], append: String) -> Raspi3b {
     let mode = ClockMode::Realtime;
-    let options = BoardOptions { kernel: kernel.to_vec(), dtb: None, initrd: None, append: Some(append), cores: 4, mode };
+    let options = BoardOptions { kernel: kernel.to_vec(), append: Some(append), mode, ..BoardOptions::default() };
     Raspi3b::new(options).expect("the guest is a good kernel")
 }
 

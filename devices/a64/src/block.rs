@@ -308,7 +308,7 @@ impl Core {
                 bus.broadcast(Maintenance::WriteTlb);
             }
             let Some(word) = ram.read_u32(at) else { break };
-            let last = self.push_op(&mut scratch, decode::decode(word), len, linked);
+            let last = self.push_op(&mut scratch, decode::decode_with(word, self.config.features), len, linked);
             len += 1;
             at += 4;
             if last {

@@ -2,6 +2,7 @@
 
 use crate::block::{Blocks, NO_LINK};
 use crate::decode::Op;
+use crate::features::Features;
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::{Context, Tlb};
@@ -44,6 +45,8 @@ pub struct Config {
     pub ram_top: u64,
     /// Bits by which others reach this core while it runs.
     pub doorbell: Arc<AtomicU32>,
+    /// Extensions of the architecture.
+    pub features: Features,
 }
 
 /// Why [`Core::run`] came back.
@@ -163,7 +166,7 @@ impl Core {
             spsel: true,
             daif: 0xf,
             fp: FpState { v: [0; 32], fpcr: 0, fpsr: 0 },
-            sys: SysRegs::new(config.id),
+            sys: SysRegs::new(config.id, config.features),
             event: false,
             retired: 0,
             run_retired: 0,

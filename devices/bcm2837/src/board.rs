@@ -7,6 +7,7 @@ use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
+use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
 use crate::image::ImageError;
@@ -16,9 +17,12 @@ use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
 use crate::rng::RngPlugin;
+use crate::sd::{CardImage, SlotPlugin};
+use crate::sdhost::SdHostPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
+use tayberry_a64::Features;
 use tayberry_engine::handle::Shared;
 use tayberry_engine::machine::Machine;
 use tayberry_engine::{Clock, ClockMode, GuestRam, MachineBuilder, Plugin};
@@ -66,11 +70,24 @@ pub struct BoardOptions {
     pub cores: usize,
     /// Where time comes from.
     pub mode: ClockMode,
+    /// Extensions of the cores that a Pi 3 lacks.
+    pub features: Features,
+    /// The SD card's content; without one, the slot is empty. It stays over resets.
+    pub card: Option<Arc<CardImage>>,
 }
 
 impl Default for BoardOptions {
     fn default() -> Self {
-        Self { kernel: Vec::new(), dtb: None, initrd: None, append: None, cores: local_controller::CORES, mode: ClockMode::Realtime }
+        Self {
+            kernel: Vec::new(),
+            dtb: None,
+            initrd: None,
+            append: None,
+            cores: local_controller::CORES,
+            mode: ClockMode::Realtime,
+            features: Features::default(),
+            card: None,
+        }
     }
 }
 
@@ -81,6 +98,8 @@ pub struct Raspi3b {
     firmware: MailboxPlugin,
     cores: usize,
     mode: ClockMode,
+    features: Features,
+    card: Option<Arc<CardImage>>,
 }
 
 /// The devices, in the order in which they are installed: a device comes after those it needs.
@@ -91,13 +110,16 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
         Box::new(LocalControllerPlugin),
-        Box::new(CoresPlugin { cores }),
+        Box::new(CoresPlugin { cores, features: board.features }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
         Box::new(DmaPlugin),
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
         Box::new(GpioPlugin),
+        Box::new(SlotPlugin { card: board.card.clone() }),
+        Box::new(EmmcPlugin),
+        Box::new(SdHostPlugin),
         Box::new(Pl011Plugin),
         Box::new(AuxPlugin),
         Box::new(RngPlugin),
@@ -122,7 +144,7 @@ impl Raspi3b {
             ..MailboxPlugin::default()
         };
         let image = BootImage::new(&options, firmware.boot_framebuffer())?;
-        Ok(Self { image, firmware, cores: options.cores, mode: options.mode })
+        Ok(Self { image, firmware, cores: options.cores, mode: options.mode, features: options.features, card: options.card })
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.
@@ -155,7 +177,7 @@ mod tests {
     fn device_address() -> impl Strategy<Value = u64> {
         let blocks =
             [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x4000_0000];
+        let more = [0x3F00_7000u64, 0x3F20_2000, 0x3F21_2000, 0x3F21_5000, 0x3F30_0000, 0x4000_0000];
         let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }

@@ -14,8 +14,12 @@ pub const DMA_ALL: usize = 28;
 pub const AUX: usize = 29;
 /// First of the four GPIO lines: banks 0 to 2, then all banks together.
 pub const GPIO: usize = 49;
+/// SDHOST.
+pub const SDHOST: usize = 56;
 /// PL011.
 pub const UART0: usize = 57;
+/// EMMC.
+pub const EMMC: usize = 62;
 /// First line of the ARM's own ("basic") interrupts: the eight after the 64 GPU interrupts. The ARM timer is its number 0.
 pub const BASIC: usize = 64;
 /// ARM timer.

@@ -11,6 +11,7 @@ pub mod core;
 pub mod cprman;
 pub mod device_tree;
 pub mod dma;
+pub mod emmc;
 pub mod framebuffer;
 pub mod generic_timer;
 pub mod gpio;
@@ -23,7 +24,10 @@ pub mod pl011;
 pub mod power_management;
 pub mod property;
 pub mod rng;
+pub mod sd;
+pub mod sdhost;
 pub mod system_timer;
 pub mod thermal;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
+pub use tayberry_a64::Features;

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use tayberry_bcm2837::Features;
 
 /// Raspberry Pi 3 emulator.
 ///
@@ -41,9 +42,21 @@ struct Args {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
 
+    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
+    #[arg(long, value_name = "FILE")]
+    sd: Option<PathBuf>,
+
+    /// Write what the guest writes back to the SD card image
+    #[arg(long, requires = "sd")]
+    sd_writable: bool,
+
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
     cores: u8,
+
+    /// Extensions that the cores get and a Pi 3 lacks, separated by commas: crypto (AES, SHA-1, SHA-256, 64-bit PMULL) [default: none]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpu_features: Vec<String>,
 
     /// Guest time is instructions retired and cores take turns in a fixed order: the same run again gives the same bytes [default: guest time is the
     /// host's]
@@ -90,14 +103,6 @@ struct Args {
     /// Where the trace goes [default: stderr]
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
-
-    /// An SD card image
-    #[arg(long, value_name = "FILE", help_heading = NOT_YET)]
-    sd: Option<PathBuf>,
-
-    /// Write changes back to the SD card image
-    #[arg(long, help_heading = NOT_YET)]
-    sd_writable: bool,
 
     /// Wait for GDB at this address before the first instruction
     #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
@@ -166,7 +171,10 @@ pub struct Config {
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
+    pub sd: Option<PathBuf>,
+    pub sd_writable: bool,
     pub cores: usize,
+    pub features: Features,
     pub deterministic: bool,
     pub timeout: Option<Duration>,
     pub max_instructions: Option<u64>,
@@ -249,8 +257,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Checks what no single option can know.
 fn config(args: Args) -> Result<Config, Unusable> {
-    let later = [("--sd", args.sd.is_some()), ("--sd-writable", args.sd_writable), ("--gdb", args.gdb.is_some())];
-    let later = later.into_iter().chain([("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)]);
+    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)];
     if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
         return Err(Unusable::new(format_args!("{option} is not available in this version")));
     }
@@ -265,7 +272,10 @@ fn config(args: Args) -> Result<Config, Unusable> {
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
+        sd: args.sd,
+        sd_writable: args.sd_writable,
         cores: usize::from(args.cores),
+        features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
         timeout: args.timeout,
         max_instructions: args.max_instructions,
@@ -275,6 +285,13 @@ fn config(args: Args) -> Result<Config, Unusable> {
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         trace_file: args.trace_file,
+    })
+}
+
+fn features(names: &[String]) -> Result<Features, Unusable> {
+    names.iter().try_fold(Features::default(), |features, name| {
+        let known = || Features::NAMES.join(", ");
+        features.with(name).ok_or_else(|| Unusable::new(format_args!("--cpu-features: there is no {name:?}; there is: {}", known())))
     })
 }
 
@@ -319,7 +336,7 @@ mod tests {
     #[test]
     fn everything_at_once() {
         let config =
-            run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --cores 1 --deterministic \
+            run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --sd h --sd-writable --cores 1 --deterministic \
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
             .expect("good");
@@ -329,6 +346,14 @@ mod tests {
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));
         assert_eq!(config.kernel, Some("kernel8.img".into()));
         assert_eq!(config.stdio_port(), None);
+    }
+
+    #[test]
+    fn features_of_the_cores_are_a_list_that_may_be_repeated() {
+        assert_eq!(run("").expect("good").features, Features::default());
+        for args in ["--cpu-features crypto", "--cpu-features crypto,crypto", "--cpu-features crypto --cpu-features crypto"] {
+            assert_eq!(run(args).expect("good").features, Features { crypto: true }, "{args}");
+        }
     }
 
     #[test]
@@ -352,9 +377,12 @@ mod tests {
             ("--serial tcp:1", "file:PATH"),
             ("--serial file:", "path"),
             ("--frontend terminal", "desktop"),
+            ("--cpu-features crypto,sve", "sve"),
+            ("--cpu-features crypto,", "crypto"),
+            ("--cpu-features", "--cpu-features"),
             ("--jit on", "not available"),
             ("--jit maybe", "--jit"),
-            ("--sd card.img", "--sd is not available"),
+            ("--sd-writable", "--sd <FILE>"),
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),

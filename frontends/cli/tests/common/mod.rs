@@ -19,11 +19,9 @@ pub fn storm_board(clock: ClockMode, count: u64, core: u32, kinds: Kinds) -> Ras
     let kinds = if kinds == Kinds::Mixed { "mixed" } else { "full" };
     let options = BoardOptions {
         kernel: tayberry_guest::STORM.to_vec(),
-        dtb: None,
-        initrd: None,
         append: Some(format!("storm.count={count} storm.core={core} storm.seed={SEED} storm.kinds={kinds}")),
-        cores: 4,
         mode: clock,
+        ..BoardOptions::default()
     };
     Raspi3b::new(options).expect("the storm is a good kernel")
 }
