@@ -98,7 +98,7 @@ impl Default for BoardOptions {
 #[derive(Clone, Debug)]
 pub struct Raspi3b {
     image: BootImage,
-    command_line: String,
+    firmware: MailboxPlugin,
     cores: usize,
     mode: ClockMode,
     features: Features,
@@ -108,7 +108,7 @@ pub struct Raspi3b {
 /// The devices, in the order in which they are installed: a device comes after those it needs.
 fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
     let cores = board.cores;
-    let firmware = MailboxPlugin { command_line: board.command_line.clone(), arm_memory: ARM_MEMORY, ..MailboxPlugin::default() };
+    let firmware = board.firmware.clone();
     vec![
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
@@ -143,9 +143,14 @@ impl Raspi3b {
         if !(1..=local_controller::CORES).contains(&options.cores) {
             return Err(BoardError::Cores(options.cores));
         }
-        let image = BootImage::new(&options)?;
-        let command_line = options.append.unwrap_or_else(|| DEFAULT_COMMAND_LINE.into());
-        Ok(Self { image, command_line, cores: options.cores, mode: options.mode, features: options.features, card: options.card })
+        let firmware = MailboxPlugin {
+            command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
+            arm_memory: ARM_MEMORY,
+            has_boot_framebuffer: options.dtb.is_some(),
+            ..MailboxPlugin::default()
+        };
+        let image = BootImage::new(&options, firmware.boot_framebuffer())?;
+        Ok(Self { image, firmware, cores: options.cores, mode: options.mode, features: options.features, card: options.card })
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.
@@ -229,6 +234,23 @@ mod tests {
         let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], ..BoardOptions::default() }).expect("a board");
         for _ in 0..2 {
             assert!(board.build(shared()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_kernel_with_a_device_tree_finds_a_frame_buffer_on_the_screen() {
+        let tree = crate::device_tree::DeviceTree::default().to_bytes();
+        for (dtb, width) in [(Some(tree), 1024), (None, 0)] {
+            let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], dtb, ..BoardOptions::default() }).expect("a board");
+            let shared = shared();
+            let _machine = board.build(Arc::clone(&shared)).expect("a machine");
+            let shown = shared.display.load();
+            assert_eq!(shown.has_signal(), width != 0);
+            if width != 0 {
+                let promised = board.firmware.boot_framebuffer();
+                let config = shown.config();
+                assert_eq!((config.base, config.physical.0, config.pitch), (promised.base, width, promised.geometry.pitch));
+            }
         }
     }
 
