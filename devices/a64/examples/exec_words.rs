@@ -9,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use tayberry_a64::core::SLOT_SP;
 use tayberry_a64::sysreg::Reg;
-use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Timer};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Timer};
 use tayberry_ram::GuestRam;
 
 const CODE: u64 = 0x8_0000;
@@ -101,7 +101,7 @@ fn case(core: &mut Core, ram: &GuestRam, line: &str) -> Option<String> {
 
 fn main() -> std::io::Result<()> {
     let ram = Arc::new(GuestRam::new(RAM)?);
-    let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default() });
+    let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default(), features: Features::default() });
     enable_mmu(&mut core, &ram).ok_or_else(|| std::io::Error::other("no room for the table"))?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {

@@ -1,4 +1,4 @@
-//! Runs single floating-point and Advanced SIMD instructions on states given on standard input, for comparison with other implementations.
+//! Runs single floating-point, Advanced SIMD and cryptographic instructions on states given on standard input, for comparison with other implementations.
 //!
 //! `simd_words rows` lists the instruction tables: mask, bits and name. Otherwise each line of input is a case in hexadecimal: instruction word, FPCR,
 //! FPSR, NZCV, V0 to V31, X0 to X30. The answer is a line with FPSR, NZCV, V0 to V31, X0 to X30 and a hash of the data memory, or `undefined`.
@@ -9,7 +9,7 @@
 use std::io::{BufRead, BufWriter, Write, stdin, stdout};
 use std::sync::Arc;
 use tayberry_a64::sysreg::Reg;
-use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Timer, fp, simd};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Timer, fp, simd};
 use tayberry_ram::GuestRam;
 
 const RAM: u64 = 1 << 20;
@@ -42,7 +42,8 @@ impl Bus for Empty {
 
 fn new_core() -> std::io::Result<(Arc<GuestRam>, Core)> {
     let ram = Arc::new(GuestRam::new(RAM)?);
-    let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default() });
+    let mut core =
+        Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM, doorbell: Arc::default(), features: Features { crypto: true } });
     // The first GiB flat as Normal memory: with the MMU off all data is Device memory, and unaligned accesses fault. One block descriptor of
     // level 1 (valid, access flag, attribute 0), 39 address bits.
     ram.write_u64(TABLE, 0x401).ok_or_else(|| std::io::Error::other("no room for the table"))?;

@@ -2,6 +2,7 @@
 
 use crate::core::{Config, Core};
 use crate::decode::{Flow, Op};
+use crate::features::Features;
 use crate::sysreg::table::{Reg, TABLE};
 use crate::system::{ROWS, THREADED};
 use crate::testing::TestBus;
@@ -39,8 +40,8 @@ impl Bench {
 
     /// After a cold reset.
     pub(crate) fn reset() -> Self {
-        let config =
-            Config { id: 1, ram: Arc::new(GuestRam::new(RAM).expect("a little RAM")), ram_top: RAM, doorbell: Arc::new(AtomicU32::new(0)) };
+        let ram = Arc::new(GuestRam::new(RAM).expect("a little RAM"));
+        let config = Config { id: 1, ram, ram_top: RAM, doorbell: Arc::new(AtomicU32::new(0)), features: Features::default() };
         Self { core: Core::new(config), bus: TestBus::default() }
     }
 

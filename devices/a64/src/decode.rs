@@ -11,6 +11,7 @@
 use crate::bus::Bus;
 use crate::core::{Core, SLOT_SINK, SLOT_SP, SLOT_ZR};
 use crate::exception::Exception;
+use crate::features::Features;
 use std::sync::OnceLock;
 
 /// What a handler tells the run loop.
@@ -143,10 +144,16 @@ struct Table {
     threaded: bool,
     /// Its instructions need the FP and SIMD registers.
     fp: bool,
+    /// Its instructions belong to the Cryptographic Extension.
+    crypto: bool,
 }
 
 const fn threaded(rows: &'static [Row]) -> Table {
-    Table { rows, threaded: true, fp: false }
+    Table { rows, threaded: true, fp: false, crypto: false }
+}
+
+const fn vector(rows: &'static [Row]) -> Table {
+    Table { fp: true, ..threaded(rows) }
 }
 
 /// All tables.
@@ -157,10 +164,11 @@ static TABLES: &[Table] = &[
     threaded(crate::int::muldiv::ROWS),
     threaded(crate::int::branch::ROWS),
     threaded(crate::int::load_store::ROWS),
-    Table { rows: crate::int::load_store_fp::ROWS, threaded: true, fp: true },
-    Table { rows: crate::int::exclusive::ROWS, threaded: false, fp: false },
-    Table { rows: crate::system::ROWS, threaded: false, fp: false },
+    vector(crate::int::load_store_fp::ROWS),
+    Table { threaded: false, ..threaded(crate::int::exclusive::ROWS) },
+    Table { threaded: false, ..threaded(crate::system::ROWS) },
     threaded(crate::system::THREADED),
+    Table { crypto: true, ..vector(crate::simd::crypto::ROWS) },
 ];
 
 /// The joined tables.
@@ -175,8 +183,8 @@ const INDEX_BITS: u32 = 11;
 fn decoder() -> &'static Decoder {
     static DECODER: OnceLock<Decoder> = OnceLock::new();
     DECODER.get_or_init(|| {
-        let vector = crate::fp::TABLES.iter().chain(crate::simd::TABLES).map(|&rows| Table { rows, threaded: true, fp: true });
-        let rows: Vec<_> = TABLES.iter().copied().chain(vector).flat_map(|table| table.rows.iter().map(move |row| (row, table))).collect();
+        let vectors = crate::fp::TABLES.iter().chain(crate::simd::TABLES).map(|&rows| vector(rows));
+        let rows: Vec<_> = TABLES.iter().copied().chain(vectors).flat_map(|table| table.rows.iter().map(move |row| (row, table))).collect();
         let index = (0..1u32 << INDEX_BITS).map(|key| {
             let (word, top) = (key << (32 - INDEX_BITS), u32::MAX << (32 - INDEX_BITS));
             let matches = |row: &Row| (word ^ row.bits) & row.mask & top == 0;
@@ -196,28 +204,41 @@ pub struct Decoded {
     pub op: Op,
     /// Name as in the ARM ARM; empty if no row knows the word.
     pub name: &'static str,
+    /// A row claims the word; otherwise it is unallocated, and executing it is Undefined.
+    pub allocated: bool,
     /// Its handler calls the next one itself.
     pub(crate) threaded: bool,
     /// It needs the FP and SIMD registers.
     pub(crate) fp: bool,
 }
 
-/// Decodes an instruction word. Unallocated words give an operation that raises Undefined.
+/// Decodes an instruction word as the Pi 3's core does. Unallocated words give an operation that raises Undefined.
 pub fn decode(word: u32) -> Decoded {
+    decode_with(word, Features::default())
+}
+
+/// As [`decode`], for a core with extensions.
+pub fn decode_with(word: u32, features: Features) -> Decoded {
     let decoder = decoder();
     let mut unallocated = None;
     for &i in &decoder.index[(word >> (32 - INDEX_BITS)) as usize] {
         let (row, table) = decoder.rows[usize::from(i)];
-        if (word ^ row.bits) & row.mask != 0 {
+        if (word ^ row.bits) & row.mask != 0 || table.crypto && !features.crypto {
             continue;
         }
         if let Some(op) = (row.build)(word) {
-            return Decoded { op: Op { insn: word, row: i, ..op }, name: row.name, threaded: table.threaded, fp: table.fp };
+            let op = Op { insn: word, row: i, ..op };
+            return Decoded { op, name: row.name, allocated: true, threaded: table.threaded, fp: table.fp };
         }
         unallocated.get_or_insert((i, row.name));
     }
     let (row, name) = unallocated.unwrap_or((NO_ROW, ""));
-    Decoded { op: Op { row, ..Op::new(undefined, word) }, name, threaded: false, fp: false }
+    Decoded { op: Op { row, ..Op::new(undefined, word) }, name, allocated: false, threaded: false, fp: false }
+}
+
+/// All rows of the joined tables, for tests of every instruction.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    decoder().rows.iter().map(|&(row, _)| row)
 }
 
 /// Name of a row of the joined tables, for traces.
@@ -277,6 +298,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn later_barriers_and_pstate_fields_are_unallocated() {
+        let space = |base: u32| (0..1 << 12).map(move |low| base | low).filter(|&word| decode(word).allocated).count();
+        // CLREX, DSB, DMB and ISB with each CRm; all hints; SPSel, DAIFSet and DAIFClr with each CRm.
+        assert_eq!((space(0xd503_3000), space(0xd503_2000)), (64, 128));
+        assert_eq!((0..8).map(|op1| space(0xd500_4000 | op1 << 16)).sum::<usize>(), 48);
     }
 
     #[test]

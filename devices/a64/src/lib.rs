@@ -12,6 +12,7 @@ pub mod bus;
 pub mod core;
 pub mod decode;
 pub mod exception;
+mod features;
 pub mod fp;
 mod int;
 pub mod mem;
@@ -24,7 +25,8 @@ pub mod system;
 mod testing;
 mod tlb;
 
-pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
+pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer, TlbScope};
 pub use crate::core::{Config, Core, Run, Stop};
 pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
 pub use crate::exception::{Exception, Interrupt};
+pub use crate::features::Features;

@@ -2,6 +2,7 @@
 
 use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 use crate::core::{Config, Core, Run};
+use crate::features::Features;
 use std::sync::Arc;
 use tayberry_ram::GuestRam;
 
@@ -70,8 +71,13 @@ pub(crate) struct Guest {
 impl Guest {
     /// With `words` at [`START`], and the program counter there.
     pub(crate) fn new(words: &[u32]) -> Self {
+        Self::with_features(words, Features::default())
+    }
+
+    /// The same, of a core with extensions.
+    pub(crate) fn with_features(words: &[u32], features: Features) -> Self {
         let ram = Arc::new(GuestRam::new(RAM_TOP).expect("4 MiB"));
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default() });
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default(), features });
         core.pc = START;
         let guest = Self { core, bus: TestBus::default(), ram };
         guest.write(START, words);

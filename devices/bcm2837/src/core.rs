@@ -11,7 +11,7 @@ use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tayberry_a64::core::doorbell;
-use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Stop, Timer};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer, TlbScope};
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{BusContext, Clock, ClockMode, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd};
@@ -99,11 +99,15 @@ impl Bus for Soc {
 
     fn broadcast(&mut self, what: Maintenance) {
         let bit = match what {
-            Maintenance::Tlb => doorbell::TLB,
+            Maintenance::Tlb(scope) => return self.bells.invalidate(self.id, scope),
             Maintenance::WriteTlb => doorbell::WRITE_TLB,
             Maintenance::Code => doorbell::CODE,
         };
         self.bells.attention().ring_others(self.id, bit);
+    }
+
+    fn next_invalidation(&mut self) -> Option<TlbScope> {
+        self.bells.next_invalidation(self.id)
     }
 }
 
@@ -124,13 +128,14 @@ pub struct A64Processor {
 }
 
 impl A64Processor {
-    fn new(parts: &CoreParts, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
+    fn new(parts: &CoreParts, features: Features, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
         let bell = parts.attention.bell(parts.id);
         let config = Config {
             id: parts.id as u8,
             ram: Arc::clone(&parts.ram),
             ram_top: PERIPHERALS.min(parts.ram.len()),
             doorbell: Arc::clone(&bell),
+            features,
         };
         let soc = Soc {
             id: parts.id,
@@ -205,6 +210,8 @@ pub(crate) fn bells(machine: &mut MachineBuilder) -> Arc<Bells> {
 pub struct CoresPlugin {
     /// Number of cores, 1 to 4.
     pub cores: usize,
+    /// Extensions that they have.
+    pub features: Features,
 }
 
 impl Plugin for CoresPlugin {
@@ -212,9 +219,10 @@ impl Plugin for CoresPlugin {
         let bells = bells(machine);
         let timers = Arc::clone(&machine.world.resource::<GenericTimers>().0);
         let local = Arc::clone(&machine.world.resource::<LocalInterrupts>().0);
+        let features = self.features;
         for _ in 0..self.cores {
             let (bells, timers, local) = (Arc::clone(&bells), Arc::clone(&timers), Arc::clone(&local));
-            machine.add_core(move |parts| Box::new(A64Processor::new(parts, bells, timers, local)));
+            machine.add_core(move |parts| Box::new(A64Processor::new(parts, features, bells, timers, local)));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use tayberry_bcm2837::Features;
 
 /// Raspberry Pi 3 emulator.
 ///
@@ -52,6 +53,10 @@ struct Args {
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
     cores: u8,
+
+    /// Extensions that the cores get and a Pi 3 lacks, separated by commas: crypto (AES, SHA-1, SHA-256, 64-bit PMULL) [default: none]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpu_features: Vec<String>,
 
     /// Guest time is instructions retired and cores take turns in a fixed order: the same run again gives the same bytes [default: guest time is the
     /// host's]
@@ -169,6 +174,7 @@ pub struct Config {
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
     pub cores: usize,
+    pub features: Features,
     pub deterministic: bool,
     pub timeout: Option<Duration>,
     pub max_instructions: Option<u64>,
@@ -269,6 +275,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         sd: args.sd,
         sd_writable: args.sd_writable,
         cores: usize::from(args.cores),
+        features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
         timeout: args.timeout,
         max_instructions: args.max_instructions,
@@ -278,6 +285,13 @@ fn config(args: Args) -> Result<Config, Unusable> {
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         trace_file: args.trace_file,
+    })
+}
+
+fn features(names: &[String]) -> Result<Features, Unusable> {
+    names.iter().try_fold(Features::default(), |features, name| {
+        let known = || Features::NAMES.join(", ");
+        features.with(name).ok_or_else(|| Unusable::new(format_args!("--cpu-features: there is no {name:?}; there is: {}", known())))
     })
 }
 
@@ -336,6 +350,14 @@ mod tests {
     }
 
     #[test]
+    fn features_of_the_cores_are_a_list_that_may_be_repeated() {
+        assert_eq!(run("").expect("good").features, Features::default());
+        for args in ["--cpu-features crypto", "--cpu-features crypto,crypto", "--cpu-features crypto --cpu-features crypto"] {
+            assert_eq!(run(args).expect("good").features, Features { crypto: true }, "{args}");
+        }
+    }
+
+    #[test]
     fn every_error_is_one_line_that_names_its_cause() {
         for (args, named) in [
             ("--bogus", "--bogus"),
@@ -356,6 +378,9 @@ mod tests {
             ("--serial tcp:1", "file:PATH"),
             ("--serial file:", "path"),
             ("--frontend terminal", "desktop"),
+            ("--cpu-features crypto,sve", "sve"),
+            ("--cpu-features crypto,", "crypto"),
+            ("--cpu-features", "--cpu-features"),
             ("--jit on", "not available"),
             ("--jit maybe", "--jit"),
             ("--sd-writable", "--sd <FILE>"),

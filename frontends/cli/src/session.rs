@@ -199,6 +199,7 @@ impl<'a> Run<'a> {
             append: config.append.clone(),
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
+            features: config.features,
             card: card.clone(),
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;

@@ -139,7 +139,7 @@ fn doubling_scalar<O: Long>(insn: u32) -> Option<Op> {
     if size(insn) == 0 { None } else { Some(operands(insn, by_half!(size(insn), S, exec, O; 1))) }
 }
 
-/// Bytes only: doublewords belong to the Cryptographic Extension.
+/// Bytes only: doublewords belong to the Cryptographic Extension (see `crypto`).
 fn polynomial(insn: u32) -> Option<Op> {
     if size(insn) == 0 { vector::<PolyMul, U>(insn) } else { None }
 }

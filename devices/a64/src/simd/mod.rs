@@ -3,10 +3,11 @@
 //! An instruction is a lane operation (a type that implements one of the operation traits) times an arrangement: handlers are generic over both and
 //! over the number of lanes, and picked when the instruction is decoded. Scalar forms are vectors of one lane.
 //!
-//! ARMv8.0 without the Cryptographic Extension, which the BCM2837 lacks: PMULL of doublewords is undefined.
+//! ARMv8.0; the Cryptographic Extension, which the BCM2837 lacks, is a table of its own.
 
 mod across;
 mod copy;
+pub(crate) mod crypto;
 mod element;
 mod float;
 mod immediate;

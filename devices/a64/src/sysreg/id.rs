@@ -8,6 +8,11 @@ use crate::decode::Op;
 /// Caches by CSSELR_EL1 (level and instruction bit): geometry of 32 KiB 4-way data, 32 KiB 2-way instruction, 512 KiB 16-way L2, 64-byte lines.
 const CCSIDR: [(u64, u64); 3] = [(0, 0x700f_e01a), (1, 0x201f_e00a), (2, 0x703f_e07a)];
 
+/// ID_AA64ISAR0_EL1: AES with PMULL, SHA1, SHA2.
+pub(super) const AA64_CRYPTO: u64 = 0x1120;
+/// The same of ID_ISAR5_EL1.
+pub(super) const AA32_CRYPTO: u64 = 0x1120;
+
 /// DCZID_EL0: 64 bytes; DZP where DC ZVA is not allowed.
 const DCZID_BLOCK: u64 = 4;
 const DCZID_PROHIBITED: u64 = 1 << 4;

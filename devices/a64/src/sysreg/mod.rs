@@ -21,6 +21,7 @@ pub(crate) use trap::Denied;
 use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::Op;
+use crate::features::Features;
 use pmu::Pmu;
 use std::ops::{Index, IndexMut};
 pub use table::Reg;
@@ -226,8 +227,8 @@ pub struct SysRegs {
 }
 
 impl SysRegs {
-    /// Values after a cold reset of core `id`.
-    pub fn new(id: u8) -> Self {
+    /// Values after a cold reset of core `id`, with these extensions.
+    pub fn new(id: u8, features: Features) -> Self {
         let mut sys = Self {
             values: std::array::from_fn(|index| TABLE[index].reset),
             sp: [0; 4],
@@ -239,6 +240,10 @@ impl SysRegs {
         let mpidr = 0x8000_0000 | u64::from(id);
         sys[Reg::MPIDR_EL1] = mpidr;
         sys[Reg::VMPIDR_EL2] = mpidr;
+        if features.crypto {
+            sys[Reg::ID_AA64ISAR0_EL1] |= id::AA64_CRYPTO;
+            sys[Reg::ID_ISAR5_EL1] |= id::AA32_CRYPTO;
+        }
         sys
     }
 
