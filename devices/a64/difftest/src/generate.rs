@@ -47,7 +47,8 @@ impl Generator {
         let mut state = state(&mut rng);
         let words = if program { self.program(&mut rng, pc, &mut state) } else { vec![self.single(&mut rng, pc, &mut state)] };
         let memory = if rng.one_in(8) { Memory::Zero } else { Memory::Random(rng.next()) };
-        Case { pc, words, state, memory }
+        let big_endian = rng.one_in(8);
+        Case { pc, words, state, memory, big_endian }
     }
 
     fn single(&self, rng: &mut Rng, pc: u64, state: &mut State) -> u32 {
@@ -68,7 +69,7 @@ impl Generator {
                 break;
             }
         }
-        (word, row)
+        (system(rng, word), row)
     }
 
     fn program(&self, rng: &mut Rng, pc: u64, state: &mut State) -> Vec<u32> {
@@ -89,6 +90,39 @@ impl Generator {
         one_exclusive_size(&mut words);
         words
     }
+}
+
+/// Mostly names a register or an instruction that EL0 may use: few of the words that fit do.
+fn system(rng: &mut Rng, word: u32) -> u32 {
+    // op1, CRn, CRm, op2 as they stand in the word.
+    const fn name(op1: u32, crn: u32, crm: u32, op2: u32) -> u32 {
+        op1 << 16 | crn << 12 | crm << 8 | op2 << 5
+    }
+    // NZCV, DAIF, FPCR, FPSR, TPIDR_EL0, TPIDRRO_EL0, CTR_EL0, DCZID_EL0, CNTFRQ_EL0, PMCCNTR_EL0, PMUSERENR_EL0; SP_EL0.
+    const REGISTERS: [u32; 12] = [
+        name(3, 4, 2, 0),
+        name(3, 4, 2, 1),
+        name(3, 4, 4, 0),
+        name(3, 4, 4, 1),
+        name(3, 13, 0, 2),
+        name(3, 13, 0, 3),
+        name(3, 0, 0, 1),
+        name(3, 0, 0, 7),
+        name(3, 14, 0, 0),
+        name(3, 9, 13, 0),
+        name(3, 9, 14, 0),
+        name(0, 4, 1, 0),
+    ];
+    // DC ZVA, CVAC, CVAU, CIVAC; IC IVAU; and of EL1: TLBI VAE1, AT S1E1R.
+    const INSTRUCTIONS: [u32; 7] =
+        [name(3, 7, 4, 1), name(3, 7, 10, 1), name(3, 7, 11, 1), name(3, 7, 14, 1), name(3, 7, 5, 1), name(0, 8, 7, 1), name(0, 7, 8, 0)];
+    let class = encoding::name(encoding::class_of(word));
+    let known = match class {
+        "system register move" => rng.pick(&REGISTERS),
+        "system instructions" => rng.pick(&INSTRUCTIONS),
+        _ => return word,
+    };
+    if rng.one_in(4) { word } else { word & !(0x7fff << 5) | known | 1 << 19 }
 }
 
 /// A load-exclusive and a store-exclusive of the same address and size, somewhere in the program.

@@ -108,6 +108,7 @@ impl Ours {
         let core = &mut self.core;
         let state = &case.state;
         core.sys = self.system.clone();
+        core.sys[Reg::SCTLR_EL1] |= if case.big_endian { layout::BIG_ENDIAN } else { 0 };
         core.sys[Reg::TPIDR_EL0] = state.tpidr;
         core.switch_sp(0, false);
         core.x[..31].copy_from_slice(&state.x);
@@ -182,6 +183,6 @@ impl Stepper for Ours {
         self.registers(&mut state);
         let mut window = Box::new([0; _]);
         self.read_window(&mut window);
-        Some(Case { pc: self.core.pc, words: vec![word], state, memory: Memory::Words(window) })
+        Some(Case { pc: self.core.pc, words: vec![word], state, memory: Memory::Words(window), big_endian: case.big_endian })
     }
 }

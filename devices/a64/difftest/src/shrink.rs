@@ -83,6 +83,7 @@ impl<'a> Pair<'a> {
             let before = best.clone();
             self.shrink_words(&mut best);
             self.attempt(&mut best, |case| case.memory = Memory::Zero);
+            self.attempt(&mut best, |case| case.big_endian = false);
             self.shrink_memory(&mut best);
             self.attempt(&mut best, |case| case.state.fpsr = 0);
             self.attempt(&mut best, |case| case.state.nzcv = 0);
@@ -234,7 +235,13 @@ mod tests {
         state.x[2] = 1;
         // str x1, [x3] ; add x0, x1, x2 ; ldr x4, [x3]
         state.x[3] = layout::WINDOW;
-        let case = Case { pc: layout::slot(7), words: vec![0xf900_0061, 0x8b02_0020, 0xf940_0064], state, memory: Memory::Zero };
+        let case = Case {
+            pc: layout::slot(7),
+            words: vec![0xf900_0061, 0x8b02_0020, 0xf940_0064],
+            state,
+            memory: Memory::Zero,
+            big_endian: false,
+        };
         let Found::Mismatch(single) = pair.check(&case) else { panic!("differs") };
         assert_eq!((single.words.as_slice(), single.pc), ([0x8b02_0020].as_slice(), layout::slot(7) + 4));
         assert_eq!(single.state.x[3], layout::WINDOW);
