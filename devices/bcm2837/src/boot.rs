@@ -39,6 +39,8 @@ impl BootImage {
         let mut tree = options.dtb.as_deref().map(DeviceTree::parse).transpose()?;
         if let Some(tree) = &mut tree {
             tree.apply(&Patch { framebuffer: Some(framebuffer), ..Patch::default() });
+            // This board has none.
+            tree.disable_bluetooth();
         }
         let command_line = options.append.clone().unwrap_or_default();
         Self::place(kernel.clone(), tree.clone(), options, command_line.clone(), LOAD_TOP)

@@ -279,6 +279,18 @@ impl DeviceTree {
             set_framebuffer(chosen, framebuffer, widths);
         }
     }
+
+    /// Takes the Bluetooth chip out, as the firmware does with `dtoverlay=disable-bt`. A kernel that finds one gives the PL011 to it, and not to who
+    /// types.
+    pub fn disable_bluetooth(&mut self) {
+        let mut open = vec![&mut self.root];
+        while let Some(node) = open.pop() {
+            if node.is_called("bluetooth") {
+                node.set("status", *b"disabled\0");
+            }
+            open.extend(&mut node.children);
+        }
+    }
 }
 
 /// A `reg` of one region, with addresses and sizes as many cells wide as `widths` says.
@@ -426,6 +438,18 @@ mod tests {
         assert_eq!(node.property("reg"), Some([0x3B, 0x80, 0x10, 0, 0, 0x18, 0, 0].as_slice()));
         assert_eq!((node.cell("width"), node.cell("height"), node.cell("stride")), (Some(1024), Some(768), Some(2048)));
         assert_eq!(node.property("status"), Some(b"okay\0".as_slice()));
+    }
+
+    #[test]
+    fn bluetooth_is_taken_out_wherever_it_is() {
+        let mut without = tree();
+        let mut chip = Node { name: b"bluetooth".to_vec(), ..Node::default() };
+        chip.set("compatible", *b"brcm,bcm43438-bt\0");
+        without.root.child_or_new("soc").child_or_new("serial@7e201000").children.push(chip);
+        without.disable_bluetooth();
+        let serial = without.root.child("soc").and_then(|soc| soc.child("serial")).expect("there");
+        assert_eq!(serial.child("bluetooth").and_then(|chip| chip.property("status")), Some(b"disabled\0".as_slice()));
+        assert_eq!((serial.property("status"), without.root.property("status")), (None, None));
     }
 
     #[test]
