@@ -17,6 +17,7 @@ use crate::mini_uart::AuxPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
@@ -118,6 +119,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(SpiPlugin),
         Box::new(I2cPlugin),
         Box::new(BscSlavePlugin),
+        Box::new(PwmPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),

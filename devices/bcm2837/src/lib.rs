@@ -25,6 +25,7 @@ pub mod mini_uart;
 pub mod pl011;
 pub mod power_management;
 pub mod property;
+pub mod pwm;
 pub mod rng;
 pub mod spi;
 pub mod system_timer;
