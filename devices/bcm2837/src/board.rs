@@ -14,6 +14,7 @@ use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
+use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
@@ -120,6 +121,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(I2cPlugin),
         Box::new(BscSlavePlugin),
         Box::new(PwmPlugin),
+        Box::new(PcmPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),

@@ -22,6 +22,7 @@ pub mod irq;
 pub mod local_controller;
 pub mod mailbox;
 pub mod mini_uart;
+pub mod pcm;
 pub mod pl011;
 pub mod power_management;
 pub mod property;
