@@ -20,8 +20,12 @@ pub const I2C: usize = 53;
 pub const SPI: usize = 54;
 /// PCM (I2S).
 pub const PCM: usize = 55;
+/// SDHOST.
+pub const SDHOST: usize = 56;
 /// PL011.
 pub const UART0: usize = 57;
+/// EMMC.
+pub const EMMC: usize = 62;
 /// First line of the ARM's own ("basic") interrupts: the eight after the 64 GPU interrupts. The ARM timer is its number 0.
 pub const BASIC: usize = 64;
 /// ARM timer.

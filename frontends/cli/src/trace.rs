@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 15] = [
+pub const TOPICS: [(&str, &str); 16] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
@@ -28,6 +28,7 @@ pub const TOPICS: [(&str, &str); 15] = [
     ("mmio", "every access to a device's registers"),
     ("mmu", "translation faults and tables"),
     ("property", "tags of the property channel"),
+    ("sd", "commands to the SD card"),
     ("spi", "SPI transfers"),
     ("uart", "the UARTs' set-up"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
