@@ -15,9 +15,11 @@ use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
+use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
@@ -128,6 +130,8 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(SpiPlugin),
         Box::new(I2cPlugin),
         Box::new(BscSlavePlugin),
+        Box::new(PwmPlugin),
+        Box::new(PcmPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),
