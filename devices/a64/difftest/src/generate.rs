@@ -82,7 +82,7 @@ impl Generator {
             })
             .collect();
         for pointer in POINTERS {
-            state.x[pointer as usize] = WINDOW + 0x800 + rng.below(0x1000) & !15;
+            state.x[pointer as usize] = (WINDOW + 0x800 + rng.below(0x1000)) & !15;
         }
         if rng.one_in(8) {
             exclusive_pair(rng, &mut words);
@@ -215,7 +215,7 @@ fn aim(rng: &mut Rng, word: u32, state: &mut State) {
         2 => WINDOW - rng.below(24),
         3 => READ_ONLY + rng.below(PAGE),
         4 => WINDOW + rng.below(WINDOW_BYTES),
-        _ => WINDOW + rng.below(WINDOW_BYTES) & !15,
+        _ => (WINDOW + rng.below(WINDOW_BYTES)) & !15,
     };
     let value = target.wrapping_sub(offset(word, state));
     match base {
@@ -260,7 +260,7 @@ fn state(rng: &mut Rng) -> State {
     for x in &mut state.x {
         *x = integer(rng);
     }
-    state.sp = if rng.one_in(4) { integer(rng) } else { WINDOW + rng.below(WINDOW_BYTES) & !15 };
+    state.sp = if rng.one_in(4) { integer(rng) } else { (WINDOW + rng.below(WINDOW_BYTES)) & !15 };
     state.nzcv = rng.word() & 0xf000_0000;
     let lanes = rng.below(5);
     for v in &mut state.v {
@@ -303,7 +303,7 @@ fn integer(rng: &mut Rng) -> u64 {
         3 => rng.next() >> rng.below(64),
         4 => (rng.next() as i64 >> rng.below(64)) as u64,
         5 => WINDOW + rng.below(WINDOW_BYTES),
-        6 => WINDOW + rng.below(WINDOW_BYTES) & !15,
+        6 => (WINDOW + rng.below(WINDOW_BYTES)) & !15,
         7 => rng.pick(&[
             READ_ONLY,
             CODE_END,

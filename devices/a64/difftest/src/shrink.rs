@@ -27,7 +27,7 @@ pub enum Found {
     /// They differ for a known reason that is not our error.
     Excused(&'static Rule),
     /// They differ: a case of one instruction where there is one, else the program.
-    Mismatch(Case),
+    Mismatch(Box<Case>),
 }
 
 impl<'a> Pair<'a> {
@@ -52,7 +52,7 @@ impl<'a> Pair<'a> {
         match self.verdict(case) {
             Verdict::Same => Found::Same,
             Verdict::Excused(rule) => Found::Excused(rule),
-            Verdict::Mismatch if case.words.len() == 1 => Found::Mismatch(case.clone()),
+            Verdict::Mismatch if case.words.len() == 1 => Found::Mismatch(Box::new(case.clone())),
             Verdict::Mismatch => self.isolate(case),
         }
     }
@@ -70,10 +70,10 @@ impl<'a> Pair<'a> {
                 Verdict::Same => {}
                 // What follows starts from different states.
                 Verdict::Excused(rule) => return Found::Excused(rule),
-                Verdict::Mismatch => return Found::Mismatch(single),
+                Verdict::Mismatch => return Found::Mismatch(Box::new(single)),
             }
         }
-        Found::Mismatch(program.clone())
+        Found::Mismatch(Box::new(program.clone()))
     }
 
     /// The simplest case like `case` that still differs.
