@@ -4,6 +4,7 @@ use crate::case::{Case, MAX_WORDS, Memory, State};
 use crate::encoding;
 use crate::layout::{self, CODE, CODE_END, PAGE, READ_ONLY, WINDOW, WINDOW_BYTES};
 use crate::rng::Rng;
+use tayberry_a64::Features;
 use tayberry_a64::decode::{self, Row};
 
 /// One case in so many is a program.
@@ -14,12 +15,13 @@ const POINTERS: std::ops::Range<u32> = 20..28;
 /// Makes cases.
 pub struct Generator {
     rows: Vec<&'static Row>,
+    features: Features,
     programs: bool,
 }
 
 impl Generator {
-    /// Of all instructions, or of those whose name or class contains `filter` (in any case).
-    pub fn new(filter: Option<&str>) -> Self {
+    /// Of all instructions of a core with these extensions, or of those whose name or class contains `filter` (in any case).
+    pub fn new(filter: Option<&str>, features: Features) -> Self {
         let wanted = filter.map(str::to_lowercase);
         let fits = |row: &&'static Row| {
             wanted.as_ref().is_none_or(|wanted| {
@@ -27,11 +29,12 @@ impl Generator {
             })
         };
         let programs = wanted.as_ref().is_none_or(|wanted| encoding::name(encoding::programs()).contains(wanted.as_str()));
-        let mut rows: Vec<_> = decode::rows().filter(fits).collect();
+        let known = |row: &&'static Row| is_known(row, features);
+        let mut rows: Vec<_> = decode::rows().filter(known).filter(fits).collect();
         if rows.is_empty() && programs {
-            rows = decode::rows().collect();
+            rows = decode::rows().filter(known).collect();
         }
-        Self { rows, programs }
+        Self { rows, features, programs }
     }
 
     /// No instruction fits.
@@ -51,6 +54,10 @@ impl Generator {
         Case { pc, words, state, memory, big_endian }
     }
 
+    fn is_allocated(&self, word: u32) -> bool {
+        decode::decode_with(word, self.features).allocated
+    }
+
     fn single(&self, rng: &mut Rng, pc: u64, state: &mut State) -> u32 {
         // One in 64: any word at all.
         let word = if rng.one_in(64) && self.programs { rng.word() } else { self.word(rng).0 };
@@ -65,7 +72,7 @@ impl Generator {
         let mut word = 0;
         for _ in 0..16 {
             word = row.bits | rng.word() & !row.mask;
-            if decode::decode(word).allocated {
+            if self.is_allocated(word) {
                 break;
             }
         }
@@ -78,7 +85,7 @@ impl Generator {
             .map(|i| {
                 let (word, row) = self.word(rng);
                 let tame = tame(rng, word) & !row.mask | row.bits;
-                confined(rng, if decode::decode(tame).allocated { tame } else { word }, pc, i, len)
+                confined(rng, if self.is_allocated(tame) { tame } else { word }, pc, i, len)
             })
             .collect();
         for pointer in POINTERS {
@@ -90,6 +97,12 @@ impl Generator {
         one_exclusive_size(&mut words);
         words
     }
+}
+
+/// A core with these extensions has the row.
+fn is_known(row: &Row, features: Features) -> bool {
+    let mut rng = Rng::new(0);
+    (0..64).any(|_| decode::decode_with(row.bits | rng.word() & !row.mask, features).name == row.name)
 }
 
 /// Mostly names a register or an instruction that EL0 may use: few of the words that fit do.
@@ -381,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_cases_for_ever() {
-        let generator = Generator::new(None);
+        let generator = Generator::new(None, Features::default());
         for index in [0, 1, 77, u64::MAX] {
             assert_eq!(generator.case(3, index), generator.case(3, index));
             assert_ne!(generator.case(3, index), generator.case(4, index));
@@ -390,22 +403,24 @@ mod tests {
 
     #[test]
     fn every_row_gets_cases_and_filters_select() {
-        let generator = Generator::new(None);
+        let generator = Generator::new(None, Features::default());
         let seen: HashSet<_> = (0..60_000).map(|index| decode::decode(generator.case(1, index).words[0]).name).collect();
-        for row in decode::rows() {
+        for row in decode::rows().filter(|row| is_known(row, Features::default())) {
             assert!(seen.contains(row.name), "{}", row.name);
         }
-        let madd = Generator::new(Some("three sources"));
+        let madd = Generator::new(Some("three sources"), Features::default());
         for index in 0..1000 {
             let word = madd.case(1, index).words[0];
             assert!(encoding::name(encoding::class_of(word)).ends_with("three sources"), "{word:#x}");
         }
-        assert!(Generator::new(Some("no such thing")).is_empty());
+        assert!(Generator::new(Some("no such thing"), Features::default()).is_empty());
+        assert!(Generator::new(Some("aese"), Features::default()).is_empty());
+        assert!(!Generator::new(Some("aese"), Features { crypto: true }).is_empty());
     }
 
     #[test]
     fn direct_branches_never_go_back() {
-        let generator = Generator::new(Some("branch"));
+        let generator = Generator::new(Some("branch"), Features::default());
         for index in 0..20_000 {
             let case = generator.case(9, index);
             let word = case.words[0];

@@ -169,6 +169,7 @@ mod tests {
     use crate::generate::Generator;
     use crate::layout;
     use crate::ours::Ours;
+    use tayberry_a64::Features;
 
     /// A core whose ADD (shifted register) of 64 bits forgets the carry into bit 32 when V is set.
     struct Wrong(Ours);
@@ -200,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_machine_agrees_with_itself() {
-        let (mut one, mut two) = (Ours::new(), Ours::new());
+        let (mut one, mut two) = (Ours::default(), Ours::default());
         let mut pair = Pair::new(&mut one, &mut two);
-        let generator = Generator::new(None);
+        let generator = Generator::new(None, Features::default());
         for index in 0..5000 {
             let case = generator.case(5, index);
             assert!(matches!(pair.check(&case), Found::Same), "case {index}");
@@ -211,9 +212,9 @@ mod tests {
 
     #[test]
     fn a_seeded_error_is_found_and_shrunk_to_its_cause() {
-        let (mut wrong, mut right) = (Wrong(Ours::new()), Ours::new());
+        let (mut wrong, mut right) = (Wrong(Ours::default()), Ours::default());
         let mut pair = Pair::new(&mut wrong, &mut right);
-        let generator = Generator::new(Some("add/subtract, shifted"));
+        let generator = Generator::new(Some("add/subtract, shifted"), Features::default());
         let found = (0..200_000).find_map(|index| match pair.check(&generator.case(5, index)) {
             Found::Mismatch(case) => Some(case),
             _ => None,
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_instruction_of_a_program_is_isolated() {
-        let (mut wrong, mut right) = (Wrong(Ours::new()), Ours::new());
+        let (mut wrong, mut right) = (Wrong(Ours::default()), Ours::default());
         let mut pair = Pair::new(&mut wrong, &mut right);
         let mut state = State { nzcv: 1 << 28, ..State::default() };
         state.x[1] = 0xffff_ffff;
