@@ -290,3 +290,44 @@ impl Drop for Oracle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::Generator;
+    use crate::ours::Ours;
+    use crate::shrink::{Found, Pair};
+    use tayberry_a64::Features;
+
+    #[test]
+    fn the_exception_is_found_and_nothing_lasts_from_case_to_case() {
+        let (mut oracle, mut out) = (Oracle::new(), Outcome::default());
+        let mut run = |word: u32, x0: u64| {
+            let mut case =
+                Case { pc: layout::slot(3), words: vec![word], state: State::default(), memory: Memory::Zero, big_endian: false };
+            case.state.x[0] = x0;
+            oracle.run(&case, &mut out);
+            (out.end, out.state.x[0], out.window[0])
+        };
+        let pc = layout::slot(3);
+        let done = End::Exception { esr: 0xf200_7e57, far: 0, pc: pc + 4 };
+        assert_eq!(run(0x9100_0400, 41), (done, 42, 0)); // add x0, x0, #1
+        assert_eq!(run(0xf900_0000, WINDOW), (done, WINDOW, WINDOW)); // str x0, [x0]
+        assert_eq!(run(0xf940_0000, WINDOW), (done, 0, 0)); // ldr x0, [x0]
+        assert_eq!(run(0xf940_0000, 0x30_0008).0, End::Exception { esr: 0x9200_0006, far: 0x30_0008, pc });
+        assert_eq!(run(0xd400_0001, 0).0, End::Exception { esr: 0x5600_0000, far: 0, pc: pc + 4 }); // svc #0
+        assert_eq!(run(0x0000_0000, 0).0, End::Exception { esr: 0x0200_0000, far: 0, pc });
+        assert_eq!(run(0x1400_0000, 0).0, End::Endless);
+    }
+
+    #[test]
+    fn the_core_agrees_with_the_oracle() {
+        let (mut ours, mut oracle) = (Ours::default(), Oracle::new());
+        let mut pair = Pair::new(&mut ours, &mut oracle);
+        let generator = Generator::new(None, Features::default());
+        for index in 0..20_000 {
+            let found = pair.check(&generator.case(77, index));
+            assert!(!matches!(found, Found::Mismatch(_)), "case {index} of seed 77: {found:?}");
+        }
+    }
+}
