@@ -78,6 +78,11 @@ impl Node {
         self.name.split(|&byte| byte == b'@').next() == Some(name.as_bytes())
     }
 
+    fn is_compatible(&self, compatibles: &[&str]) -> bool {
+        let own = self.property("compatible").unwrap_or_default();
+        own.split(|&byte| byte == 0).any(|own| compatibles.iter().any(|compatible| own == compatible.as_bytes()))
+    }
+
     /// A property of one cell.
     fn cell(&self, name: &str) -> Option<u32> {
         Some(u32::from_be_bytes(self.property(name)?.try_into().ok()?))
@@ -280,12 +285,11 @@ impl DeviceTree {
         }
     }
 
-    /// Takes the Bluetooth chip out, as the firmware does with `dtoverlay=disable-bt`. A kernel that finds one gives the PL011 to it, and not to who
-    /// types.
-    pub fn disable_bluetooth(&mut self) {
+    /// Disables what is compatible with any of `compatibles`, as the firmware does with what its configuration leaves out.
+    pub fn disable(&mut self, compatibles: &[&str]) {
         let mut open = vec![&mut self.root];
         while let Some(node) = open.pop() {
-            if node.is_called("bluetooth") {
+            if node.is_compatible(compatibles) {
                 node.set("status", *b"disabled\0");
             }
             open.extend(&mut node.children);
@@ -441,12 +445,12 @@ mod tests {
     }
 
     #[test]
-    fn bluetooth_is_taken_out_wherever_it_is() {
+    fn what_is_not_there_is_disabled_wherever_it_is() {
         let mut without = tree();
         let mut chip = Node { name: b"bluetooth".to_vec(), ..Node::default() };
-        chip.set("compatible", *b"brcm,bcm43438-bt\0");
+        chip.set("compatible", *b"vendor,chip\0brcm,bcm43438-bt\0");
         without.root.child_or_new("soc").child_or_new("serial@7e201000").children.push(chip);
-        without.disable_bluetooth();
+        without.disable(&["brcm,bcm43438", "brcm,bcm43438-bt"]);
         let serial = without.root.child("soc").and_then(|soc| soc.child("serial")).expect("there");
         assert_eq!(serial.child("bluetooth").and_then(|chip| chip.property("status")), Some(b"disabled\0".as_slice()));
         assert_eq!((serial.property("status"), without.root.property("status")), (None, None));
