@@ -80,16 +80,15 @@ static RULES: &[Rule] = &[
                 && matches!(look.ours.end, End::Exception { esr, .. } if esr == 0x07e0_0000 | u32::from(look.word == 0xd503_205f))
         },
     ),
-    oracle("YIELD does nothing", "C6.2, YIELD", |look| look.word == 0xd503_203f && look.ours.end.class() == Some(0x3c)),
     choice(
         "the BCM2837 lacks the optional Cryptographic Extension, the oracle has it",
         "A2.3, The Armv8 Cryptographic Extension",
         |look| is_cryptographic(look.word) && look.ours.end.class() == Some(0),
     ),
-    oracle("DBGDTR_EL0, DBGDTRRX_EL0 and DBGDTRTX_EL0 exist", "D13.3.9, DBGDTRRX_EL0", |look| {
+    oracle("MDCCSR_EL0, DBGDTR_EL0, DBGDTRRX_EL0 and DBGDTRTX_EL0 exist", "D13.3, Debug registers", |look| {
         let register = look.word >> 5 & 0x7fff;
         look.word >> 22 == 0b11_0101_0100
-            && matches!(register, 0b001_1000_0010_1000 | 0b001_1000_0010_0000)
+            && matches!(register, 0b001_1000_0010_1000 | 0b001_1000_0010_0000 | 0b001_1000_0000_1000)
             && look.oracle.end.class() == Some(0)
     }),
     oracle("cache maintenance by an address that is not mapped faults", "D4.4.8, A64 Cache maintenance instructions", |look| {
@@ -115,8 +114,8 @@ static RULES: &[Rule] = &[
         else {
             return false;
         };
-        // The halves may lie in two pages that are missing at different levels of the tables.
-        let later = (1..=8).contains(&high.wrapping_sub(low)) && (mine ^ theirs) & !3 == 0 && pc == at;
+        // The halves may lie in two pages that fault for different reasons.
+        let later = (1..=8).contains(&high.wrapping_sub(low)) && (mine ^ theirs) & !0x3f == 0 && pc == at;
         look.case.big_endian && is_quad(look.word) && look.ours_aborts() && later && only_transferred_differs(look)
     }),
     choice(

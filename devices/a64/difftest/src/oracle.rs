@@ -18,7 +18,7 @@ use unicorn_engine_sys::{
 /// Basic blocks after which a case counts as endless.
 const BLOCKS: u32 = 64;
 /// An address that no case reaches: Unicorn wants one to stop at, and that it can be fetched from.
-const NOWHERE: u64 = layout::CODE_END + 64;
+const NOWHERE: u64 = layout::SPARE + 0x9a4;
 /// `uc_ctl`: one argument, which is written.
 const CTL_WRITE_1: u32 = 1 << 26 | 1 << 30;
 /// `uc_ctl`: no argument, but of the writing kind.
@@ -151,7 +151,7 @@ impl Oracle {
         self.address = self.find::<8>(&[load(0x30_1238), load(0x30_5670), load(0x31_9ab0)]);
     }
 
-    /// Offset in a context where after each program (one word, X1, expected value) its value of `N` bytes stands, and X1 does not before.
+    /// Offset in a context where, after each program (one word, X1, expected value), the expected value of `N` bytes stands.
     fn find<const N: usize>(&mut self, programs: &[(u32, u64, u64)]) -> usize {
         let mut out = Outcome::default();
         // SAFETY: a valid engine.
@@ -162,10 +162,10 @@ impl Oracle {
                 Case { pc: layout::slot(n as u64), words: vec![word], state: State::default(), memory: Memory::Zero, big_endian: false };
             case.state.x[1] = x1;
             self.run(&case, &mut out);
-            // X1 itself holds the address too: it is told apart by running with another X1 in the register after the fact.
             candidates.retain(|&offset| self.context_value::<N>(offset) == expected);
         }
         if N == 8 {
+            // X1 holds the address too, until it is given another value.
             // SAFETY: a valid engine, and a value of the register's type.
             check("write", unsafe { uc_reg_write(self.engine.as_ptr(), RegisterARM64::X1 as c_int, ptr::from_ref(&0u64).cast()) });
             self.save_after();
