@@ -2,12 +2,14 @@
 
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
+use crate::asb::AsbPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
 use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
+use crate::dwc2::UsbPlugin;
 use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
@@ -15,9 +17,12 @@ use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
+use crate::mphi::MphiPlugin;
+use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
@@ -119,6 +124,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(DmaPlugin),
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
+        Box::new(AsbPlugin),
         Box::new(GpioPlugin),
         Box::new(SlotPlugin { card: board.card.clone() }),
         Box::new(EmmcPlugin),
@@ -128,6 +134,10 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(SpiPlugin),
         Box::new(I2cPlugin),
         Box::new(BscSlavePlugin),
+        Box::new(PwmPlugin),
+        Box::new(PcmPlugin),
+        Box::new(MphiPlugin),
+        Box::new(UsbPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),

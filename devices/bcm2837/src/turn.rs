@@ -55,6 +55,11 @@ impl Wake {
         }
     }
 
+    /// True if there is a time.
+    pub fn is_set(&self) -> bool {
+        self.deadline.get().is_some()
+    }
+
     /// True if the time has come; the device must then [`Wake::plan`] again. For the device's system.
     pub fn is_due(&self, now: GuestTime) -> bool {
         let due = self.deadline.get().is_some_and(|at| at <= now);
@@ -62,6 +67,45 @@ impl Wake {
             self.last.store(now.0, SeqCst);
         }
         due
+    }
+}
+
+/// `next` of [`Beat`] while the clock stands still.
+const STOPPED: u64 = u64::MAX;
+
+/// A beat: things that happen at even times as long as a clock runs. Belongs to who has the device's [`Turn`].
+#[derive(Debug)]
+pub struct Beat {
+    /// When the next one is, nanoseconds.
+    next: AtomicU64,
+}
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self { next: AtomicU64::new(STOPPED) }
+    }
+}
+
+impl Beat {
+    /// Beats from the last call up to `now`, every `period` nanoseconds; none while the clock stands still. The first one is at once.
+    pub fn count(&self, now: GuestTime, period: Option<u64>) -> u64 {
+        let Some(period) = period.map(|period| period.max(1)) else {
+            self.next.store(STOPPED, SeqCst);
+            return 0;
+        };
+        let next = match self.next.load(SeqCst) {
+            STOPPED => now.0,
+            next => next,
+        };
+        let count = now.0.checked_sub(next).map_or(0, |late| late / period + 1);
+        self.next.store(next.saturating_add(count.saturating_mul(period)).min(STOPPED - 1), SeqCst);
+        count
+    }
+
+    /// When the `count`th beat from now on is.
+    pub fn after(&self, count: u64, period: u64) -> Option<GuestTime> {
+        let next = self.next.load(SeqCst);
+        (next != STOPPED).then(|| GuestTime(next).plus(count.saturating_sub(1).saturating_mul(period)))
     }
 }
 
@@ -84,5 +128,19 @@ mod tests {
             }
         });
         assert_eq!(done.load(SeqCst), 30_000);
+    }
+
+    #[test]
+    fn beats_are_even_and_stop_with_their_clock() {
+        let beat = Beat::default();
+        assert_eq!((beat.after(1, 10), beat.count(GuestTime(100), None)), (None, 0));
+        assert_eq!(beat.count(GuestTime(105), Some(10)), 1);
+        assert_eq!(
+            (beat.count(GuestTime(114), Some(10)), beat.after(1, 10), beat.after(3, 10)),
+            (0, Some(GuestTime(115)), Some(GuestTime(135)))
+        );
+        assert_eq!(beat.count(GuestTime(136), Some(10)), 3);
+        assert_eq!(beat.count(GuestTime(50), Some(10)), 0, "another core's time is behind");
+        assert_eq!((beat.count(GuestTime(140), None), beat.count(GuestTime(150), Some(10))), (0, 1));
     }
 }
