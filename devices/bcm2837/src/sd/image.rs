@@ -154,8 +154,9 @@ impl CardImage {
         {
             let bytes: Vec<u8> = block.iter().flat_map(|word| word.to_le_bytes()).collect();
             if let Err(error) = write_at(file, at, &bytes) {
-                tracing::warn!(target: "sd", "the image cannot be written: {error}");
-                self.failed.store(error.raw_os_error().unwrap_or(-1), Relaxed);
+                if self.failed.swap(error.raw_os_error().unwrap_or(-1), Relaxed) == 0 {
+                    tracing::warn!(target: "sd", "the image cannot be written: {error}");
+                }
             }
             return;
         }
