@@ -80,10 +80,9 @@ fn echo_of_more_than_the_fifos_hold() {
 /// A card whose first block is a master boot record with one partition.
 fn card(bytes: u64) -> Arc<CardImage> {
     let image = CardImage::blank(bytes).expect("address space");
-    image.set_word(448, 0x000c_0000);
-    image.set_word(452, 0x0800 << 16);
-    image.set_word(456, 0x1000 << 16);
-    image.set_word(508, 0xaa55_0000);
+    let mut block = [0; 128];
+    (block[112], block[113], block[114], block[127]) = (0x000c_0000, 0x0800 << 16, 0x1000 << 16, 0xaa55_0000);
+    image.write_block(0, &block);
     Arc::new(image)
 }
 
