@@ -2,12 +2,14 @@
 
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
+use crate::asb::AsbPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
 use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
+use crate::dwc2::UsbPlugin;
 use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
@@ -15,6 +17,7 @@ use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
+use crate::mphi::MphiPlugin;
 use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
@@ -121,6 +124,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(DmaPlugin),
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
+        Box::new(AsbPlugin),
         Box::new(GpioPlugin),
         Box::new(SlotPlugin { card: board.card.clone() }),
         Box::new(EmmcPlugin),
@@ -132,6 +136,8 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(BscSlavePlugin),
         Box::new(PwmPlugin),
         Box::new(PcmPlugin),
+        Box::new(MphiPlugin),
+        Box::new(UsbPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),

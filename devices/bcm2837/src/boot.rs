@@ -20,6 +20,23 @@ const PAGE: u32 = 0x1000;
 /// Room behind a device tree: kernels and boot loaders grow it in place.
 const TREE_SLACK: usize = 0x2000;
 
+/// What a Raspberry Pi 3 has and this board has not. A kernel that finds Bluetooth gives the PL011 to it and not to who types; one that finds the
+/// display's engine takes the firmware's frame buffer off the screen first. Both are what the firmware's own trees leave out too, until they are
+/// configured (`dtoverlay=disable-bt`, no `dtoverlay=vc4-kms-v3d`).
+const ABSENT: [&str; 11] = [
+    "brcm,bcm43438-bt",
+    "brcm,bcm2835-vc4",
+    "brcm,bcm2835-hvs",
+    "brcm,bcm2835-hdmi",
+    "brcm,bcm2835-pixelvalve0",
+    "brcm,bcm2835-pixelvalve1",
+    "brcm,bcm2835-pixelvalve2",
+    "brcm,bcm2835-txp",
+    "brcm,bcm2835-v3d",
+    "brcm,bcm2835-vec",
+    "brcm,bcm2835-vchiq",
+];
+
 /// Everything that goes into RAM, checked and placed.
 #[derive(Clone, Debug)]
 pub struct BootImage {
@@ -39,6 +56,7 @@ impl BootImage {
         let mut tree = options.dtb.as_deref().map(DeviceTree::parse).transpose()?;
         if let Some(tree) = &mut tree {
             tree.apply(&Patch { framebuffer: Some(framebuffer), ..Patch::default() });
+            tree.disable(&ABSENT);
         }
         let command_line = options.append.clone().unwrap_or_default();
         Self::place(kernel.clone(), tree.clone(), options, command_line.clone(), LOAD_TOP)

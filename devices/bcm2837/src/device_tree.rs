@@ -78,6 +78,11 @@ impl Node {
         self.name.split(|&byte| byte == b'@').next() == Some(name.as_bytes())
     }
 
+    fn is_compatible(&self, compatibles: &[&str]) -> bool {
+        let own = self.property("compatible").unwrap_or_default();
+        own.split(|&byte| byte == 0).any(|own| compatibles.iter().any(|compatible| own == compatible.as_bytes()))
+    }
+
     /// A property of one cell.
     fn cell(&self, name: &str) -> Option<u32> {
         Some(u32::from_be_bytes(self.property(name)?.try_into().ok()?))
@@ -279,6 +284,17 @@ impl DeviceTree {
             set_framebuffer(chosen, framebuffer, widths);
         }
     }
+
+    /// Disables what is compatible with any of `compatibles`, as the firmware does with what its configuration leaves out.
+    pub fn disable(&mut self, compatibles: &[&str]) {
+        let mut open = vec![&mut self.root];
+        while let Some(node) = open.pop() {
+            if node.is_compatible(compatibles) {
+                node.set("status", *b"disabled\0");
+            }
+            open.extend(&mut node.children);
+        }
+    }
 }
 
 /// A `reg` of one region, with addresses and sizes as many cells wide as `widths` says.
@@ -426,6 +442,18 @@ mod tests {
         assert_eq!(node.property("reg"), Some([0x3B, 0x80, 0x10, 0, 0, 0x18, 0, 0].as_slice()));
         assert_eq!((node.cell("width"), node.cell("height"), node.cell("stride")), (Some(1024), Some(768), Some(2048)));
         assert_eq!(node.property("status"), Some(b"okay\0".as_slice()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_disabled_wherever_it_is() {
+        let mut without = tree();
+        let mut chip = Node { name: b"bluetooth".to_vec(), ..Node::default() };
+        chip.set("compatible", *b"vendor,chip\0brcm,bcm43438-bt\0");
+        without.root.child_or_new("soc").child_or_new("serial@7e201000").children.push(chip);
+        without.disable(&["brcm,bcm43438", "brcm,bcm43438-bt"]);
+        let serial = without.root.child("soc").and_then(|soc| soc.child("serial")).expect("there");
+        assert_eq!(serial.child("bluetooth").and_then(|chip| chip.property("status")), Some(b"disabled\0".as_slice()));
+        assert_eq!((serial.property("status"), without.root.property("status")), (None, None));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use tayberry_engine::IrqLine;
 
 /// First of the four system timer lines (GPU IRQ 0 to 3).
 pub const SYSTEM_TIMER: usize = 0;
+/// USB.
+pub const USB: usize = 9;
 /// First of the DMA lines: channels 0 to 10 have one each.
 pub const DMA: usize = 16;
 /// DMA channels 11 to 14 together.
@@ -12,6 +14,8 @@ pub const DMA_SHARED: usize = 27;
 pub const DMA_ALL: usize = 28;
 /// AUX: mini UART, SPI1, SPI2.
 pub const AUX: usize = 29;
+/// MPHI ("host port").
+pub const MPHI: usize = 32;
 /// First of the four GPIO lines: banks 0 to 2, then all banks together.
 pub const GPIO: usize = 49;
 /// BSC0 to BSC2 (I2C).

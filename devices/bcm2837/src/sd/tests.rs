@@ -12,7 +12,7 @@ use tayberry_engine::Served;
 use tayberry_engine::bench::Bench;
 use tayberry_engine::builder::Ram;
 
-const GPFSEL3: u64 = 0x3F20_000c;
+const GPFSEL3: u64 = 0x3F20_000C;
 const GPFSEL4: u64 = 0x3F20_0010;
 const GPFSEL5: u64 = 0x3F20_0014;
 const DMA: u64 = 0x3F00_7000;

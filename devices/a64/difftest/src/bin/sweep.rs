@@ -4,6 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tayberry_a64::Features;
 use tayberry_difftest::sweep::Tally;
 use tayberry_difftest::sweep::llvm::Llvm;
 
@@ -18,6 +19,9 @@ struct Args {
     /// Threads [default: one per host core]
     #[arg(long)]
     jobs: Option<usize>,
+    /// With the Cryptographic Extension
+    #[arg(long)]
+    crypto: bool,
     /// A line for each row of the decoder's tables too
     #[arg(long)]
     rows: bool,
@@ -28,19 +32,20 @@ const RUN: u64 = 1 << 20;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let features = Features { crypto: args.crypto };
     let words = (1u64 << 32) / args.part;
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     let (next, sum) = (AtomicU64::new(0), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
-                let (llvm, mut tally) = (Llvm::new(), Tally::default());
+                let (llvm, mut tally) = (Llvm::new(features), Tally::default());
                 loop {
                     let start = next.fetch_add(RUN, Relaxed);
                     if start >= words {
                         break;
                     }
-                    tally.sweep(&llvm, start..(start + RUN).min(words));
+                    tally.sweep(&llvm, features, start..(start + RUN).min(words));
                 }
                 sum.lock().expect("no thread panicked").add(&tally);
             });

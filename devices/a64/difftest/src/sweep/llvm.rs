@@ -3,9 +3,12 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::Once;
+use tayberry_a64::Features;
 
 /// ARMv8.0-A with floating point, Advanced SIMD and CRC32, EL3, and nothing of later versions.
-pub const FEATURES: &CStr = c"+fp-armv8,+neon,+crc,+el3";
+const FEATURES: &CStr = c"+fp-armv8,+neon,+crc,+el3";
+/// The same with the Cryptographic Extension.
+const WITH_CRYPTO: &CStr = c"+fp-armv8,+neon,+crc,+el3,+aes,+sha2";
 
 // SAFETY: declared as in `llvm.cc`.
 unsafe extern "C" {
@@ -19,23 +22,18 @@ unsafe extern "C" {
 /// A disassembler. Each thread has its own.
 pub struct Llvm(NonNull<c_void>);
 
-impl Default for Llvm {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Llvm {
-    /// For [`FEATURES`].
+    /// For a Cortex-A53 with these extensions.
     ///
     /// # Panics
     /// If this LLVM has no AArch64.
-    pub fn new() -> Self {
+    pub fn new(features: Features) -> Self {
         static INIT: Once = Once::new();
         // SAFETY: called once, before all else.
         INIT.call_once(|| unsafe { tayberry_llvm_init() });
+        let features = if features.crypto { WITH_CRYPTO } else { FEATURES };
         // SAFETY: a terminated string.
-        Self(NonNull::new(unsafe { tayberry_llvm_open(FEATURES.as_ptr()) }).expect("an LLVM with AArch64"))
+        Self(NonNull::new(unsafe { tayberry_llvm_open(features.as_ptr()) }).expect("an LLVM with AArch64"))
     }
 
     /// LLVM's number of the instruction, if the word is one.

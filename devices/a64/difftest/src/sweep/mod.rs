@@ -11,7 +11,7 @@ use crate::encoding;
 use llvm::Llvm;
 use rules::RULES;
 use std::fmt;
-use tayberry_a64::decode;
+use tayberry_a64::{Features, decode};
 
 /// Odd, so that multiplying by it goes through all words; near 2^32 over the golden ratio, so that the first n of them are spread evenly.
 const SPREAD: u32 = 0x9E37_79B1;
@@ -77,12 +77,12 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Asks both sides for word number `i` of the order in which words are swept, for each `i`.
-    pub fn sweep(&mut self, llvm: &Llvm, numbers: std::ops::Range<u64>) {
+    /// Asks both sides, of a core with `features`, for word number `i` of the order in which words are swept, for each `i`.
+    pub fn sweep(&mut self, llvm: &Llvm, features: Features, numbers: std::ops::Range<u64>) {
         let none = self.rows.len() - 1;
         for i in numbers {
             let word = (i as u32).wrapping_mul(SPREAD);
-            let ours = decode::decode(word);
+            let ours = decode::decode_with(word, features);
             let opcode = llvm.decode(word);
             let class = encoding::class_of(word);
             self.classes[class].count(ours.allocated, opcode.is_some());
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_later_versions_allocate_is_unallocated() {
-        let llvm = Llvm::new();
+        let llvm = Llvm::new(Features::default());
         for (word, what) in [
             (0x38bf_c000u32, "LDAPRB"),
             (0x88a0_7c00, "CAS"),
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_v8_0_has_is_allocated() {
-        let llvm = Llvm::new();
+        let llvm = Llvm::new(Features::default());
         for word in [0x9ac0_4c00u32, 0x1e22_2820, 0x4e22_d420, 0xd503_233f, 0x1ac0_4000, 0xd69f_03e0, 0xd400_0003, 0xd4a0_0001] {
             assert!(decode::decode(word).allocated && llvm.decode(word).is_some(), "{word:#010x}");
         }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_short_sweep_finds_nothing() {
         let mut tally = Tally::default();
-        tally.sweep(&Llvm::new(), 0..1 << 20);
+        tally.sweep(&Llvm::new(Features::default()), Features::default(), 0..1 << 20);
         assert_eq!(tally.unexplained, 0, "{tally}");
         let total = tally.total();
         assert_eq!(total.both + total.neither + total.ours + total.llvm, 1 << 20);
