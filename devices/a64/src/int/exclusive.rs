@@ -1,8 +1,9 @@
 //! Exclusive, acquire and release accesses (ARM ARM C4.1.4, B2.9).
 //!
 //! A load-exclusive records address, size and value; a store-exclusive is one compare-and-swap against them on host memory, so it is right across
-//! cores on host threads. (A value that changed and changed back is not noticed: no guest can tell from memory alone.) Acquire and release are
-//! sequentially consistent on the host, as LDAR after STLR must be.
+//! cores on host threads. Any store that changes the value, by a core or a device, makes it fail. A value that changed and changed back in between
+//! is not noticed, as by most emulators: watching for that would cost every store. Acquire and release are sequentially consistent on the
+//! host, as LDAR after STLR must be.
 
 use crate::bus::{Access, Bus, Posted};
 use crate::core::{Core, SLOT_SP};
