@@ -43,6 +43,18 @@ impl Core {
                     self.check_interrupts = true;
                     left = 1;
                 }
+                match self.breakpoint_ahead() {
+                    Some(0) if self.block_address().is_ok() => {
+                        let flow = self.raise(Self::breakpoint_exception(), self.pc);
+                        if self.leave_fetch(flow) {
+                            return self.take_stop();
+                        }
+                        continue;
+                    }
+                    // An instruction that cannot be fetched aborts before it breaks.
+                    Some(ahead) => left = left.min(ahead.max(1)),
+                    None => {}
+                }
             }
             let found = match self.blocks.linked(self.link, self.pc, self.tag) {
                 Some(found) => Ok(found),
@@ -127,7 +139,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
-        self.check_interrupts = self.step_enabled();
+        self.check_interrupts = self.step_enabled() || self.breaks();
         let lines = bus.interrupts(self.run_retired);
         if let Some(interrupt) = self.interrupt_pending(lines) {
             self.take_interrupt(interrupt);

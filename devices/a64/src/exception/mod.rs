@@ -1,5 +1,6 @@
 //! Exceptions: what handlers raise, and how a core takes and returns from them (ARM ARM D1.10 to D1.14).
 
+mod debug;
 mod handoff;
 mod interrupt;
 mod leave;
@@ -301,6 +302,7 @@ impl Core {
         self.sys[elr_of(target)] = return_address;
         self.daif = 0xf;
         self.sys.single_step = false;
+        self.check_interrupts |= self.sys.breaking;
         self.switch_sp(target, true);
         self.pc = self.sys[vbar_of(target)].wrapping_add(from + kind as u64);
         self.context_changed();

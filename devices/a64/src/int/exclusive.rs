@@ -98,6 +98,7 @@ fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(),
     let va = aligned(core, op, Kind::Read)?;
     let pa = core.translate_cached(va, Kind::Read, core.el)?.pa;
     let size = op.aux[0];
+    core.watch(va, size.into(), Kind::Read, core.el)?;
     let order = if op.aux[2] != 0 { SeqCst } else { Relaxed };
     let value = if core.is_ram(pa, u64::from(size)) {
         let host = core.host(pa);
@@ -136,6 +137,7 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
     let va = aligned(core, op, Kind::Write)?;
     let pa = core.translate_cached(va, Kind::Write, core.el)?.pa;
     let size = op.aux[0];
+    core.watch(va, size.into(), Kind::Write, core.el)?;
     let (low, high) = (core.reg(op.rd), core.reg(op.ra));
     let value = match (op.aux[1], size) {
         (0, _) => u128::from(low),

@@ -47,16 +47,16 @@ const fn id3(crm: u16, op2: u16, value: u64) -> Register {
     at(3, 0, 0, crm, op2).ro(1).trap(Trap::Id3).reset(value)
 }
 const fn breakpoint_value(n: u16) -> Register {
-    at(2, 0, 0, n, 4).rw(1).trap(Trap::Debug)
+    at(2, 0, 0, n, 4).rw(1).trap(Trap::Debug).writes(debug::write_debug)
 }
 const fn breakpoint_control(n: u16) -> Register {
-    at(2, 0, 0, n, 5).rw(1).trap(Trap::Debug).mask(0x00ff_e1e7)
+    at(2, 0, 0, n, 5).rw(1).trap(Trap::Debug).mask(0x00ff_e1e7).writes(debug::write_debug)
 }
 const fn watchpoint_value(n: u16) -> Register {
-    at(2, 0, 0, n, 6).rw(1).trap(Trap::Debug).mask(!3)
+    at(2, 0, 0, n, 6).rw(1).trap(Trap::Debug).mask(!3).writes(debug::write_debug)
 }
 const fn watchpoint_control(n: u16) -> Register {
-    at(2, 0, 0, n, 7).rw(1).trap(Trap::Debug).mask(0x1fff_ffff)
+    at(2, 0, 0, n, 7).rw(1).trap(Trap::Debug).mask(0x1fff_ffff).writes(debug::write_debug)
 }
 
 registers! {
@@ -303,7 +303,7 @@ registers! {
     MDRAR_EL1 = at(2, 0, 1, 0, 0).ro(1).trap(Trap::DebugRom);
     OSLAR_EL1 = at(2, 0, 1, 0, 4).wo(1).trap(Trap::DebugOs).writes(debug::write_os_lock);
     OSLSR_EL1 = at(2, 0, 1, 1, 4).ro(1).trap(Trap::DebugOs).reset(debug::OSLSR_RESET);
-    OSDLR_EL1 = at(2, 0, 1, 3, 4).rw(1).trap(Trap::DebugOs).mask(1);
+    OSDLR_EL1 = at(2, 0, 1, 3, 4).rw(1).trap(Trap::DebugOs).mask(1).writes(debug::write_debug);
     DBGPRCR_EL1 = at(2, 0, 1, 4, 4).rw(1).trap(Trap::DebugOs).mask(1);
     DBGCLAIMSET_EL1 = at(2, 0, 7, 8, 6).rw(1).trap(Trap::Debug).mask(debug::CLAIM_BITS).reads(debug::read_claim_set).writes(debug::set_claim);
     DBGCLAIMCLR_EL1 = at(2, 0, 7, 9, 6).rw(1).trap(Trap::Debug).mask(debug::CLAIM_BITS).writes(debug::clear_claim);
