@@ -298,12 +298,12 @@ mod tests {
     #[test]
     fn a_breakpoint_stops_in_front_of_its_instruction_wherever_it_lies_in_a_block() {
         for at in 0..5 {
-            for n in 0..BREAKPOINTS.len() {
+            for registers in BREAKPOINTS {
                 let mut guest = guest(&[ADD, ADD, ADD, ADD, ADD, STAY]);
                 guest.run(3);
                 assert_eq!(guest.core.x[0], 3, "nothing is set yet");
                 (guest.core.pc, guest.core.x[0]) = (START, 0);
-                set(&mut guest, &[(BREAKPOINTS[n].0, START + 4 * at), (BREAKPOINTS[n].1, BREAK)]);
+                set(&mut guest, &[(registers.0, START + 4 * at), (registers.1, BREAK)]);
                 assert_eq!(caught(&mut guest, 20), Some((START + 4 * at, 0x31 << 26 | 1 << 25 | 0x22, 0)));
                 assert_eq!(guest.core.x[0], at);
             }

@@ -3,7 +3,7 @@
 use super::{Class, Exception, elr_of, spsr_of};
 use crate::core::{Core, Stop};
 use crate::decode::Flow;
-use crate::sysreg::{Reg, hcr, scr};
+use crate::sysreg::{EXC_RETURN, Reg, hcr, scr};
 
 /// SPSR_ELx bits.
 pub(super) const SPSR_MODE: u64 = 0xf;
@@ -17,6 +17,7 @@ impl Core {
         let (spsr, target) = (self.sys[spsr_of(self.el)], self.sys[elr_of(self.el)]);
         self.clear_monitor();
         self.event = true;
+        self.pmu_leave(EXC_RETURN, self.pc.wrapping_add(4 * u64::from(self.op_index)));
         let from = self.el;
         let Some((el, spsel)) = self.return_mode(spsr) else {
             return self.return_refused(spsr, target);

@@ -10,7 +10,7 @@ mod traps;
 
 use crate::core::{Core, SLOT_SP, Stop};
 use crate::decode::Flow;
-use crate::sysreg::{After, Reg, hcr, scr, sctlr};
+use crate::sysreg::{After, EXC_TAKEN, Reg, hcr, scr, sctlr};
 pub use interrupt::Interrupt;
 
 /// A synchronous exception, before it is routed to an exception level.
@@ -298,6 +298,7 @@ impl Core {
             (true, true) => 0x200,
             (false, _) => 0x400,
         };
+        self.pmu_leave(EXC_TAKEN, return_address);
         self.sys[spsr_of(target)] = self.pstate();
         self.sys[elr_of(target)] = return_address;
         self.daif = 0xf;

@@ -15,6 +15,7 @@ mod trap;
 
 pub(crate) use access::{build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs};
 pub(crate) use debug::{MDSCR_KDE, MDSCR_MDE, MDSCR_SS};
+pub(crate) use pmu::{EXC_RETURN, EXC_TAKEN};
 pub(crate) use timer::event_stream_enabled;
 pub(crate) use trap::Denied;
 
