@@ -149,6 +149,8 @@ impl Executor {
 pub(crate) struct SliceParts {
     pub attention: Arc<Attention>,
     pub stats: Arc<Stats>,
+    /// Guest time of the power cycles before this one, in nanoseconds.
+    pub before_ns: u64,
 }
 
 /// The system of the `Execute` phase.
@@ -170,7 +172,7 @@ pub(crate) fn execute(
     if !matches!(executor.activity, Activity::Dead(_)) {
         slots.iter_mut().filter(|slot| matches!(slot.state, CoreState::Lost(..))).for_each(|slot| slot.tell_if_lost());
     }
-    parts.stats.guest_ns.set(clock.now().0);
+    parts.stats.guest_ns.set(parts.before_ns + clock.now().0);
     parts.stats.ticks.add(1);
 }
 

@@ -139,11 +139,13 @@ enum Step {
 pub(crate) struct FramePacer {
     deadline: Deadline,
     step: Step,
+    /// Guest time of the power cycles before this one, in nanoseconds.
+    before_ns: u64,
 }
 
 impl FramePacer {
-    pub fn new() -> Self {
-        Self { deadline: Deadline::default(), step: Step::Unknown }
+    pub fn new(before_ns: u64) -> Self {
+        Self { deadline: Deadline::default(), step: Step::Unknown, before_ns }
     }
 
     pub fn deadline(&self) -> Deadline {
@@ -167,7 +169,7 @@ impl FramePacer {
     /// Offers a frame and waits until it is drawn, or until somebody wants the machine to stop: then it need not be.
     fn offer(&mut self, now: GuestTime, stop: &AtomicBool) {
         let Step::With((vsync, done)) = &self.step else { return };
-        let mut gone = vsync.send(Vsync { guest_ns: now.0 }).is_err();
+        let mut gone = vsync.send(Vsync { guest_ns: self.before_ns + now.0 }).is_err();
         while !gone && !stop.load(Ordering::Relaxed) {
             match done.recv_timeout(LOOK_UP) {
                 Ok(()) => return,

@@ -57,10 +57,12 @@ impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
         let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus } = parts;
         world.insert_resource(Executor::new());
-        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats) });
+        // Counters run on over resets, the clock starts again.
+        let before_ns = shared.stats.guest_ns.get();
+        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats), before_ns });
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
-        let pacer = FramePacer::new();
+        let pacer = FramePacer::new(before_ns);
         world.resource_mut::<Deadlines>().0.push(pacer.deadline());
         world.insert_resource(pacer);
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));

@@ -34,7 +34,7 @@ pub struct Stats {
     pub instructions: [Counter; MAX_CORES],
     /// Cores of the machine.
     pub cores: Counter,
-    /// Guest time in nanoseconds.
+    /// Guest time in nanoseconds, up to the end of the last tick.
     pub guest_ns: Counter,
     /// Ticks of the schedule.
     pub ticks: Counter,

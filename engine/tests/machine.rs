@@ -178,6 +178,29 @@ fn resets_build_a_new_machine_behind_the_same_handle() {
 }
 
 #[test]
+fn guest_time_runs_on_over_resets() {
+    let mut cycle = 0;
+    let (handle, running) = start(ClockMode::Deterministic, Limits::default(), move |machine| {
+        cycle += 1;
+        let (power, request) = (machine.power(), if cycle < 3 { PowerRequest::Reset } else { PowerRequest::Exit(0) });
+        machine.add_core(move |_| {
+            let mut left = 5_000_000u64;
+            let run = move |budget: u64| {
+                left = left.saturating_sub(budget);
+                if left == 0 {
+                    power.request(request);
+                }
+                spent(budget)
+            };
+            Box::new(Scripted(run, || false))
+        });
+    });
+    assert_eq!(running.join(), ExitReason::GuestExit(0));
+    let (instructions, guest_ns) = (handle.stats.total_instructions(), handle.stats.guest_ns.get());
+    assert!(instructions >= 15_000_000 && guest_ns.abs_diff(instructions) <= 3, "{instructions} instructions took {guest_ns} ns");
+}
+
+#[test]
 fn a_core_that_prints_without_end_waits_for_its_reader_and_loses_nothing() {
     let limits = || Limits { max_instructions: Some(3_000), timeout: Some(Duration::from_secs(20)), ..Limits::default() };
     let board = |machine: &mut MachineBuilder| {

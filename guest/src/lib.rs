@@ -36,9 +36,13 @@ pub const LITMUS: &[u8] = include_bytes!("../images/litmus.img");
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
 
+/// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
+/// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
+pub const CARD: &[u8] = include_bytes!("../images/card.img");
+
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 7] = [
+    const ALL: [(&str, &[u8]); 8] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -46,6 +50,7 @@ mod tests {
         ("smp", super::SMP),
         ("litmus", super::LITMUS),
         ("bench", super::BENCH),
+        ("card", super::CARD),
     ];
 
     #[test]

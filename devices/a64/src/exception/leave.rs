@@ -65,7 +65,11 @@ impl Core {
     /// An illegal exception return: to AArch32 the core is lost, as there is no AArch32 here; otherwise the level stays and IL is set.
     fn return_refused(&mut self, spsr: u64, target: u64) -> Flow {
         if spsr & SPSR_AARCH32 != 0 && self.aarch32_is_legal(spsr) {
-            let reason = format!("ERET at EL{} to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported", self.el);
+            let pc = self.pc.wrapping_add(4 * u64::from(self.op_index));
+            let reason = format!(
+                "ERET at EL{}, PC {pc:#x}, to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported",
+                self.el
+            );
             self.stop = Stop::Lost(reason);
             self.pc = target;
             return Flow::Stop;

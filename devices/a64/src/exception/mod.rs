@@ -4,6 +4,7 @@ mod debug;
 mod handoff;
 mod interrupt;
 mod leave;
+mod syndrome;
 #[cfg(test)]
 mod tests;
 mod traps;
