@@ -28,6 +28,10 @@ pub const IRQ_TIMER: &[u8] = include_bytes!("../images/irqtimer.img");
 /// Ends with `smp: all ok` or `smp: N failed`; `smp: hangs` after two minutes.
 pub const SMP: &[u8] = include_bytes!("../images/smp.img");
 
+/// What the memory model forbids must not be seen, and increments by exclusives of every size must add up, on four cores. Options `litmus.count`,
+/// `litmus.adds`. Ends with `litmus: all ok` or `litmus: N failed`; `litmus: hangs` after five minutes.
+pub const LITMUS: &[u8] = include_bytes!("../images/litmus.img");
+
 /// Fixed work for measuring speed. Options `bench.kind=int|fill|fp|sort|mem` and `bench.n`. Prints
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
@@ -38,12 +42,13 @@ pub const CARD: &[u8] = include_bytes!("../images/card.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 7] = [
+    const ALL: [(&str, &[u8]); 8] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
         ("irqtimer", super::IRQ_TIMER),
         ("smp", super::SMP),
+        ("litmus", super::LITMUS),
         ("bench", super::BENCH),
         ("card", super::CARD),
     ];

@@ -69,6 +69,14 @@ fn four_cores_realtime() {
     check(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
 }
 
+/// The guest alone decides which outcomes it may see; a million slots and increments each (the guest's defaults) take a minute.
+#[test]
+fn the_memory_model_on_four_cores() {
+    for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
+        check(tayberry_guest::LITMUS, "litmus.count=20000 litmus.adds=10000", mode, "litmus: all ok");
+    }
+}
+
 #[test]
 fn echo_of_more_than_the_fifos_hold() {
     let text: Vec<u8> = (0..2000).map(|index| b'a' + (index % 26) as u8).collect();
