@@ -32,6 +32,10 @@ pub const SMP: &[u8] = include_bytes!("../images/smp.img");
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
 
+/// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
+/// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
+pub const CARD: &[u8] = include_bytes!("../images/card.img");
+
 /// A hypervisor in EL2 and its guest in EL1: stage 2 translation, an emulated serial port, trapped WFI and SMC, a virtual timer and its
 /// virtual interrupt. Prints what happens in an order that does not depend on time; ends with `hyper: the guest is done, N loads of its port`.
 pub const HYPER: &[u8] = include_bytes!("../images/hyper.img");
@@ -57,13 +61,14 @@ pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 13] = [
+    const ALL: [(&str, &[u8]); 14] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
         ("irqtimer", super::IRQ_TIMER),
         ("smp", super::SMP),
         ("bench", super::BENCH),
+        ("card", super::CARD),
         ("hyper", super::HYPER),
         ("tasks", super::TASKS),
         ("higher", super::HIGHER),

@@ -2,20 +2,31 @@
 
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
+use crate::asb::AsbPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
+use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
+use crate::dwc2::UsbPlugin;
+use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
+use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
+use crate::mphi::MphiPlugin;
+use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
+use crate::sd::{CardImage, SlotPlugin};
+use crate::sdhost::SdHostPlugin;
+use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
@@ -69,6 +80,8 @@ pub struct BoardOptions {
     pub mode: ClockMode,
     /// Extensions of the cores that a Pi 3 lacks.
     pub features: Features,
+    /// The SD card's content; without one, the slot is empty. It stays over resets.
+    pub card: Option<Arc<CardImage>>,
 }
 
 impl Default for BoardOptions {
@@ -81,6 +94,7 @@ impl Default for BoardOptions {
             cores: local_controller::CORES,
             mode: ClockMode::Realtime,
             features: Features::default(),
+            card: None,
         }
     }
 }
@@ -89,16 +103,17 @@ impl Default for BoardOptions {
 #[derive(Clone, Debug)]
 pub struct Raspi3b {
     image: BootImage,
-    command_line: String,
+    firmware: MailboxPlugin,
     cores: usize,
     mode: ClockMode,
     features: Features,
+    card: Option<Arc<CardImage>>,
 }
 
 /// The devices, in the order in which they are installed: a device comes after those it needs.
 fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
     let cores = board.cores;
-    let firmware = MailboxPlugin { command_line: board.command_line.clone(), arm_memory: ARM_MEMORY, ..MailboxPlugin::default() };
+    let firmware = board.firmware.clone();
     vec![
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
@@ -109,9 +124,20 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(DmaPlugin),
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
+        Box::new(AsbPlugin),
         Box::new(GpioPlugin),
+        Box::new(SlotPlugin { card: board.card.clone() }),
+        Box::new(EmmcPlugin),
+        Box::new(SdHostPlugin),
         Box::new(Pl011Plugin),
         Box::new(AuxPlugin),
+        Box::new(SpiPlugin),
+        Box::new(I2cPlugin),
+        Box::new(BscSlavePlugin),
+        Box::new(PwmPlugin),
+        Box::new(PcmPlugin),
+        Box::new(MphiPlugin),
+        Box::new(UsbPlugin),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),
@@ -127,9 +153,14 @@ impl Raspi3b {
         if !(1..=local_controller::CORES).contains(&options.cores) {
             return Err(BoardError::Cores(options.cores));
         }
-        let image = BootImage::new(&options)?;
-        let command_line = options.append.unwrap_or_else(|| DEFAULT_COMMAND_LINE.into());
-        Ok(Self { image, command_line, cores: options.cores, mode: options.mode, features: options.features })
+        let firmware = MailboxPlugin {
+            command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
+            arm_memory: ARM_MEMORY,
+            has_boot_framebuffer: options.dtb.is_some(),
+            ..MailboxPlugin::default()
+        };
+        let image = BootImage::new(&options, firmware.boot_framebuffer())?;
+        Ok(Self { image, firmware, cores: options.cores, mode: options.mode, features: options.features, card: options.card })
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.
@@ -162,7 +193,7 @@ mod tests {
     fn device_address() -> impl Strategy<Value = u64> {
         let blocks =
             [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x4000_0000];
+        let more = [0x3F00_7000u64, 0x3F20_2000, 0x3F20_4000, 0x3F21_2000, 0x3F21_5000, 0x3F30_0000, 0x4000_0000];
         let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }
@@ -213,6 +244,23 @@ mod tests {
         let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], ..BoardOptions::default() }).expect("a board");
         for _ in 0..2 {
             assert!(board.build(shared()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_kernel_with_a_device_tree_finds_a_frame_buffer_on_the_screen() {
+        let tree = crate::device_tree::DeviceTree::default().to_bytes();
+        for (dtb, width) in [(Some(tree), 1024), (None, 0)] {
+            let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], dtb, ..BoardOptions::default() }).expect("a board");
+            let shared = shared();
+            let _machine = board.build(Arc::clone(&shared)).expect("a machine");
+            let shown = shared.display.load();
+            assert_eq!(shown.has_signal(), width != 0);
+            if width != 0 {
+                let promised = board.firmware.boot_framebuffer();
+                let config = shown.config();
+                assert_eq!((config.base, config.physical.0, config.pitch), (promised.base, width, promised.geometry.pitch));
+            }
         }
     }
 

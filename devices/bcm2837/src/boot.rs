@@ -7,6 +7,7 @@ use crate::armstub;
 use crate::atags::{self, Atags};
 use crate::board::{BoardError, BoardOptions};
 use crate::device_tree::{DeviceTree, Patch};
+use crate::framebuffer::BootFramebuffer;
 use crate::image::Kernel;
 use tayberry_engine::GuestRam;
 
@@ -19,6 +20,23 @@ const PAGE: u32 = 0x1000;
 /// Room behind a device tree: kernels and boot loaders grow it in place.
 const TREE_SLACK: usize = 0x2000;
 
+/// What a Raspberry Pi 3 has and this board has not. A kernel that finds Bluetooth gives the PL011 to it and not to who types; one that finds the
+/// display's engine takes the firmware's frame buffer off the screen first. Both are what the firmware's own trees leave out too, until they are
+/// configured (`dtoverlay=disable-bt`, no `dtoverlay=vc4-kms-v3d`).
+const ABSENT: [&str; 11] = [
+    "brcm,bcm43438-bt",
+    "brcm,bcm2835-vc4",
+    "brcm,bcm2835-hvs",
+    "brcm,bcm2835-hdmi",
+    "brcm,bcm2835-pixelvalve0",
+    "brcm,bcm2835-pixelvalve1",
+    "brcm,bcm2835-pixelvalve2",
+    "brcm,bcm2835-txp",
+    "brcm,bcm2835-v3d",
+    "brcm,bcm2835-vec",
+    "brcm,bcm2835-vchiq",
+];
+
 /// Everything that goes into RAM, checked and placed.
 #[derive(Clone, Debug)]
 pub struct BootImage {
@@ -29,13 +47,17 @@ pub struct BootImage {
 }
 
 impl BootImage {
-    /// Checks the options and finds a place for everything.
+    /// Checks the options and finds a place for everything. A device tree gets to know of `framebuffer`.
     ///
     /// # Errors
     /// [`BoardError`].
-    pub fn new(options: &BoardOptions) -> Result<Self, BoardError> {
+    pub fn new(options: &BoardOptions, framebuffer: BootFramebuffer) -> Result<Self, BoardError> {
         let kernel = Kernel::parse(&options.kernel, ARM_MEMORY.into())?;
-        let tree = options.dtb.as_deref().map(DeviceTree::parse).transpose()?;
+        let mut tree = options.dtb.as_deref().map(DeviceTree::parse).transpose()?;
+        if let Some(tree) = &mut tree {
+            tree.apply(&Patch { framebuffer: Some(framebuffer), ..Patch::default() });
+            tree.disable(&ABSENT);
+        }
         let command_line = options.append.clone().unwrap_or_default();
         Self::place(kernel.clone(), tree.clone(), options, command_line.clone(), LOAD_TOP)
             .or_else(|_| Self::place(kernel, tree, options, command_line, ARM_MEMORY))
@@ -57,7 +79,7 @@ impl BootImage {
         let tree = match tree {
             Some(mut tree) => {
                 let end = extent.map(|(address, len)| (address, address + len));
-                tree.apply(&Patch { command_line: options.append.as_deref(), initrd: end, memory: ARM_MEMORY });
+                tree.apply(&Patch { command_line: options.append.as_deref(), initrd: end, memory: ARM_MEMORY, framebuffer: None });
                 let blob = tree.to_bytes();
                 let top = initrd.as_ref().map_or(top, |initrd| initrd.0);
                 Some((below(top, blob.len() + TREE_SLACK, "the device tree")?, blob))
@@ -106,10 +128,15 @@ impl BootImage {
 mod tests {
     use super::*;
     use crate::device_tree::Node;
+    use crate::framebuffer::Framebuffer;
     use crate::image::tests::elf;
 
+    fn new(options: &BoardOptions) -> Result<BootImage, BoardError> {
+        BootImage::new(options, Framebuffer::at_boot((1024, 768), 0x3B80_0000))
+    }
+
     fn load(options: &BoardOptions) -> Result<GuestRam, BoardError> {
-        let image = BootImage::new(options)?;
+        let image = new(options)?;
         let ram = GuestRam::new(0x4000_0000).expect("a gigabyte of address space");
         image.load(&ram).expect("it was checked to fit");
         Ok(ram)
@@ -165,11 +192,11 @@ mod tests {
             initrd: Some(vec![1; 5000]),
             ..BoardOptions::default()
         };
-        let placed = BootImage::new(&large(LOAD_TOP)).expect("it fits above");
+        let placed = new(&large(LOAD_TOP)).expect("it fits above");
         assert_eq!(placed.initrd.as_ref().map(|initrd| initrd.0), Some(ARM_MEMORY - 2 * PAGE));
-        let refused = BootImage::new(&large(ARM_MEMORY - PAGE)).map(|_| ());
+        let refused = new(&large(ARM_MEMORY - PAGE)).map(|_| ());
         assert_eq!(refused, Err(BoardError::NoRoom("the initial RAM disk")));
         let long = BoardOptions { kernel: vec![0; 4], append: Some("x".repeat(0x8000)), ..BoardOptions::default() };
-        assert_eq!(BootImage::new(&long).map(|_| ()), Err(BoardError::NoRoom("the command line")));
+        assert_eq!(new(&long).map(|_| ()), Err(BoardError::NoRoom("the command line")));
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Crates of this field read trees or write new ones; none edits one and keeps names longer than the specification allows, which real blobs have.
 
+use crate::framebuffer::BootFramebuffer;
 use std::collections::HashMap;
 use thiserror::Error;
 
@@ -77,6 +78,11 @@ impl Node {
         self.name.split(|&byte| byte == b'@').next() == Some(name.as_bytes())
     }
 
+    fn is_compatible(&self, compatibles: &[&str]) -> bool {
+        let own = self.property("compatible").unwrap_or_default();
+        own.split(|&byte| byte == 0).any(|own| compatibles.iter().any(|compatible| own == compatible.as_bytes()))
+    }
+
     /// A property of one cell.
     fn cell(&self, name: &str) -> Option<u32> {
         Some(u32::from_be_bytes(self.property(name)?.try_into().ok()?))
@@ -103,6 +109,8 @@ pub struct Patch<'a> {
     pub initrd: Option<(u32, u32)>,
     /// Bytes of memory from address 0 on that belong to the ARM.
     pub memory: u32,
+    /// The frame buffer that is on the screen already.
+    pub framebuffer: Option<BootFramebuffer>,
 }
 
 /// Big-endian words of a part of a blob.
@@ -257,16 +265,11 @@ impl DeviceTree {
     /// Puts in what a boot loader knows.
     pub fn apply(&mut self, patch: &Patch<'_>) {
         let cells = |name| self.root.cell(name).unwrap_or(if name == "#address-cells" { 2 } else { 1 });
-        let (address_cells, size_cells) = (cells("#address-cells"), cells("#size-cells"));
-        let mut reg = Vec::new();
-        for (value, cells) in [(0, address_cells), (patch.memory, size_cells)] {
-            // Absurd widths come from broken files; four cells are the most there is.
-            reg.extend(vec![0; 4 * (cells.clamp(1, 4) as usize - 1)]);
-            reg.extend(value.to_be_bytes());
-        }
+        // Absurd widths come from broken files; four cells are the most there is.
+        let widths = (cells("#address-cells").clamp(1, 4), cells("#size-cells").clamp(1, 4));
         let memory = self.root.child_or_new("memory");
         memory.set("device_type", *b"memory\0");
-        memory.set("reg", reg);
+        memory.set("reg", region(0, patch.memory, widths));
         let chosen = self.root.child_or_new("chosen");
         if let Some(text) = patch.command_line {
             let mut text = text.as_bytes().to_vec();
@@ -277,7 +280,50 @@ impl DeviceTree {
             chosen.set("linux,initrd-start", start.to_be_bytes());
             chosen.set("linux,initrd-end", end.to_be_bytes());
         }
+        if let Some(framebuffer) = patch.framebuffer {
+            set_framebuffer(chosen, framebuffer, widths);
+        }
     }
+
+    /// Disables what is compatible with any of `compatibles`, as the firmware does with what its configuration leaves out.
+    pub fn disable(&mut self, compatibles: &[&str]) {
+        let mut open = vec![&mut self.root];
+        while let Some(node) = open.pop() {
+            if node.is_compatible(compatibles) {
+                node.set("status", *b"disabled\0");
+            }
+            open.extend(&mut node.children);
+        }
+    }
+}
+
+/// A `reg` of one region, with addresses and sizes as many cells wide as `widths` says.
+fn region(address: u32, size: u32, widths: (u32, u32)) -> Vec<u8> {
+    let mut reg = Vec::new();
+    for (value, cells) in [(address, widths.0), (size, widths.1)] {
+        reg.extend(vec![0; 4 * (cells as usize - 1)]);
+        reg.extend(value.to_be_bytes());
+    }
+    reg
+}
+
+/// Tells the kernel of the frame buffer (Linux, Documentation/devicetree/bindings/display/simple-framebuffer.yaml). A node of the file's own that
+/// describes another is replaced.
+fn set_framebuffer(chosen: &mut Node, framebuffer: BootFramebuffer, widths: (u32, u32)) {
+    let BootFramebuffer { base, geometry } = framebuffer;
+    chosen.set("#address-cells", widths.0.to_be_bytes());
+    chosen.set("#size-cells", widths.1.to_be_bytes());
+    chosen.set("ranges", []);
+    chosen.children.retain(|child| !child.is_called("framebuffer"));
+    let mut node = Node { name: format!("framebuffer@{base:x}").into(), ..Node::default() };
+    node.set("compatible", *b"simple-framebuffer\0");
+    node.set("reg", region(base as u32, geometry.bytes() as u32, widths));
+    node.set("width", geometry.physical.0.to_be_bytes());
+    node.set("height", geometry.physical.1.to_be_bytes());
+    node.set("stride", geometry.pitch.to_be_bytes());
+    node.set("format", *b"r5g6b5\0");
+    node.set("status", *b"okay\0");
+    chosen.children.push(node);
 }
 
 /// A blob's structure and strings while they are written.
@@ -330,6 +376,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framebuffer::Framebuffer;
 
     fn tree() -> DeviceTree {
         let mut root = Node::default();
@@ -362,7 +409,8 @@ mod tests {
     #[test]
     fn a_boot_loaders_patch() {
         let mut patched = tree();
-        let patch = Patch { command_line: Some("console=ttyAMA0"), initrd: Some((0x100_0000, 0x123_4567)), memory: 0x3B40_0000 };
+        let patch =
+            Patch { command_line: Some("console=ttyAMA0"), initrd: Some((0x100_0000, 0x123_4567)), memory: 0x3B40_0000, framebuffer: None };
         patched.apply(&patch);
         let patched = DeviceTree::parse(&patched.to_bytes()).expect("a tree");
         let chosen = patched.root.child("chosen").expect("there");
@@ -373,6 +421,39 @@ mod tests {
         let memory = patched.root.child("memory").expect("there");
         assert_eq!(memory.property("reg"), Some([0, 0, 0, 0, 0x3B, 0x40, 0, 0].as_slice()));
         assert_eq!(patched.root.children.len(), 3);
+    }
+
+    #[test]
+    fn the_firmwares_frame_buffer() {
+        let mut patched = tree();
+        let mut stale = Node { name: b"framebuffer@1000".to_vec(), ..Node::default() };
+        stale.set("status", *b"disabled\0");
+        patched.root.child_or_new("chosen").children.push(stale);
+        let framebuffer = Framebuffer::at_boot((1024, 768), 0x3B80_0001);
+        patched.apply(&Patch { framebuffer: Some(framebuffer), ..Patch::default() });
+        let chosen = patched.root.child("chosen").expect("there");
+        assert_eq!(
+            (chosen.cell("#address-cells"), chosen.cell("#size-cells"), chosen.property("ranges")),
+            (Some(1), Some(1), Some(&[][..]))
+        );
+        assert_eq!(chosen.children.len(), 1);
+        let node = &chosen.children[0];
+        assert_eq!(node.name, b"framebuffer@3b801000");
+        assert_eq!(node.property("reg"), Some([0x3B, 0x80, 0x10, 0, 0, 0x18, 0, 0].as_slice()));
+        assert_eq!((node.cell("width"), node.cell("height"), node.cell("stride")), (Some(1024), Some(768), Some(2048)));
+        assert_eq!(node.property("status"), Some(b"okay\0".as_slice()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_disabled_wherever_it_is() {
+        let mut without = tree();
+        let mut chip = Node { name: b"bluetooth".to_vec(), ..Node::default() };
+        chip.set("compatible", *b"vendor,chip\0brcm,bcm43438-bt\0");
+        without.root.child_or_new("soc").child_or_new("serial@7e201000").children.push(chip);
+        without.disable(&["brcm,bcm43438", "brcm,bcm43438-bt"]);
+        let serial = without.root.child("soc").and_then(|soc| soc.child("serial")).expect("there");
+        assert_eq!(serial.child("bluetooth").and_then(|chip| chip.property("status")), Some(b"disabled\0".as_slice()));
+        assert_eq!((serial.property("status"), without.root.property("status")), (None, None));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //! # Resources
 //! - BCM2835 ARM Peripherals, chapter 6, and its table of pull states after reset (6.2).
 //!
-//! Nothing is wired to the pins: an input reads what its pull resistor makes of it, an output what the guest set.
+//! Nothing is wired to the pins but the SD card, for which only the function counts: an input reads what its pull resistor makes of it, an output what the
+//! guest set. The firmware leaves the card's pins with SDHOST.
 //!
 //! # Orderings
 //! Registers are atomics of their own (`SeqCst`), touched by any core. Edges are found by whoever changes a level: two cores that change pins of one bank at
 //! once may each see the other's edge, which both then latch.
 
 use crate::irq;
+use bevy_ecs::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served};
@@ -46,6 +49,24 @@ const PULL_UP: u32 = 2;
 const PULL_UP_RESET: [u32; 2] = [0x1ff, 0x003f_c01c];
 /// Pins of the first three interrupt lines: 0 to 27, 28 to 45, 46 to 53; the fourth has all.
 const LINE_PINS: [u64; 4] = [0x0fff_ffff, 0x3fff_f000_0000, 0x3f_c000_0000_0000, (1 << 54) - 1];
+
+/// Function select registers at the start: pins 48 to 53 have alternate function 0 (code 4).
+const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24, 4 << 9 | 4 << 6 | 4 << 3 | 4];
+
+/// The function select registers, for devices behind the pins.
+#[derive(Resource, Clone, Debug)]
+pub struct PinFunctions(Arc<[AtomicU32; 6]>);
+
+impl PinFunctions {
+    fn new() -> Self {
+        Self(Arc::new(FUNCTIONS_RESET.map(AtomicU32::new)))
+    }
+
+    /// True if all of `pins` (0 to 53) have the function whose code is `code`.
+    pub fn are(&self, pins: Range<u32>, code: u32) -> bool {
+        pins.into_iter().all(|pin| self.0.get((pin / 10) as usize).is_some_and(|word| word.load(SeqCst) >> (3 * (pin % 10)) & 7 == code))
+    }
+}
 
 /// 32 pins (22 in the second bank).
 #[derive(Debug, Default)]
@@ -105,7 +126,7 @@ impl Bank {
 /// The pins' registers.
 #[derive(Debug)]
 pub struct Gpio {
-    functions: [AtomicU32; 6],
+    functions: PinFunctions,
     banks: [Bank; 2],
     pull: AtomicU32,
     lines: [IrqLine; 4],
@@ -115,7 +136,7 @@ impl Gpio {
     fn new(lines: [IrqLine; 4]) -> Self {
         let banks: [Bank; 2] = Default::default();
         banks.iter().zip(PULL_UP_RESET).for_each(|(bank, pins)| bank.pull_up.store(pins, SeqCst));
-        Self { functions: Default::default(), banks, pull: AtomicU32::new(0), lines }
+        Self { functions: PinFunctions::new(), banks, pull: AtomicU32::new(0), lines }
     }
 
     fn drive(&self) {
@@ -131,8 +152,8 @@ impl Gpio {
     }
 
     fn set_function(&self, index: usize, value: u32) {
-        self.functions[index].store(value & 0x3fff_ffff, SeqCst);
-        let outputs: u64 = (0..).zip(&self.functions).map(|(index, word)| Self::outputs(word.load(SeqCst)) << (10 * index)).sum();
+        self.functions.0[index].store(value & 0x3fff_ffff, SeqCst);
+        let outputs: u64 = (0..).zip(self.functions.0.iter()).map(|(index, word)| Self::outputs(word.load(SeqCst)) << (10 * index)).sum();
         for (number, bank) in self.banks.iter().enumerate() {
             bank.change(|| bank.outputs.store((outputs >> (32 * number)) as u32 & PINS[number], SeqCst));
         }
@@ -175,7 +196,7 @@ fn bank_register(offset: u32) -> Option<(u32, usize)> {
 impl BusView for Gpio {
     fn read(&self, offset: u32, _: &BusContext<'_>) -> u32 {
         match (offset, bank_register(offset)) {
-            (GPFSEL0..GPFSEL_END, _) => self.functions[(offset / 4) as usize].load(SeqCst),
+            (GPFSEL0..GPFSEL_END, _) => self.functions.0[(offset / 4) as usize].load(SeqCst),
             (_, Some((GPLEV, bank))) => self.banks[bank].level(),
             (_, Some((GPEDS, bank))) => self.banks[bank].status(),
             (_, Some((group, bank))) => self.banks[bank].enable(group).map_or(0, |enable| enable.load(SeqCst)),
@@ -201,14 +222,16 @@ impl BusView for Gpio {
     }
 }
 
-/// Adds the pins.
+/// Adds the pins, and the resource [`PinFunctions`] for the devices after it.
 #[derive(Clone, Copy, Debug)]
 pub struct GpioPlugin;
 
 impl Plugin for GpioPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let lines = std::array::from_fn(|index| machine.irq_line(irq::GPIO + index));
-        machine.map(BASE..BASE + SIZE, "GPIO", Arc::new(Gpio::new(lines)));
+        let gpio = Gpio::new(lines);
+        machine.world.insert_resource(gpio.functions.clone());
+        machine.map(BASE..BASE + SIZE, "GPIO", Arc::new(gpio));
     }
 }
 
@@ -238,6 +261,19 @@ mod tests {
             assert_eq!(bank_register(offset as u32 + 4), Some((group, 1)));
             assert_eq!(bank_register(offset as u32 + 8), None);
         }
+    }
+
+    #[test]
+    fn the_card_s_pins_are_sdhost_s_at_first() {
+        let bench = bench();
+        let pins = bench.world.resource::<PinFunctions>().clone();
+        assert!(pins.are(48..54, 4) && pins.are(0..48, 0));
+        let functions: Vec<u32> = (0..6).map(|index| bench.read(BASE + 4 * index)).collect();
+        assert_eq!(functions, FUNCTIONS_RESET);
+        bench.write(BASE + 0x14, 0o7777);
+        assert!(!pins.are(48..54, 4) && !pins.are(48..54, 7) && pins.are(50..54, 7));
+        bench.write(BASE + 0x10, 0o77 << 24);
+        assert!(pins.are(48..54, 7));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use tayberry_engine::IrqLine;
 
 /// First of the four system timer lines (GPU IRQ 0 to 3).
 pub const SYSTEM_TIMER: usize = 0;
+/// USB.
+pub const USB: usize = 9;
 /// First of the DMA lines: channels 0 to 10 have one each.
 pub const DMA: usize = 16;
 /// DMA channels 11 to 14 together.
@@ -12,10 +14,22 @@ pub const DMA_SHARED: usize = 27;
 pub const DMA_ALL: usize = 28;
 /// AUX: mini UART, SPI1, SPI2.
 pub const AUX: usize = 29;
+/// MPHI ("host port").
+pub const MPHI: usize = 32;
 /// First of the four GPIO lines: banks 0 to 2, then all banks together.
 pub const GPIO: usize = 49;
+/// BSC0 to BSC2 (I2C).
+pub const I2C: usize = 53;
+/// SPI0.
+pub const SPI: usize = 54;
+/// PCM (I2S).
+pub const PCM: usize = 55;
+/// SDHOST.
+pub const SDHOST: usize = 56;
 /// PL011.
 pub const UART0: usize = 57;
+/// EMMC.
+pub const EMMC: usize = 62;
 /// First line of the ARM's own ("basic") interrupts: the eight after the 64 GPU interrupts. The ARM timer is its number 0.
 pub const BASIC: usize = 64;
 /// ARM timer.

@@ -42,6 +42,14 @@ struct Args {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
 
+    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
+    #[arg(long, value_name = "FILE")]
+    sd: Option<PathBuf>,
+
+    /// Write what the guest writes back to the SD card image
+    #[arg(long, requires = "sd")]
+    sd_writable: bool,
+
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
     cores: u8,
@@ -95,14 +103,6 @@ struct Args {
     /// Where the trace goes [default: stderr]
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
-
-    /// An SD card image
-    #[arg(long, value_name = "FILE", help_heading = NOT_YET)]
-    sd: Option<PathBuf>,
-
-    /// Write changes back to the SD card image
-    #[arg(long, help_heading = NOT_YET)]
-    sd_writable: bool,
 
     /// Wait for GDB at this address before the first instruction
     #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
@@ -171,6 +171,8 @@ pub struct Config {
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
+    pub sd: Option<PathBuf>,
+    pub sd_writable: bool,
     pub cores: usize,
     pub features: Features,
     pub deterministic: bool,
@@ -255,8 +257,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Checks what no single option can know.
 fn config(args: Args) -> Result<Config, Unusable> {
-    let later = [("--sd", args.sd.is_some()), ("--sd-writable", args.sd_writable), ("--gdb", args.gdb.is_some())];
-    let later = later.into_iter().chain([("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)]);
+    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)];
     if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
         return Err(Unusable::new(format_args!("{option} is not available in this version")));
     }
@@ -271,6 +272,8 @@ fn config(args: Args) -> Result<Config, Unusable> {
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
+        sd: args.sd,
+        sd_writable: args.sd_writable,
         cores: usize::from(args.cores),
         features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
@@ -333,7 +336,7 @@ mod tests {
     #[test]
     fn everything_at_once() {
         let config =
-            run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --cores 1 --deterministic \
+            run("--frontend headless --serial null --serial file:u1.txt --dtb a --initrd b --append -x=1 --sd h --sd-writable --cores 1 --deterministic \
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
             .expect("good");
@@ -343,6 +346,7 @@ mod tests {
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));
         assert_eq!(config.kernel, Some("kernel8.img".into()));
         assert_eq!(config.stdio_port(), None);
+        assert_eq!((config.sd, config.sd_writable), (Some("h".into()), true));
     }
 
     #[test]
@@ -379,7 +383,7 @@ mod tests {
             ("--cpu-features", "--cpu-features"),
             ("--jit on", "not available"),
             ("--jit maybe", "--jit"),
-            ("--sd card.img", "--sd is not available"),
+            ("--sd-writable", "--sd <FILE>"),
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),

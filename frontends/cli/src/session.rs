@@ -13,6 +13,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
+use tayberry_bcm2837::sd::{CardImage, CardImageError};
 use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits, MachineHandle};
@@ -62,13 +64,15 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
     let given = |list: &[(&'static str, &'_ Option<std::path::PathBuf>)]| -> Vec<(&'static str, std::path::PathBuf)> {
         list.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.clone()))).collect()
     };
-    let inputs = given(&[("the kernel", &config.kernel), ("--dtb", &config.dtb), ("--initrd", &config.initrd)]);
+    let (card_in, card_out) = if config.sd_writable { (&None, &config.sd) } else { (&config.sd, &None) };
+    let inputs = given(&[("the kernel", &config.kernel), ("--dtb", &config.dtb), ("--initrd", &config.initrd), ("--sd", card_in)]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
         ("--frame-log", &config.frame_log),
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--trace-file", &config.trace_file),
+        ("--sd", card_out),
     ]);
     for target in &config.serial {
         if let SerialTarget::File(path) = target {
@@ -101,6 +105,26 @@ impl Kernel {
         };
         Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
     }
+}
+
+/// The SD card, if there is to be one.
+fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
+    let Some(path) = &config.sd else { return Ok(None) };
+    let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
+        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
+            files::cannot_write("--sd", path, &error)
+        }
+        error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
+    })?;
+    let (file, bytes) = (card.file_bytes(), card.bytes());
+    tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
+    if !file.is_multiple_of(CARD_BLOCK) {
+        let file_name = path.display();
+        say(format_args!(
+            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
+        ));
+    }
+    Ok(Some(Arc::new(card)))
 }
 
 /// What is written at the end.
@@ -146,6 +170,7 @@ struct Run<'a> {
     board: Arc<Raspi3b>,
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
+    card: Option<Arc<CardImage>>,
     outputs: Outputs,
     serial: [Option<File>; 2],
     recorder: Recorder,
@@ -166,6 +191,7 @@ impl<'a> Run<'a> {
             config.append
         );
         let tour = config.kernel.is_none() && config.append.is_none();
+        let card = open_card(config)?;
         let options = BoardOptions {
             kernel: kernel.image,
             dtb: kernel.dtb,
@@ -174,6 +200,7 @@ impl<'a> Run<'a> {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
+            card: card.clone(),
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
         let board = board(config, options)?;
@@ -187,7 +214,7 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, outputs, serial, recorder: Recorder::new(log, sheet), interrupt })
+        Ok(Self { config, name: kernel.name, board, tour, card, outputs, serial, recorder: Recorder::new(log, sheet), interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -323,6 +350,9 @@ impl<'a> Run<'a> {
         let mut written = vec![];
         if let (Err(error), Some(path)) = (log, &self.config.frame_log) {
             written.push(Err(files::cannot_write("--frame-log", path, &error)));
+        }
+        if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
+            written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
         }
         if let Some(output) = screenshot {
             written.push(output.write("--screenshot", |out| picture.write_png(out)));

@@ -154,6 +154,15 @@ enum Placed {
     Full,
 }
 
+/// A frame buffer that is there before the kernel: 16 bits a pixel, red in the top ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootFramebuffer {
+    /// Physical address.
+    pub base: u64,
+    /// Layout.
+    pub geometry: Geometry,
+}
+
 /// What [`Framebuffer::commit`] works with.
 pub struct Stage<'a> {
     /// GPU memory.
@@ -181,6 +190,18 @@ impl Framebuffer {
     /// No frame buffer yet, on a screen of `screen` pixels.
     pub fn new(screen: Size) -> Self {
         Self { settings: Settings::new(screen), buffer: None, published: None, placed: Placed::Well }
+    }
+
+    /// What the firmware sets up for a kernel with a device tree, from GPU memory that nobody has used yet.
+    pub fn at_boot(screen: Size, memory_start: u64) -> BootFramebuffer {
+        let base = memory_start.next_multiple_of(LEAST_ALIGNMENT.into());
+        BootFramebuffer { base, geometry: Settings::new(screen).geometry() }
+    }
+
+    /// The firmware sets up a frame buffer before the kernel starts. True if there is one now.
+    pub fn set_up(&mut self, stage: &mut Stage<'_>) -> bool {
+        let edit = Edit { allocate: Some(Wish { alignment: 0, size: 0 }), ..self.edit() };
+        self.commit(edit, stage)
     }
 
     /// The settings in effect.

@@ -21,7 +21,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::framebuffer::{Framebuffer, Stage, legacy};
+use crate::framebuffer::{BootFramebuffer, Framebuffer, Stage, legacy};
 use crate::mailbox::Mailbox;
 use bevy_ecs::prelude::*;
 use message::Message;
@@ -29,8 +29,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use table::{Handler, Row, SET_VSYNC};
-use tayberry_engine::display::{Reuse, VideoMemory};
+use tayberry_engine::display::{Display, Reuse, VideoMemory};
 use tayberry_engine::handle::Shared;
+use tayberry_engine::stats::Stats;
 use tayberry_engine::{ClockMode, GuestRam, GuestTime, MachineBuilder, Plugin};
 
 /// Vertical syncs a second.
@@ -57,6 +58,8 @@ pub struct MailboxPlugin {
     pub command_line: String,
     /// Width and height of the monitor's preferred mode, which the frame buffer has until the guest sets another.
     pub screen: (u32, u32),
+    /// The firmware sets up a frame buffer before the kernel starts, for a kernel that is told of it in its device tree.
+    pub has_boot_framebuffer: bool,
     /// Bit mask of the DMA channels that the ARM may use.
     pub dma_channels: u32,
     /// Temperature of the SoC in thousandths of a degree Celsius.
@@ -68,6 +71,11 @@ impl MailboxPlugin {
     pub fn mac_of_serial(serial: u64) -> [u8; 6] {
         let [low, middle, high, ..] = serial.to_le_bytes();
         [0xb8, 0x27, 0xeb, high, middle, low]
+    }
+
+    /// The frame buffer that the firmware sets up where [`MailboxPlugin::has_boot_framebuffer`] says so.
+    pub fn boot_framebuffer(&self) -> BootFramebuffer {
+        Framebuffer::at_boot(self.screen, self.video_memory.start)
     }
 }
 
@@ -86,6 +94,7 @@ impl Default for MailboxPlugin {
             video_memory: 0x3b80_0000..0x3f00_0000,
             command_line: String::new(),
             screen: (1024, 768),
+            has_boot_framebuffer: false,
             dma_channels: 0x7f35,
             temperature: 47_774,
         }
@@ -99,7 +108,11 @@ impl Plugin for MailboxPlugin {
         if machine.display().load().has_signal() {
             machine.display().lose_signal();
         }
-        let videocore = VideoCore::new(self.clone(), machine.clock().mode());
+        let mut videocore = VideoCore::new(self.clone(), machine.clock().mode());
+        if self.has_boot_framebuffer {
+            let (ram, display, stats) = (machine.ram(), machine.display(), machine.stats());
+            videocore.set_up_framebuffer(&ram, &display, &stats);
+        }
         machine.world.spawn((mailbox, videocore));
     }
 }
@@ -197,6 +210,15 @@ impl VideoCore {
         Self { firmware, framebuffer, reply: Reply::default() }
     }
 
+    /// Sets up the frame buffer that the kernel finds.
+    fn set_up_framebuffer(&mut self, ram: &Arc<GuestRam>, display: &Display, stats: &Stats) {
+        let promised = self.firmware.config.boot_framebuffer();
+        self.framebuffer.set_up(&mut stage(&mut self.firmware, ram, display, stats));
+        if self.framebuffer.base_and_size() != Some((promised.base, promised.geometry.bytes())) {
+            tracing::warn!(target: "framebuffer", "there is no room for the frame buffer at {:#x} that the device tree names", promised.base);
+        }
+    }
+
     /// Serves the message at bus address `address`; one with a tag that waits for the vertical sync is served when that has come.
     pub fn serve_property(&mut self, address: u32, has_waited: bool, now: GuestTime, ram: &Arc<GuestRam>, shared: &Shared) -> Arrival {
         let message = Message::read(ram, address);
@@ -231,7 +253,7 @@ impl VideoCore {
             }
         }
         if let Some(edit) = edit {
-            self.framebuffer.commit(edit, &mut stage(&mut self.firmware, ram, shared));
+            self.framebuffer.commit(edit, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats));
             self.answer_framebuffer(&mut message);
         }
         if !message.is_whole() {
@@ -257,18 +279,12 @@ impl VideoCore {
 
     /// Serves the structure of channel 1 at bus address `address`; what the reply carries.
     pub fn serve_framebuffer(&mut self, address: u32, ram: &Arc<GuestRam>, shared: &Shared) -> u32 {
-        legacy::serve(&mut self.framebuffer, address, &mut stage(&mut self.firmware, ram, shared))
+        legacy::serve(&mut self.framebuffer, address, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats))
     }
 }
 
-fn stage<'a>(firmware: &'a mut Firmware, ram: &'a Arc<GuestRam>, shared: &'a Shared) -> Stage<'a> {
-    Stage {
-        memory_start: firmware.config.arm_memory.into(),
-        memory: &mut firmware.memory,
-        ram,
-        display: &shared.display,
-        stats: &shared.stats,
-    }
+fn stage<'a>(firmware: &'a mut Firmware, ram: &'a Arc<GuestRam>, display: &'a Display, stats: &'a Stats) -> Stage<'a> {
+    Stage { memory_start: firmware.config.arm_memory.into(), memory: &mut firmware.memory, ram, display, stats }
 }
 
 /// The row of a tag that is to be answered: one that is known, with room for its request.

@@ -1,0 +1,252 @@
+//! What is on the card: an image file, mapped.
+//!
+//! The mapping is private, so that writes stay in memory, page by page as they come, or shared, so that they reach the file. A card's size is one that its
+//! CSD register can say, the image's rounded up; the blocks that this adds live in memory, and a writable image grows by them once the guest writes there.
+//!
+//! # Orderings
+//! Contents are atomics, `Relaxed`: any core's thread may move data inline. Who sees what when is up to the controllers' protocols.
+
+use super::registers;
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use thiserror::Error;
+
+/// Bytes of a block.
+pub const BLOCK: u64 = 512;
+
+/// Why a file cannot be a card.
+#[derive(Debug, Error)]
+pub enum CardImageError {
+    /// The host refuses.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Not a file or block device.
+    #[error("it is a directory")]
+    Directory,
+    /// No bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// Less than a block.
+    #[error("it has {0} bytes, less than one block of {BLOCK}")]
+    Small(u64),
+    /// More than the CSD register can say.
+    #[error("it has {0} bytes, more than a card can have (2 TiB)")]
+    Large(u64),
+}
+
+/// A card's contents.
+#[derive(Debug)]
+pub struct CardImage {
+    /// The whole blocks of the file.
+    map: MmapRaw,
+    /// What comes after them, in words.
+    tail: Box<[AtomicU32]>,
+    tail_written: AtomicBool,
+    /// Bytes of the file.
+    file_bytes: u64,
+    /// The file, if the guest may write to it.
+    file: Option<File>,
+}
+
+impl CardImage {
+    /// Maps the image at `path`. What the guest writes stays in memory, or with `writable` goes to the file.
+    ///
+    /// # Errors
+    /// [`CardImageError`].
+    pub fn open(path: &Path, writable: bool) -> Result<Self, CardImageError> {
+        if path.is_dir() {
+            return Err(CardImageError::Directory);
+        }
+        let mut file = OpenOptions::new().read(true).write(writable).open(path)?;
+        // By seeking: the metadata of a block device knows no length.
+        let file_bytes = file.seek(SeekFrom::End(0))?;
+        match file_bytes {
+            0 => return Err(CardImageError::Empty),
+            bytes if bytes < BLOCK => return Err(CardImageError::Small(bytes)),
+            bytes if bytes > registers::MOST_BYTES => return Err(CardImageError::Large(bytes)),
+            _ => {}
+        }
+        let mapped = file_bytes - file_bytes % BLOCK;
+        let mut tail = vec![0; (registers::card_bytes(file_bytes) - mapped) as usize];
+        file.seek(SeekFrom::Start(mapped))?;
+        file.read_exact(&mut tail[..(file_bytes - mapped) as usize])?;
+        let mut options = MmapOptions::new();
+        options.len(usize::try_from(mapped).map_err(io::Error::other)?).no_reserve_swap();
+        // SAFETY: the mapping is only accessed by atomics, through raw pointers, never as a slice. Another process that writes to the file changes what the
+        // card holds, and nothing else.
+        let map = unsafe { if writable { options.map_mut(&file)? } else { options.map_copy(&file)? } };
+        let (words, _) = tail.as_chunks::<4>();
+        Ok(Self {
+            map: map.into(),
+            tail: words.iter().map(|word| AtomicU32::new(u32::from_le_bytes(*word))).collect(),
+            tail_written: AtomicBool::new(false),
+            file_bytes,
+            file: writable.then_some(file),
+        })
+    }
+
+    /// A card of zeroes in memory, of at least `bytes`.
+    ///
+    /// # Errors
+    /// What the host says when it has no address space left.
+    pub fn blank(bytes: u64) -> io::Result<Self> {
+        let file_bytes = registers::card_bytes(bytes);
+        let len = usize::try_from(file_bytes).map_err(io::Error::other)?;
+        let map = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
+        Ok(Self { map: map.into(), tail: Box::default(), tail_written: AtomicBool::new(false), file_bytes, file: None })
+    }
+
+    /// Bytes of the card, a multiple of [`BLOCK`].
+    pub fn bytes(&self) -> u64 {
+        self.mapped() + self.tail.len() as u64 * 4
+    }
+
+    /// Bytes of the image file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    fn mapped(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// The word at `at`, a multiple of 4, and whether it lies behind the mapping.
+    fn cell(&self, at: u64) -> Option<(&AtomicU32, bool)> {
+        let mapped = self.mapped();
+        if at >= mapped {
+            return self.tail.get(((at - mapped) / 4) as usize).map(|cell| (cell, true));
+        }
+        // SAFETY: in bounds, as the mapping's length is a multiple of 4, and aligned, as it begins at a page; alive as long as `self`; only ever accessed by
+        // atomics, and any bits are a u32.
+        Some((unsafe { &*self.map.as_mut_ptr().add((at & !3) as usize).cast::<AtomicU32>() }, false))
+    }
+
+    /// The little-endian word at byte `at`, which is a multiple of 4; zero beyond the end.
+    pub fn word(&self, at: u64) -> u32 {
+        self.cell(at).map_or(0, |(cell, _)| u32::from_le(cell.load(Relaxed)))
+    }
+
+    /// Changes the little-endian word at byte `at`, which is a multiple of 4; nothing beyond the end.
+    pub fn set_word(&self, at: u64, value: u32) {
+        if let Some((cell, tail)) = self.cell(at) {
+            cell.store(value.to_le(), Relaxed);
+            if tail {
+                self.tail_written.store(true, Relaxed);
+            }
+        }
+    }
+
+    /// The byte at `at`; zero beyond the end.
+    pub fn byte(&self, at: u64) -> u8 {
+        self.word(at & !3).to_le_bytes()[(at % 4) as usize]
+    }
+
+    /// Makes whole words zero. What is zero is only read, so that it takes no memory.
+    pub fn clear(&self, range: std::ops::Range<u64>) {
+        for at in range.step_by(4) {
+            if self.word(at) != 0 {
+                self.set_word(at, 0);
+            }
+        }
+    }
+
+    /// Sees to it that what was written is in the file, if it is to be there.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn flush(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        self.map.flush()?;
+        if self.tail_written.swap(false, Relaxed) {
+            let tail: Vec<u8> = self.tail.iter().flat_map(|word| u32::from_le(word.load(Relaxed)).to_le_bytes()).collect();
+            let mut file = file;
+            file.seek(SeekFrom::Start(self.mapped()))?;
+            file.write_all(&tail)?;
+        }
+        file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("room");
+        file
+    }
+
+    fn open(file: &tempfile::NamedTempFile, writable: bool) -> CardImage {
+        CardImage::open(file.path(), writable).expect("an image")
+    }
+
+    fn on_disk(file: &tempfile::NamedTempFile) -> Vec<u8> {
+        std::fs::read(file.path()).expect("the file")
+    }
+
+    #[test]
+    fn writes_stay_in_memory_or_reach_the_file() {
+        let content: Vec<u8> = (0..4096u32).map(|byte| byte as u8).collect();
+        for writable in [false, true] {
+            let file = file(&content);
+            let image = open(&file, writable);
+            assert_eq!((image.bytes(), image.file_bytes(), image.word(4)), (4096, 4096, 0x0706_0504));
+            image.set_word(512, 0x1234_5678);
+            assert_eq!((image.word(512), image.byte(513)), (0x1234_5678, 0x56));
+            image.flush().expect("room");
+            let mut expected = content.clone();
+            if writable {
+                expected[512..516].copy_from_slice(&[0x78, 0x56, 0x34, 0x12]);
+            }
+            assert!(on_disk(&file) == expected);
+        }
+    }
+
+    #[test]
+    fn odd_sizes_become_cards_and_the_file_grows_only_when_it_must() {
+        for size in [512usize, 513, 1000, 2048, 2049, 1_000_003] {
+            let file = file(&vec![0xa5; size]);
+            let image = open(&file, true);
+            let bytes = image.bytes();
+            assert!(bytes >= size as u64 && bytes.is_multiple_of(BLOCK) && bytes < size as u64 + 0x8000, "{size}: {bytes}");
+            assert_eq!((image.byte(size as u64 - 1), image.byte(bytes - 1) == 0), (0xa5, bytes > size as u64));
+            image.set_word(0, 1);
+            image.flush().expect("room");
+            assert_eq!(on_disk(&file).len(), size);
+            image.set_word(bytes - 4, 0x0403_0201);
+            image.set_word(bytes, u32::MAX);
+            assert_eq!(image.word(bytes), 0);
+            image.flush().expect("room");
+            let disk = on_disk(&file);
+            assert_eq!((disk.len() as u64, &disk[disk.len() - 4..]), (bytes, &[1, 2, 3, 4][..]));
+            assert!(disk[4..size.min(disk.len() - 4)].iter().all(|&byte| byte == 0xa5));
+        }
+    }
+
+    #[test]
+    fn a_huge_sparse_image_takes_no_memory() {
+        let file = file(b"");
+        file.as_file().set_len(1 << 40).expect("a hole");
+        let image = open(&file, false);
+        image.set_word((1 << 40) - 4, 7);
+        image.clear(0..1 << 20);
+        assert_eq!((image.bytes(), image.word((1 << 40) - 4), image.word(1 << 39)), (1 << 40, 7, 0));
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let error = |file: &tempfile::NamedTempFile| CardImage::open(file.path(), false).expect_err("no image").to_string();
+        assert!(error(&file(b"")).contains("empty"));
+        assert!(error(&file(&[1; 511])).contains("511 bytes"));
+        let large = file(b"");
+        large.as_file().set_len((2 << 40) + 1).expect("a hole");
+        assert!(error(&large).contains("2 TiB"));
+        assert!(matches!(CardImage::open(&std::env::temp_dir(), false), Err(CardImageError::Directory)));
+        assert!(matches!(CardImage::open(Path::new("/nowhere/card"), false), Err(CardImageError::Io(_))));
+    }
+}
