@@ -6,7 +6,7 @@ use crate::program::{Folder, read_png};
 use crate::terminal::Terminal;
 use std::path::Path;
 
-const PROMPT: &str = "/ # ";
+const PROMPT: &str = "debian# ";
 /// What a kernel says when something went wrong in itself or in a driver.
 const ALARMS: [&str; 14] = [
     "lockup",
