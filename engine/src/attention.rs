@@ -35,6 +35,18 @@ impl Attention {
         self.bells.get(core).map(Arc::as_ref)
     }
 
+    /// Number of cores.
+    pub fn cores(&self) -> usize {
+        self.bells.len()
+    }
+
+    /// Rings `bits` at one core, if it exists.
+    pub fn ring(&self, core: usize, bits: u32) {
+        if let Some(bell) = self.bells.get(core) {
+            bell.fetch_or(bits, Ordering::Release);
+        }
+    }
+
     /// Rings `bits` at every core.
     pub fn ring_all(&self, bits: u32) {
         for bell in &self.bells {

@@ -32,15 +32,20 @@ pub const SMP: &[u8] = include_bytes!("../images/smp.img");
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
 
+/// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
+/// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
+pub const CARD: &[u8] = include_bytes!("../images/card.img");
+
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 6] = [
+    const ALL: [(&str, &[u8]); 7] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
         ("irqtimer", super::IRQ_TIMER),
         ("smp", super::SMP),
         ("bench", super::BENCH),
+        ("card", super::CARD),
     ];
 
     #[test]

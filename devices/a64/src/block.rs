@@ -258,6 +258,7 @@ impl Core {
     pub(crate) fn find_block(&mut self, bus: &mut dyn Bus) -> Result<Found, Exception> {
         let pa = self.block_address()?;
         let (pc, tag) = (self.pc, self.tag);
+        self.note_code(pc);
         let key = pa | u64::from(tag & 1);
         let generation = self.config.ram.code().generation(pa);
         if let Some(block) = self.blocks.by_address.get(&key)

@@ -42,11 +42,29 @@ pub enum Timer {
     Virtual = 3,
 }
 
+/// What a TLB maintenance instruction names (ARM ARM D5.10.2), or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlbScope {
+    /// Everything.
+    All,
+    /// A translation regime: 0 for EL1&0, 1 for EL2, 2 for EL3.
+    Regime(u8),
+    /// What is not global and belongs to an address space of EL1&0.
+    Asid(u16),
+    /// What maps an address, in every address space.
+    Page {
+        /// As in [`TlbScope::Regime`].
+        regime: u8,
+        /// The virtual address.
+        va: u64,
+    },
+}
+
 /// Maintenance that other cores must take part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maintenance {
-    /// All translations (TLBI of any kind, inner shareable).
-    Tlb,
+    /// Translations (TLBI, inner shareable).
+    Tlb(TlbScope),
     /// Direct write entries: a page got its first decoded code.
     WriteTlb,
     /// Decoded code became stale ([`tayberry_ram::CodeMap::epoch`] has risen).
@@ -71,4 +89,8 @@ pub trait Bus {
     /// Asks the other cores for maintenance. They do it before they run another block, and for certain before this core goes on
     /// after it stops with [`crate::Stop::Sync`].
     fn broadcast(&mut self, what: Maintenance);
+    /// The next of the invalidations that others asked this core for, after [`crate::core::doorbell::TLB_SCOPED`].
+    fn next_invalidation(&mut self) -> Option<TlbScope> {
+        None
+    }
 }

@@ -5,7 +5,7 @@ use crate::decode::Op;
 use crate::features::Features;
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
-use crate::tlb::{Context, Tlb};
+use crate::tlb::Tlb;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -32,6 +32,8 @@ pub mod doorbell {
     pub const CODE: u32 = 1 << 3;
     /// The core's event register is set (SEV).
     pub const EVENT: u32 = 1 << 4;
+    /// Drop the TLB entries that [`crate::Bus::next_invalidation`] names.
+    pub const TLB_SCOPED: u32 = 1 << 5;
 }
 
 /// How a core is built.
@@ -134,12 +136,11 @@ pub struct Core {
     pub(crate) op_index: u32,
     /// How the last block was left: a link of [`Blocks`], or [`NO_LINK`].
     pub(crate) link: u32,
-    /// Tag of the current context (see [`Context`]).
+    /// Tag of the current context: translation inputs, exception level and FP traps.
     pub(crate) tag: u32,
     /// The local exclusive monitor.
     pub(crate) monitor: Monitor,
     pub(crate) tlb: Tlb,
-    pub(crate) context: Context,
     pub(crate) blocks: Blocks,
     /// Epoch of the code map that the blocks were last compared with.
     pub(crate) code_epoch: u64,
@@ -179,7 +180,6 @@ impl Core {
             tag: 0,
             monitor: Monitor::default(),
             tlb: Tlb::new(),
-            context: Context::default(),
             blocks: Blocks::new(),
             code_epoch: 0,
             reported: HashSet::new(),

@@ -301,6 +301,14 @@ mod tests {
     }
 
     #[test]
+    fn later_barriers_and_pstate_fields_are_unallocated() {
+        let space = |base: u32| (0..1 << 12).map(move |low| base | low).filter(|&word| decode(word).allocated).count();
+        // CLREX, DSB, DMB and ISB with each CRm; all hints; SPSel, DAIFSet and DAIFClr with each CRm.
+        assert_eq!((space(0xd503_3000), space(0xd503_2000)), (64, 128));
+        assert_eq!((0..8).map(|op1| space(0xd500_4000 | op1 << 16)).sum::<usize>(), 48);
+    }
+
+    #[test]
     fn every_word_decodes_to_something() {
         // An odd multiplier steps through the words in no order that the encoding knows.
         for i in 0..4_000_000u32 {

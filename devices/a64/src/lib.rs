@@ -25,7 +25,7 @@ pub mod system;
 mod testing;
 mod tlb;
 
-pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
+pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer, TlbScope};
 pub use crate::core::{Config, Core, Run, Stop};
 pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
 pub use crate::exception::{Exception, Interrupt};

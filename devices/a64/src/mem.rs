@@ -11,6 +11,7 @@ use crate::core::{Core, doorbell};
 use crate::exception::{Class, Exception};
 use crate::mmu::{Kind, Translation};
 use crate::sysreg::sctlr;
+use crate::tlb::Table;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{self, Relaxed},
@@ -64,6 +65,37 @@ pub(crate) unsafe fn host_store(host: usize, size: u8, value: u64, order: Orderi
             4 => (*std::ptr::with_exposed_provenance::<AtomicU32>(host)).store((value as u32).to_le(), order),
             _ => (*std::ptr::with_exposed_provenance::<AtomicU64>(host)).store(value.to_le(), order),
         }
+    }
+}
+
+/// Loads `size` bytes that need not be aligned, by the words that they lie in.
+///
+/// # Safety
+/// These words are guest RAM, in one page.
+unsafe fn host_load_unaligned(host: usize, size: u8) -> u64 {
+    let (word, shift) = (host & !7, 8 * (host & 7) as u32);
+    // SAFETY: by contract.
+    let mut value = unsafe { host_load(word, 8, Relaxed) } >> shift;
+    if host % 8 + usize::from(size) > 8 {
+        // SAFETY: by contract: the access touches this word. It is not aligned, so the shift is less than 64.
+        value |= unsafe { host_load(word + 8, 8, Relaxed) } << (64 - shift);
+    }
+    value & (u64::MAX >> (64 - 8 * u32::from(size)))
+}
+
+/// Stores `size` bytes that need not be aligned, by the largest aligned parts.
+///
+/// # Safety
+/// They are guest RAM, in one page.
+unsafe fn host_store_unaligned(host: usize, size: u8, value: u64) {
+    let (mut done, size) = (0, usize::from(size));
+    while done < size {
+        let at = host + done;
+        let fits = (at & at.wrapping_neg()).min(8);
+        let part = if fits <= size - done { fits } else { 1 << (size - done).ilog2() };
+        // SAFETY: by contract, and aligned to `part`.
+        unsafe { host_store(at, part as u8, value >> (8 * done), Relaxed) };
+        done += part;
     }
 }
 
@@ -138,6 +170,12 @@ impl Core {
         Access { pa, size, retired: self.run_retired + u64::from(self.op_index) }
     }
 
+    /// Host address of an access of `len` bytes, aligned or not, that needs no checks beyond the table's. What is in the tables is little-endian.
+    #[inline]
+    fn unaligned_host(&self, table: &Table, va: u64, len: u64) -> Option<usize> {
+        if self.sctlr() & sctlr::A == 0 { table.lookup_normal(va, len) } else { None }
+    }
+
     /// Checks an access that is not aligned to `align`: allowed only to Normal memory, and only if alignment is not checked.
     pub(crate) fn check_unaligned(&mut self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
         if self.sctlr() & sctlr::A != 0 {
@@ -171,7 +209,7 @@ impl Core {
         }
         let host = self.host(at.pa);
         if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
-            self.tlb.read.fill(va, host);
+            self.tlb.read.fill(va, host, !at.device);
         }
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
         unsafe { host_load(host, size, order) }
@@ -179,19 +217,18 @@ impl Core {
 
     /// Little-endian, as [`Core::load_physical`].
     fn load_unaligned(&mut self, bus: &mut dyn Bus, va: u64, size: u8, el: u8) -> Result<u64, Exception> {
+        if el == self.el
+            && let Some(host) = self.unaligned_host(&self.tlb.read, va, size.into())
+        {
+            // SAFETY: a page of guest RAM that the whole access lies in.
+            return Ok(unsafe { host_load_unaligned(host, size) });
+        }
         self.check_unaligned(va, u64::from(size), Kind::Read, el)?;
         let at = self.translate_cached(va, Kind::Read, el)?;
         let offset = va % PAGE;
         if offset + u64::from(size) <= PAGE && self.is_ram(at.pa & !7, 16) {
-            let (word, shift) = (at.pa & !7, 8 * (at.pa & 7) as u32);
-            // SAFETY: sixteen bytes from `word` on are RAM, and `word` is aligned.
-            let low = unsafe { host_load(self.host(word), 8, Relaxed) };
-            let mut value = low >> shift;
-            if at.pa % 8 + u64::from(size) > 8 {
-                // SAFETY: as above.
-                value |= unsafe { host_load(self.host(word + 8), 8, Relaxed) } << (64 - shift);
-            }
-            return Ok(value & (u64::MAX >> (64 - 8 * u32::from(size))));
+            // SAFETY: the words that the access touches are RAM.
+            return Ok(unsafe { host_load_unaligned(self.host(at.pa), size) });
         }
         let mut value = 0;
         for byte in 0..u64::from(size) {
@@ -206,6 +243,13 @@ impl Core {
     pub(crate) fn store_as(&mut self, bus: &mut dyn Bus, va: u64, size: u8, value: u64, el: u8, order: Ordering) -> Result<(), Exception> {
         let value = if self.big_endian() { reversed(value, size) } else { value };
         if va & (u64::from(size) - 1) != 0 {
+            if el == self.el
+                && let Some(host) = self.unaligned_host(&self.tlb.write, va, size.into())
+            {
+                // SAFETY: a page of guest RAM that the whole access lies in.
+                unsafe { host_store_unaligned(host, size, value) };
+                return Ok(());
+            }
             self.check_unaligned(va, u64::from(size), Kind::Write, el)?;
             for byte in 0..u64::from(size) {
                 self.store_as(bus, va.wrapping_add(byte), 1, value >> (8 * byte), el, Relaxed)?;
@@ -233,7 +277,7 @@ impl Core {
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, u64::from(size));
         } else if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
-            self.tlb.write.fill(va, host);
+            self.tlb.write.fill(va, host, !at.device);
         }
     }
 
@@ -248,6 +292,9 @@ impl Core {
 
     /// Checks that `len` bytes (up to a page) can be stored, so that a store of several parts does all or nothing.
     pub(crate) fn probe_store(&mut self, va: u64, len: u64, align: u64, el: u8) -> Result<(), Exception> {
+        if el == self.el && self.unaligned_host(&self.tlb.write, va, len).is_some() {
+            return Ok(());
+        }
         if va & (align - 1) != 0 {
             self.check_unaligned(va, len, Kind::Write, el)?;
         }
@@ -264,6 +311,11 @@ impl Core {
     /// # Errors
     /// The data abort (or alignment fault) that the guest gets.
     pub(crate) fn load_quad(&mut self, bus: &mut dyn Bus, va: u64) -> Result<u128, Exception> {
+        if let Some(host) = self.unaligned_host(&self.tlb.read, va, 16) {
+            // SAFETY: a page of guest RAM that all sixteen bytes lie in.
+            let (low, high) = unsafe { (host_load_unaligned(host, 8), host_load_unaligned(host + 8, 8)) };
+            return Ok(u128::from(low) | u128::from(high) << 64);
+        }
         if va & 15 != 0 {
             self.check_unaligned(va, 16, Kind::Read, self.el)?;
         }
@@ -278,6 +330,14 @@ impl Core {
     /// # Errors
     /// The data abort (or alignment fault) that the guest gets.
     pub(crate) fn store_quad(&mut self, bus: &mut dyn Bus, va: u64, value: u128) -> Result<(), Exception> {
+        if let Some(host) = self.unaligned_host(&self.tlb.write, va, 16) {
+            // SAFETY: a page of guest RAM that all sixteen bytes lie in.
+            unsafe {
+                host_store_unaligned(host, 8, value as u64);
+                host_store_unaligned(host + 8, 8, (value >> 64) as u64);
+            }
+            return Ok(());
+        }
         self.probe_store(va, 16, 16, self.el)?;
         let value = if self.big_endian() { value.rotate_left(64) } else { value };
         self.store(bus, va, 8, value as u64)?;

@@ -22,7 +22,7 @@ impl Core {
     fn run_blocks(&mut self, bus: &mut dyn Bus, budget: u64) -> Stop {
         loop {
             if self.config.doorbell.load(Ordering::Relaxed) != 0
-                && let Some(stop) = self.answer_doorbell()
+                && let Some(stop) = self.answer_doorbell(bus)
             {
                 return stop;
             }
@@ -91,10 +91,15 @@ impl Core {
     /// Does what the doorbell asks for. `Acquire` pairs with the ringer's `Release`: what it wrote before is visible after.
     #[cold]
     #[inline(never)]
-    fn answer_doorbell(&mut self) -> Option<Stop> {
+    fn answer_doorbell(&mut self, bus: &mut dyn Bus) -> Option<Stop> {
         let asked = self.config.doorbell.swap(0, Ordering::Acquire);
         if asked & doorbell::TLB != 0 {
             self.flush_tlb();
+        }
+        if asked & doorbell::TLB_SCOPED != 0 {
+            while let Some(scope) = bus.next_invalidation() {
+                self.invalidate(scope);
+            }
         }
         if asked & doorbell::WRITE_TLB != 0 {
             self.flush_write_tlb();

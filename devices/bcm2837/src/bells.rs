@@ -3,9 +3,14 @@
 //! # Orderings
 //! A core that is about to wait says so ([`Bells::waits`]) and then looks at its doorbell and its interrupt lines; a core that changes them rings and then
 //! looks whether anybody waits. Both with a `SeqCst` fence in between, so at least one of the two notices the other.
+//!
+//! TLB invalidations for a core are queued before its doorbell rings (`Release`), and it empties the queue after it took the doorbell (`Acquire`), so it finds
+//! all that it was rung for. Where a queue is full the doorbell asks for everything instead.
 
+use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
+use tayberry_a64::TlbScope;
 use tayberry_a64::core::doorbell;
 use tayberry_engine::{Attention, attention::STOP};
 
@@ -20,12 +25,18 @@ pub struct Bells {
     attention: Arc<Attention>,
     /// One bit a core, written by that core's thread.
     waiting: AtomicU32,
+    /// TLB invalidations asked of each core, pushed by all others and popped by itself.
+    invalidations: Box<[ArrayQueue<TlbScope>]>,
 }
+
+/// Invalidations that wait for a core at most.
+const INVALIDATIONS: usize = 64;
 
 impl Bells {
     /// Over the machine's doorbells; nobody waits.
     pub fn new(attention: Arc<Attention>) -> Self {
-        Self { attention, waiting: AtomicU32::new(0) }
+        let invalidations = (0..attention.cores()).map(|_| ArrayQueue::new(INVALIDATIONS)).collect();
+        Self { attention, waiting: AtomicU32::new(0), invalidations }
     }
 
     /// The machine's doorbells.
@@ -53,6 +64,19 @@ impl Bells {
     pub fn event(&self, core: usize) {
         self.attention.ring_others(core, doorbell::EVENT);
         self.stop_for_waiters();
+    }
+
+    /// `core` asks all others to drop TLB entries before their next block.
+    pub fn invalidate(&self, core: usize, scope: TlbScope) {
+        for (at, queue) in self.invalidations.iter().enumerate().filter(|(at, _)| *at != core) {
+            let bit = if queue.push(scope).is_ok() { doorbell::TLB_SCOPED } else { doorbell::TLB };
+            self.attention.ring(at, bit);
+        }
+    }
+
+    /// The next invalidation that others asked `core` for.
+    pub fn next_invalidation(&self, core: usize) -> Option<TlbScope> {
+        self.invalidations.get(core)?.pop()
     }
 
     fn stop_for_waiters(&self) {
@@ -100,5 +124,21 @@ mod tests {
         bells.runs(1);
         bells.look(0);
         assert_eq!(attention.bell(0).load(Ordering::Relaxed), LOOK);
+    }
+
+    #[test]
+    fn invalidations_reach_the_others_and_a_full_queue_asks_for_all() {
+        let attention = Arc::new(Attention::new(2));
+        let bells = Bells::new(Arc::clone(&attention));
+        let scope = TlbScope::Page { regime: 0, va: 0x1000 };
+        for _ in 0..INVALIDATIONS {
+            bells.invalidate(0, scope);
+        }
+        assert_eq!(attention.bell(0).load(Ordering::Relaxed), 0, "the core itself has done it");
+        assert_eq!(attention.bell(1).swap(0, Ordering::Relaxed), doorbell::TLB_SCOPED);
+        bells.invalidate(0, TlbScope::All);
+        assert_eq!(attention.bell(1).swap(0, Ordering::Relaxed), doorbell::TLB);
+        assert!((0..INVALIDATIONS).all(|_| bells.next_invalidation(1) == Some(scope)));
+        assert_eq!((bells.next_invalidation(1), bells.next_invalidation(0)), (None, None));
     }
 }

@@ -4,6 +4,7 @@ use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
 use crate::asb::AsbPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
+use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
@@ -12,16 +13,20 @@ use crate::dwc2::UsbPlugin;
 use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
 use crate::gpio::GpioPlugin;
+use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
 use crate::mini_uart::AuxPlugin;
 use crate::mphi::MphiPlugin;
+use crate::pcm::PcmPlugin;
 use crate::pl011::Pl011Plugin;
 use crate::power_management::PowerManagementPlugin;
 use crate::property::MailboxPlugin;
+use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
+use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
@@ -126,6 +131,11 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(SdHostPlugin),
         Box::new(Pl011Plugin),
         Box::new(AuxPlugin),
+        Box::new(SpiPlugin),
+        Box::new(I2cPlugin),
+        Box::new(BscSlavePlugin),
+        Box::new(PwmPlugin),
+        Box::new(PcmPlugin),
         Box::new(MphiPlugin),
         Box::new(UsbPlugin),
         Box::new(RngPlugin),
@@ -183,7 +193,7 @@ mod tests {
     fn device_address() -> impl Strategy<Value = u64> {
         let blocks =
             [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F00_7000u64, 0x3F20_2000, 0x3F21_2000, 0x3F21_5000, 0x3F30_0000, 0x4000_0000];
+        let more = [0x3F00_7000u64, 0x3F20_2000, 0x3F20_4000, 0x3F21_2000, 0x3F21_5000, 0x3F30_0000, 0x4000_0000];
         let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }

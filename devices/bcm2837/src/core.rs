@@ -11,7 +11,7 @@ use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tayberry_a64::core::doorbell;
-use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer, TlbScope};
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{BusContext, Clock, ClockMode, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd};
@@ -99,11 +99,15 @@ impl Bus for Soc {
 
     fn broadcast(&mut self, what: Maintenance) {
         let bit = match what {
-            Maintenance::Tlb => doorbell::TLB,
+            Maintenance::Tlb(scope) => return self.bells.invalidate(self.id, scope),
             Maintenance::WriteTlb => doorbell::WRITE_TLB,
             Maintenance::Code => doorbell::CODE,
         };
         self.bells.attention().ring_others(self.id, bit);
+    }
+
+    fn next_invalidation(&mut self) -> Option<TlbScope> {
+        self.bells.next_invalidation(self.id)
     }
 }
 

@@ -3,12 +3,13 @@
 //! # Resources
 //! - BCM2835 ARM Peripherals, 6.3 (general purpose clocks); Linux, drivers/clk/bcm/clk-bcm2835.c names the rest.
 //!
-//! Registers keep what is written to them. A clock is busy as long as it is enabled, and a PLL is locked as soon as it has power. Nothing in this machine
-//! runs from these clocks. After reset they say what the firmware's clocks are: core 250 MHz, UART 48 MHz, EMMC 200 MHz.
+//! Registers keep what is written to them. A clock is busy as long as it is enabled, and a PLL is locked as soon as it has power. Of this machine's devices,
+//! PWM and PCM run from these clocks. After reset they say what the firmware's clocks are: core 250 MHz, UART 48 MHz, EMMC 200 MHz.
 //!
 //! # Orderings
 //! One atomic a register (`SeqCst`), touched by any core.
 
+use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
@@ -72,6 +73,21 @@ const RESETS: &[(u32, u32)] = &[
     (0x1620, 2),                  // A2W_PLLC_CORE0: 1000 MHz
 ];
 
+/// Control registers of the clocks that devices ask for.
+pub const CM_PCMCTL: u32 = 0x098;
+/// The PWM clock's.
+pub const CM_PWMCTL: u32 = 0x0a0;
+const OSCILLATOR_HZ: u64 = 19_200_000;
+const SOURCE: u32 = 0xf;
+/// Sources from 4 on: a PLL's control, its fraction, and the divider of its channel for peripherals (of PLLH: the auxiliary one).
+const CHANNELS: [(u32, u32, u32); 4] =
+    [(0x1100, 0x1200, 0x1500), (0x1120, 0x1220, 0x1520), (0x1140, 0x1240, 0x1540), (0x1160, 0x1260, 0x1560)];
+const FIRST_CHANNEL: u32 = 4;
+
+/// The clock manager, for plugins of devices that run from its clocks.
+#[derive(Resource, Clone, Debug)]
+pub struct Clocks(pub Arc<Cprman>);
+
 /// The manager's registers.
 #[derive(Debug)]
 pub struct Cprman {
@@ -98,6 +114,30 @@ impl Cprman {
         if let Some(word) = self.words.get(offset as usize / 4) {
             word.store(value, SeqCst);
         }
+    }
+}
+
+impl Cprman {
+    /// Hertz of the channel for peripherals of the PLL `index` of [`CHANNELS`], if it has power.
+    fn channel_hz(&self, index: usize) -> Option<u64> {
+        let &(control, fraction, divider) = CHANNELS.get(index)?;
+        let control = self.word(control);
+        let multiplier = u64::from(control & 0x3ff) << 20 | u64::from(self.word(fraction) & 0xf_ffff);
+        let divisor = u64::from(control >> 12 & 7).max(1) * u64::from(self.word(divider) & 0xff).max(1);
+        (control & POWER_DOWN == 0).then_some((OSCILLATOR_HZ * multiplier >> 20) / divisor)
+    }
+
+    /// Hertz of the clock whose control register is `control`; `None` while it stands still.
+    pub fn rate(&self, control: u32) -> Option<u64> {
+        let value = self.word(control);
+        let source = match value & SOURCE {
+            _ if value & ENABLE == 0 => None,
+            OSCILLATOR => Some(OSCILLATOR_HZ),
+            source => self.channel_hz(source.checked_sub(FIRST_CHANNEL)? as usize),
+        };
+        // 12 bits before the point, and 12 after it.
+        let divisor = u64::from(self.word(control + 4) & 0xff_ffff);
+        source.and_then(|hz| (hz << 12).checked_div(divisor)).filter(|&hz| hz != 0)
     }
 }
 
@@ -128,13 +168,15 @@ impl BusView for Cprman {
     }
 }
 
-/// Adds the clock manager.
+/// Adds the clock manager, and the resource [`Clocks`] for the devices after it.
 #[derive(Clone, Copy, Debug)]
 pub struct CprmanPlugin;
 
 impl Plugin for CprmanPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        machine.map(BASE..BASE + SIZE, "clock manager", Arc::new(Cprman::new()));
+        let manager = Arc::new(Cprman::new());
+        machine.world.insert_resource(Clocks(Arc::clone(&manager)));
+        machine.map(BASE..BASE + SIZE, "clock manager", manager);
     }
 }
 
@@ -169,6 +211,23 @@ mod tests {
         bench.write(BASE + 0x1160, PASSWORD | pll(50));
         bench.write(BASE + 0x1140, PASSWORD | POWER_DOWN);
         assert_eq!(bench.read(lock), 0b10110 << 8);
+    }
+
+    #[test]
+    fn rates_are_the_source_s_by_the_divisor() {
+        let bench = bench();
+        let manager = bench.world.resource::<Clocks>().0.clone();
+        assert_eq!(manager.rate(CM_PWMCTL), None, "stands still");
+        let set = |source: u32, divisor| {
+            bench.write(BASE + u64::from(CM_PWMCTL) + 4, PASSWORD | divisor);
+            bench.write(BASE + u64::from(CM_PWMCTL), PASSWORD | ENABLE | source);
+            manager.rate(CM_PWMCTL)
+        };
+        assert_eq!(set(OSCILLATOR, 2 << 12), Some(9_600_000));
+        assert_eq!(set(OSCILLATOR, 5 << 11), Some(7_680_000));
+        assert!(set(PLLD, 5 << 12).is_some_and(|hz| hz.abs_diff(100_000_000) < 10), "500 MHz by 5");
+        assert_eq!([set(OSCILLATOR, 0), set(0, 1 << 12), set(2, 1 << 12), set(4, 1 << 12), set(15, 1 << 12)], [None; 5]);
+        assert!((0..SIZE as u32 + 0x100).step_by(4).all(|control| manager.rate(control).is_none_or(|hz| hz > 0)));
     }
 
     #[test]

@@ -448,7 +448,7 @@ impl Emmc {
             return registers.raise(INT_DATA_CRC);
         }
         registers.transfer.start(data, blocks);
-        self.short = registers.transfer.len() < u64::from(block).saturating_mul(blocks);
+        self.short = registers.transfer.size() < u64::from(block).saturating_mul(blocks);
         self.auto_stop = cmdtm >> CMDTM_AUTO_SHIFT & 3 == AUTO_CMD12;
         registers.data_busy.store(true, SeqCst);
         if registers.transfer.left() == 0 {

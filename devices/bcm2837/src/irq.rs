@@ -18,6 +18,12 @@ pub const AUX: usize = 29;
 pub const MPHI: usize = 32;
 /// First of the four GPIO lines: banks 0 to 2, then all banks together.
 pub const GPIO: usize = 49;
+/// BSC0 to BSC2 (I2C).
+pub const I2C: usize = 53;
+/// SPI0.
+pub const SPI: usize = 54;
+/// PCM (I2S).
+pub const PCM: usize = 55;
 /// SDHOST.
 pub const SDHOST: usize = 56;
 /// PL011.

@@ -1,23 +1,27 @@
-//! The auxiliary block: UART1 (the mini UART), and the registers of SPI1 and SPI2.
+//! The auxiliary block: UART1 (the mini UART), and SPI1 and SPI2 ([`crate::aux_spi`]).
 //!
 //! # Resources
 //! - BCM2835 ARM Peripherals, chapter 2, with its errata: IER bit 0 enables the receive interrupt and bit 1 the transmit one, as on a 16550; MSR bit 4 is CTS.
 //!
 //! As firmware leaves it with `enable_uart=1`, the mini UART is switched on. Bytes leave at once; input waits on the wire until there is room for it.
+//! The holes before the UART read "aux0", by which kernels find out where the peripherals are.
 //!
 //! # Orderings
-//! As in [`crate::pl011`].
+//! As in [`crate::pl011`]; the SPI masters work under a [`Turn`].
 
+use crate::aux_spi::AuxSpi;
 use crate::irq;
+use crate::turn::{Turn, Wake};
 use bevy_ecs::prelude::*;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use tayberry_engine::builder::MachineClock;
 use tayberry_engine::serial::SerialWire;
-use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F21_5000;
-const SIZE: u64 = 0xd8;
+const SIZE: u64 = 0x100;
 
 const AUX_IRQ: u32 = 0x00; // Which of the three interrupts (RO)
 const AUX_ENABLES: u32 = 0x04; // Which of the three is switched on
@@ -32,12 +36,13 @@ const MU_SCRATCH: u32 = 0x5c; // Scratch
 const MU_CNTL: u32 = 0x60; // Extra control
 const MU_STAT: u32 = 0x64; // Extra status (RO)
 const MU_BAUD: u32 = 0x68; // Baud rate divisor
-/// SPI1 and SPI2: control 0 and 1, status, peek, data. Switched off unless the guest enables them; nothing is wired to them.
+/// First registers of SPI1 and SPI2, which are switched off unless the guest enables them.
 const SPI1: u32 = 0x80;
 const SPI2: u32 = 0xc0;
-const SPI_CNTL0: u32 = 0x0;
-const SPI_CNTL1: u32 = 0x4;
-const SPI_STAT: u32 = 0x8;
+/// AUX_IRQ and AUX_ENABLES once more.
+const MIRROR: u32 = 0x20;
+/// What the holes between these read: "aux0".
+const NAME: u32 = 0x6175_7830;
 
 const FIFO_DEPTH: usize = 8;
 const ENABLE_MINI_UART: u32 = 1 << 0;
@@ -64,8 +69,6 @@ const STAT_RTS: u32 = 1 << 6;
 const STAT_CTS: u32 = 1 << 7;
 const STAT_TX_EMPTY: u32 = 1 << 8;
 const STAT_TX_DONE: u32 = 1 << 9;
-/// SPI status: receive FIFO and transmit FIFO empty.
-const SPI_EMPTY: u32 = 1 << 7 | 1 << 9;
 
 /// The block's registers.
 #[derive(Debug)]
@@ -80,14 +83,16 @@ pub struct Aux {
     scratch: AtomicU32,
     cntl: AtomicU32,
     baud: AtomicU32,
-    /// Control registers of SPI1 and SPI2.
-    spi: [[AtomicU32; 2]; 2],
+    /// SPI1 and SPI2.
+    spi: [AuxSpi; 2],
     traced_disabled: AtomicBool,
     line: IrqLine,
+    turn: Turn,
+    wake: Wake,
 }
 
 impl Aux {
-    fn new(wire: SerialWire, line: IrqLine) -> Self {
+    fn new(wire: SerialWire, line: IrqLine, wake: Wake) -> Self {
         Self {
             wire,
             rx: ArrayQueue::new(FIFO_DEPTH),
@@ -102,6 +107,8 @@ impl Aux {
             spi: Default::default(),
             traced_disabled: AtomicBool::new(false),
             line,
+            turn: Turn::default(),
+            wake,
         }
     }
 
@@ -119,8 +126,14 @@ impl Aux {
         self.ier.load(SeqCst) & (rx | IER_TX)
     }
 
+    /// AUX_IRQ: which of the three interrupts.
+    fn interrupts(&self) -> u32 {
+        let spi = |index: usize| u32::from(self.is_spi_enabled(index) && self.spi[index].interrupts());
+        u32::from(self.is_enabled() && self.pending() != 0) | spi(0) << 1 | spi(1) << 2
+    }
+
     fn drive(&self) {
-        irq::drive(&self.line, || self.is_enabled() && self.pending() != 0);
+        irq::drive(&self.line, || self.interrupts() != 0);
     }
 
     /// Takes bytes off the wire while there is room.
@@ -222,30 +235,52 @@ impl Aux {
         Served::Inline
     }
 
-    /// Number of an SPI master and offset in its registers, if that one is switched on.
-    fn spi(&self, offset: u32) -> Option<(usize, u32)> {
+    fn is_spi_enabled(&self, index: usize) -> bool {
+        self.enables.load(SeqCst) >> (index + 1) & 1 != 0
+    }
+
+    /// SPI master and offset in its registers, if that one is switched on.
+    fn spi(&self, offset: u32) -> Option<(&AuxSpi, u32)> {
         let (index, register) = if offset >= SPI2 { (1, offset - SPI2) } else { (0, offset.checked_sub(SPI1)?) };
-        (self.enables.load(SeqCst) >> (index + 1) & 1 != 0).then_some((index, register))
+        self.is_spi_enabled(index).then_some((&self.spi[index], register))
+    }
+
+    /// Brings the SPI masters up to `now`.
+    fn update_spi(&self, now: GuestTime) {
+        self.turn.run(|| {
+            self.spi.iter().for_each(|spi| spi.advance(now));
+            self.drive();
+            self.wake.plan(self.spi.iter().filter_map(AuxSpi::next).min());
+        });
+    }
+
+    fn read_spi(&self, offset: u32, now: GuestTime) -> u32 {
+        self.update_spi(now);
+        self.spi(offset).map_or(0, |(spi, register)| spi.read(register))
+    }
+
+    fn write_spi(&self, offset: u32, value: u32, now: GuestTime) {
+        self.update_spi(now);
+        if let Some((spi, register)) = self.spi(offset) {
+            spi.write(register, value);
+            self.update_spi(now);
+        }
     }
 }
 
 impl BusView for Aux {
-    fn read(&self, offset: u32, _: &BusContext<'_>) -> u32 {
-        match offset {
-            AUX_IRQ => u32::from(self.is_enabled() && self.pending() != 0),
+    fn read(&self, offset: u32, at: &BusContext<'_>) -> u32 {
+        match offset & if offset < MU_IO { !MIRROR } else { !0 } {
+            AUX_IRQ => self.interrupts(),
             AUX_ENABLES => self.enables.load(SeqCst),
+            0..MU_IO => NAME,
             MU_IO..SPI1 if self.is_enabled() => self.read_mini_uart(offset),
-            SPI1.. => match self.spi(offset) {
-                Some((index, SPI_CNTL0)) => self.spi[index][0].load(SeqCst),
-                Some((index, SPI_CNTL1)) => self.spi[index][1].load(SeqCst),
-                Some((_, SPI_STAT)) => SPI_EMPTY,
-                _ => 0,
-            },
+            SPI1.. => self.read_spi(offset, at.now()),
             _ => 0,
         }
     }
 
-    fn write(&self, offset: u32, value: u32, _: &BusContext<'_>) -> Served {
+    fn write(&self, offset: u32, value: u32, at: &BusContext<'_>) -> Served {
         match offset {
             AUX_ENABLES => {
                 self.enables.store(value & 7, SeqCst);
@@ -253,11 +288,7 @@ impl BusView for Aux {
                 self.drive();
             }
             MU_IO..SPI1 if self.is_enabled() => return self.write_mini_uart(offset, value),
-            SPI1.. => match self.spi(offset) {
-                Some((index, SPI_CNTL0)) => self.spi[index][0].store(value, SeqCst),
-                Some((index, SPI_CNTL1)) => self.spi[index][1].store(value, SeqCst),
-                _ => {}
-            },
+            SPI1.. => self.write_spi(offset, value, at.now()),
             _ => {}
         }
         Served::Inline
@@ -272,16 +303,23 @@ fn receive(aux: Single<&AuxDevice>) {
     aux.0.refill();
 }
 
+fn signal(aux: Single<&AuxDevice>, clock: Res<MachineClock>) {
+    let now = clock.now();
+    if aux.0.wake.is_due(now) {
+        aux.0.update_spi(now);
+    }
+}
+
 /// Adds the block, with UART1 on serial port 1.
 #[derive(Clone, Copy, Debug)]
 pub struct AuxPlugin;
 
 impl Plugin for AuxPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let aux = Arc::new(Aux::new(machine.serial_wire(1), machine.irq_line(irq::AUX)));
+        let aux = Arc::new(Aux::new(machine.serial_wire(1), machine.irq_line(irq::AUX), Wake::new(machine)));
         machine.map(BASE..BASE + SIZE, "AUX", Arc::clone(&aux) as _);
         machine.world.spawn(AuxDevice(aux));
-        machine.add_systems(Phase::Input, receive);
+        machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal);
     }
 }
 
@@ -354,8 +392,63 @@ mod tests {
         assert_eq!((bench.read(at(MU_LSR)), bench.sent(1)), (0, vec![]));
         bench.write(at(SPI1), 0xabc);
         bench.write(at(SPI2), 0xabc);
-        assert_eq!((bench.read(at(SPI1)), bench.read(at(SPI2)), bench.read(at(SPI1 + SPI_STAT))), (0xabc, 0, SPI_EMPTY));
+        assert_eq!((bench.read(at(SPI1)), bench.read(at(SPI2)), bench.read(at(SPI1 + 8))), (0xabc, 0, 0x280));
         bench.write(at(AUX_ENABLES), 1);
         assert_eq!(bench.read(at(MU_IO)), u32::from(b'x'), "it waited outside");
+    }
+
+    #[test]
+    fn holes_read_the_block_s_name() {
+        let bench = bench();
+        assert_eq!(bench.read(0x3f21_5010), u32::from_be_bytes(*b"aux0"));
+        let named: Vec<u32> = (0..0x40).step_by(4).filter(|&offset| bench.read(at(offset)) == NAME).collect();
+        assert_eq!(named.len(), 12);
+        assert_eq!((bench.read(at(0x20)), bench.read(at(0x24))), (0, 1), "as at 0 and 4");
+    }
+
+    /// An SPI master switched on, with `cntl0` beside ENABLE.
+    fn spi(index: u32, cntl0: u32, cntl1: u32) -> (Bench, u32) {
+        let (bench, base) = (bench(), SPI1 + 0x40 * index);
+        bench.write(at(AUX_ENABLES), 2 << index);
+        bench.write(at(base), 0x800 | cntl0);
+        bench.write(at(base + 4), cntl1);
+        (bench, base)
+    }
+
+    #[test]
+    fn spi_entries_come_back_after_their_time() {
+        for index in [0, 1] {
+            // 1 MHz, 8 bits, most significant bit first both ways.
+            let (mut bench, base) = spi(index, 124 << 20 | 1 << 6 | 8, 2 | 1 << 6);
+            assert_eq!((bench.read(at(AUX_IRQ)), bench.irq.line(29).level()), (2 << index, true), "done already");
+            (0..5).for_each(|byte: u32| _ = bench.write(at(base + 0x20), (0xa0 + byte) << 24));
+            assert_eq!(bench.read(at(base + 8)), 4 << 24 | 0x400 | 0x80 | 0x40 | 8, "four wait, one is on its way");
+            assert_eq!((bench.read(at(AUX_IRQ)), bench.irq.line(29).level()), (0, false));
+            bench.tick_at(GuestTime(7_999));
+            assert_eq!(bench.read(at(base + 8)) >> 16 & 0xff, 0);
+            bench.tick_at(GuestTime(8_000));
+            assert_eq!((bench.read(at(base + 8)) >> 16, bench.read(at(base + 0xc))), (0x301, 0xa0));
+            assert_eq!(bench.read(at(base + 0x20)), 0xa0);
+            while !bench.irq.line(29).level() {
+                bench.tick_at(bench.next_deadline().expect("the end"));
+            }
+            assert_eq!((bench.clock.now(), bench.read(at(base + 8))), (GuestTime(40_000), 4 << 16 | 0x200 | 0x100));
+            assert_eq!((1..5).map(|_| bench.read(at(base + 0x20))).collect::<Vec<_>>(), [0xa1, 0xa2, 0xa3, 0xa4]);
+            bench.write(at(base + 4), 0);
+            assert!(!bench.irq.line(29).level());
+        }
+    }
+
+    #[test]
+    fn spi_entries_of_variable_width_carry_their_length() {
+        let (mut bench, base) = spi(0, 1 << 14 | 1 << 6, 2);
+        // As drivers do: TXHOLD for all but the last.
+        bench.write(at(base + 0x30), 24 << 24 | 0x12_3456);
+        bench.write(at(base + 0x20), 8 << 24 | 0x78_0000);
+        bench.tick_at(GuestTime(24 * 8 + 8 * 8));
+        assert_eq!([(); 2].map(|()| bench.read(at(base + 0x20))), [0x12_3456, 0x78]);
+        bench.write(at(base), 0x800 | 1 << 9);
+        bench.write(at(base + 0x20), 1);
+        assert_eq!(bench.read(at(base + 8)), 0x280, "held empty");
     }
 }

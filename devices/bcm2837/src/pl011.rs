@@ -2,7 +2,7 @@
 //!
 //! # Resources
 //! - PrimeCell UART (PL011) Technical Reference Manual, revision r1p5 (DDI 0183), chapter 3.
-//! - BCM2835 ARM Peripherals, chapter 13: no IrDA, no DMA; FIFOs of 16.
+//! - BCM2835 ARM Peripherals, chapter 13: no IrDA; FIFOs of 16; 4.2.1.3: DREQ 12 (transmit) and 14 (receive).
 //!
 //! Bytes leave at once, so the transmitter is never busy and its FIFO always empty. A byte is sent even by a UART that was never enabled, as kernels that
 //! grew up on other emulators expect (traced once). Input waits on the wire until the UART is enabled or a guest looks for it, and there is room.
@@ -11,6 +11,7 @@
 //! Registers are atomics of their own, `SeqCst`, touched by any core. Bytes go from the wire into the receive FIFO under `refilling`, which is tried, never
 //! waited for: who does not get it leaves the bytes to who has it, or to the next look.
 
+use crate::dma::dreq::{DreqLine, Dreqs};
 use crate::irq;
 use bevy_ecs::prelude::*;
 use crossbeam::queue::ArrayQueue;
@@ -58,6 +59,10 @@ const CR_RXE: u32 = 1 << 9;
 const CR_RTS: u32 = 1 << 11;
 const CR_RESET: u32 = CR_TXE | CR_RXE;
 const IFLS_RESET: u32 = 0x12;
+const DMACR_RX: u32 = 1 << 0;
+const DMACR_TX: u32 = 1 << 1;
+const DREQ_TX: u32 = 12;
+const DREQ_RX: u32 = 14;
 const ITCR_TESTFIFO: u32 = 1 << 1;
 const INT_CTS: u32 = 1 << 1;
 const INT_RX: u32 = 1 << 4;
@@ -97,12 +102,16 @@ pub struct Pl011 {
     itcr: AtomicU32,
     itop: AtomicU32,
     traced_disabled: AtomicBool,
+    /// The wire is nearly full: the engine must take what is on it before DMA brings more.
+    crowded: AtomicBool,
     timeout: Deadline,
     line: IrqLine,
+    tx_dreq: DreqLine,
+    rx_dreq: DreqLine,
 }
 
 impl Pl011 {
-    fn new(wire: SerialWire, timeout: Deadline, line: IrqLine) -> Self {
+    fn new(wire: SerialWire, timeout: Deadline, line: IrqLine, dreqs: &Dreqs) -> Self {
         Self {
             wire,
             rx: ArrayQueue::new(FIFO_DEPTH),
@@ -121,8 +130,11 @@ impl Pl011 {
             itcr: AtomicU32::new(0),
             itop: AtomicU32::new(0),
             traced_disabled: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
             timeout,
             line,
+            tx_dreq: dreqs.line(DREQ_TX),
+            rx_dreq: dreqs.line(DREQ_RX),
         }
     }
 
@@ -148,6 +160,15 @@ impl Pl011 {
 
     fn drive(&self) {
         irq::drive(&self.line, || self.ris.load(SeqCst) & self.imsc.load(SeqCst) != 0);
+        if self.dmacr.load(SeqCst) & (DMACR_RX | DMACR_TX) != 0 {
+            self.drive_dreqs();
+        }
+    }
+
+    fn drive_dreqs(&self) {
+        let is_on = |bit| self.dmacr.load(SeqCst) & bit != 0;
+        self.tx_dreq.drive(|| is_on(DMACR_TX) && !self.crowded.load(SeqCst));
+        self.rx_dreq.drive(|| is_on(DMACR_RX) && !self.rx.is_empty());
     }
 
     fn raise(&self, interrupts: u32) {
@@ -241,6 +262,9 @@ impl Pl011 {
         } else {
             self.wire.send(byte)
         };
+        if !room {
+            self.crowded.store(true, SeqCst);
+        }
         self.raise(INT_TX);
         if room { Served::Inline } else { Served::EndSlice }
     }
@@ -333,7 +357,11 @@ impl BusView for Pl011 {
                 self.ris.fetch_and(!value, SeqCst);
                 self.drive();
             }
-            DMACR => self.dmacr.store(value & 7, SeqCst),
+            DMACR => {
+                self.dmacr.store(value & 7, SeqCst);
+                self.refill();
+                self.drive_dreqs();
+            }
             ITCR => self.itcr.store(value & 3, SeqCst),
             ITOP => self.itop.store(value & 0xfff, SeqCst),
             TDR if self.itcr.load(SeqCst) & ITCR_TESTFIFO != 0 => {
@@ -351,6 +379,11 @@ impl BusView for Pl011 {
 struct Uart0(Arc<Pl011>);
 
 fn receive(uart: Single<&Uart0>, clock: Res<MachineClock>) {
+    if uart.0.crowded.load(SeqCst) {
+        // The last tick has taken what was on the wire.
+        uart.0.crowded.store(false, SeqCst);
+        uart.0.drive();
+    }
     if uart.0.is_enabled() && uart.0.refill() && uart.0.listens_for_timeout() {
         uart.0.restart_timeout(clock.now());
     }
@@ -362,14 +395,15 @@ fn signal_timeout(uart: Single<&Uart0>, clock: Res<MachineClock>) {
     }
 }
 
-/// Adds UART0 on serial port 0.
+/// Adds UART0 on serial port 0. Needs [`crate::dma::DmaPlugin`] before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pl011Plugin;
 
 impl Plugin for Pl011Plugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let (wire, deadline, line) = (machine.serial_wire(0), machine.deadline(), machine.irq_line(irq::UART0));
-        let uart = Arc::new(Pl011::new(wire, deadline, line));
+        let dreqs = machine.world.resource::<Dreqs>().clone();
+        let uart = Arc::new(Pl011::new(wire, deadline, line, &dreqs));
         machine.map(BASE..BASE + SIZE, "UART0", Arc::clone(&uart) as _);
         machine.world.spawn(Uart0(uart));
         machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal_timeout);
@@ -379,10 +413,14 @@ impl Plugin for Pl011Plugin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dma::DmaPlugin;
     use tayberry_engine::bench::Bench;
+    use tayberry_engine::builder::Ram;
 
     fn bench() -> Bench {
-        Bench::new(0x1000, 1, |machine| _ = machine.install(&Pl011Plugin))
+        Bench::new(0x10_0000, 1, |machine| {
+            machine.install(&DmaPlugin).install(&Pl011Plugin);
+        })
     }
 
     fn at(register: u32) -> u64 {
@@ -525,5 +563,61 @@ mod tests {
         bench.write(at(ITCR), ITCR_TESTFIFO);
         bench.write(at(TDR), 0x41);
         assert_eq!(bench.read(at(DR)), 0x41);
+    }
+
+    /// Starts DMA channel 0 with a control block of TI, source, destination, length.
+    fn start_dma(bench: &Bench, block: [u32; 4]) {
+        let ram = &bench.world.resource::<Ram>().0;
+        (0..).zip(block.into_iter().chain([0, 0])).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
+        bench.write(0x3f00_7004, 0x1000);
+        bench.write(0x3f00_7000, 1);
+    }
+
+    fn dma_runs(bench: &Bench) -> bool {
+        bench.read(0x3f00_7000) & 1 != 0
+    }
+
+    #[test]
+    fn a_string_is_sent_by_dma_in_order_and_without_loss() {
+        let mut bench = bench();
+        enable(&bench, 0x70);
+        let text: Vec<u8> = (0..10_000).map(|index| (index * 7 % 251) as u8).collect();
+        let ram = Arc::clone(&bench.world.resource::<Ram>().0);
+        (0..).step_by(4).zip(&text).for_each(|(at, &byte)| ram.write_u32(0x1_0000 + at, byte.into()).expect("in RAM"));
+        start_dma(&bench, [12 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_1000, 4 * text.len() as u32]);
+        bench.tick();
+        bench.tick_at(GuestTime(1_000_000));
+        assert_eq!((bench.sent(0).len(), dma_runs(&bench)), (0, true), "the UART does not ask");
+        bench.write(at(DMACR), DMACR_TX);
+        let mut sent = Vec::new();
+        for _ in 0..1_000 {
+            let Some(next) = bench.next_deadline() else { break };
+            bench.tick_at(next.max(bench.clock.now()));
+            sent.extend(bench.sent(0));
+        }
+        assert!(sent == text, "{} of {} bytes came", sent.len(), text.len());
+        assert!(!dma_runs(&bench) && bench.irq.line(16).level());
+    }
+
+    #[test]
+    fn input_is_received_by_dma_as_it_comes() {
+        let mut bench = bench();
+        enable(&bench, 0x70);
+        bench.write(at(DMACR), DMACR_RX);
+        start_dma(&bench, [14 << 16 | 1 << 10 | 1 << 4 | 1, 0x7e20_1000, 0x1_0000, 4 * 50]);
+        bench.tick();
+        assert!(dma_runs(&bench));
+        let text: Vec<u8> = (100..150).collect();
+        for part in text.chunks(20) {
+            bench.feed(0, part);
+            bench.tick();
+            for _ in 0..10 {
+                let Some(next) = bench.next_deadline() else { break };
+                bench.tick_at(next.max(bench.clock.now()));
+            }
+        }
+        let ram = &bench.world.resource::<Ram>().0;
+        let received: Vec<u8> = (0..50).map(|word| ram.read_u32(0x1_0000 + 4 * word).expect("in RAM") as u8).collect();
+        assert_eq!((received, dma_runs(&bench)), (text, false));
     }
 }

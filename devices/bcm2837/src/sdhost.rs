@@ -401,7 +401,7 @@ impl SdHost {
         }
         let blocks = if blocks == 0 { u64::MAX } else { blocks.into() };
         registers.transfer.start(data, blocks);
-        self.short = blocks != u64::MAX && registers.transfer.len() < u64::from(block).saturating_mul(blocks);
+        self.short = blocks != u64::MAX && registers.transfer.size() < u64::from(block).saturating_mul(blocks);
     }
 }
 

@@ -1,14 +1,23 @@
 //! Guest programs on the whole board.
 
+use std::sync::Arc;
 use std::time::Duration;
+use tayberry_bcm2837::sd::CardImage;
 use tayberry_bcm2837::{BoardOptions, Raspi3b};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits};
 use tayberry_engine::machine::prepare;
 
+fn options(kernel: &[u8], append: &str, mode: ClockMode) -> BoardOptions {
+    BoardOptions { kernel: kernel.to_vec(), append: Some(append.into()), mode, ..BoardOptions::default() }
+}
+
 /// Runs a guest to its end, typing `input` at UART0. Returns what it printed there and why it ended.
 fn run(kernel: &[u8], append: &str, mode: ClockMode, input: &[u8]) -> (String, ExitReason) {
-    let options = BoardOptions { kernel: kernel.to_vec(), append: Some(append.into()), mode, ..BoardOptions::default() };
+    run_board(options(kernel, append, mode), input)
+}
+
+fn run_board(options: BoardOptions, input: &[u8]) -> (String, ExitReason) {
     let board = Raspi3b::new(options).expect("a good kernel");
     let (handle, starter) = prepare();
     handle.control.type_serial(0, input);
@@ -66,4 +75,35 @@ fn echo_of_more_than_the_fifos_hold() {
     let (printed, exit) = run(tayberry_guest::ECHO, "", ClockMode::Realtime, &[text.as_slice(), b"\x04"].concat());
     assert!(printed.contains(std::str::from_utf8(&text).expect("letters")), "{exit:?}\n{printed}");
     assert_eq!(exit, ExitReason::PowerOff);
+}
+
+/// A card whose first block is a master boot record with one partition.
+fn card(bytes: u64) -> Arc<CardImage> {
+    let image = CardImage::blank(bytes).expect("address space");
+    image.set_word(448, 0x000c_0000);
+    image.set_word(452, 0x0800 << 16);
+    image.set_word(456, 0x1000 << 16);
+    image.set_word(508, 0xaa55_0000);
+    Arc::new(image)
+}
+
+#[test]
+fn an_sd_card_behind_both_controllers() {
+    for (bytes, size, mode) in
+        [(4 << 20, "8192 blocks, standard", ClockMode::Realtime), (8 << 30, "16777216 blocks, high", ClockMode::Deterministic)]
+    {
+        let image = card(bytes);
+        let options = BoardOptions { card: Some(Arc::clone(&image)), ..options(tayberry_guest::CARD, "card.write=100", mode) };
+        let (printed, exit) = run_board(options, b"");
+        assert!(printed.contains("card: all ok") && !printed.contains("FAIL"), "{exit:?}\n{printed}");
+        assert_eq!(printed.matches(size).count(), 2, "{printed}");
+        assert_eq!(printed.matches("card: partition 1: type 0x0c, from 2048, 4096 blocks").count(), 2, "{printed}");
+        assert_eq!(exit, ExitReason::PowerOff);
+        assert_eq!(image.word(100 * 512), 0, "put back");
+    }
+}
+
+#[test]
+fn an_empty_slot() {
+    check(tayberry_guest::CARD, "", ClockMode::Deterministic, "card: 2 failed");
 }

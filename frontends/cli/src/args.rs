@@ -346,6 +346,7 @@ mod tests {
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));
         assert_eq!(config.kernel, Some("kernel8.img".into()));
         assert_eq!(config.stdio_port(), None);
+        assert_eq!((config.sd, config.sd_writable), (Some("h".into()), true));
     }
 
     #[test]

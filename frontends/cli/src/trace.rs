@@ -15,19 +15,21 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 14] = [
+pub const TOPICS: [(&str, &str); 16] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
     ("exceptions", "exceptions taken and returned from"),
     ("framebuffer", "modes, and frames that were dropped"),
     ("gpio", "pins"),
+    ("i2c", "I2C transfers"),
     ("interrupts", "interrupt controllers and lines"),
     ("mailbox", "mailbox messages"),
     ("mmio", "every access to a device's registers"),
     ("mmu", "translation faults and tables"),
     ("property", "tags of the property channel"),
     ("sd", "commands to the SD card"),
+    ("spi", "SPI transfers"),
     ("uart", "the UARTs' set-up"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
 ];

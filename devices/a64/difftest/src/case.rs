@@ -37,6 +37,8 @@ pub struct Case {
     pub state: State,
     /// What the window holds.
     pub memory: Memory,
+    /// Data accesses are big-endian (SCTLR_EL1.E0E).
+    pub big_endian: bool,
 }
 
 /// Contents of the window.

@@ -55,12 +55,14 @@ static RULES: &[Rule] = &[
         is_store_exclusive(look.word) && look.ours_aborts() && !look.ours_misaligned() && look.oracle.end.class() != Some(DATA_ABORT)
     }),
     oracle("load-acquire, store-release and exclusives must be aligned", "B2.5.2, Alignment of data accesses", |look| {
-        is_exclusive_or_ordered(look.word) && look.ours_misaligned() && look.base() & ((1 << exclusive_shift(look.word)) - 1) != 0
+        let misaligned = look.base() & ((1 << exclusive_shift(look.word)) - 1) != 0;
+        let at_base = matches!(look.ours.end, End::Exception { far, pc, .. } if far == look.base() && pc == look.case.pc);
+        is_exclusive_or_ordered(look.word) && misaligned && look.ours_misaligned() && at_base && look.ours.state == look.case.state
     }),
     oracle(
         "a PC alignment fault comes before an instruction abort",
         "D1.13.2, Synchronous exception prioritization",
-        |look| matches!(look.ours.end, End::Exception { esr, pc, .. } if esr >> 26 == PC_ALIGNMENT && pc & 3 != 0),
+        |look| matches!(look.ours.end, End::Exception { esr, pc, far } if esr >> 26 == PC_ALIGNMENT && pc & 3 != 0 && pc == far),
     ),
     oracle(
         "MSR DAIFSet and DAIFClr trapped at EL0 have the syndrome of a system instruction",
@@ -100,6 +102,20 @@ static RULES: &[Rule] = &[
     oracle("a monitor that is not armed has no address", "B2.9.2, Load-Exclusive and Store-Exclusive", |look| {
         // The oracle's sign for that is an address of all ones.
         is_store_exclusive(look.word) && look.base() == u64::MAX && look.ours_aborts()
+    }),
+    choice("FPCR.Len and Stride are RES0 where there are no short vectors", "C5.2.7, FPCR; Cortex-A53 FPU TRM 2.4, FPCR", |look| {
+        let masked = State { fpcr: look.oracle.state.fpcr & !(7 << 16 | 3 << 20), ..look.oracle.state.clone() };
+        look.word & !31 == 0xd51b_4400 && masked == look.ours.state && look.ours.end == look.oracle.end
+    }),
+    choice("which half of a big-endian access of 16 bytes faults first", "B2.2.1, Requirements for single-copy atomicity", |look| {
+        let (End::Exception { esr: mine, far: low, pc }, End::Exception { esr: theirs, far: high, pc: at }) =
+            (look.ours.end, look.oracle.end)
+        else {
+            return false;
+        };
+        // The halves may lie in two pages that are missing at different levels of the tables.
+        let later = (1..=8).contains(&high.wrapping_sub(low)) && (mine ^ theirs) & !3 == 0 && pc == at;
+        look.case.big_endian && is_quad(look.word) && look.ours_aborts() && later && only_transferred_differs(look)
     }),
     choice(
         "write-back to a base that is also transferred",
@@ -163,6 +179,13 @@ fn status_overlaps(word: u32) -> bool {
 
 fn is_pair(word: u32) -> bool {
     word >> 27 & 7 == 0b101 && word >> 25 & 1 == 0
+}
+
+/// A load or store of whole vector registers: LDR, LDUR, LDP and the like of Q.
+fn is_quad(word: u32) -> bool {
+    let single = word >> 27 & 7 == 0b111 && word >> 30 == 0 && word >> 23 & 1 == 1;
+    let pair_or_literal = (is_pair(word) || word >> 24 & 0b11_1011 == 0b01_1000) && word >> 30 == 2;
+    word >> 26 & 1 == 1 && (single || pair_or_literal)
 }
 
 fn loads_same_twice(word: u32) -> bool {

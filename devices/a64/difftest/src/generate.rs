@@ -4,6 +4,7 @@ use crate::case::{Case, MAX_WORDS, Memory, State};
 use crate::encoding;
 use crate::layout::{self, CODE, CODE_END, PAGE, READ_ONLY, WINDOW, WINDOW_BYTES};
 use crate::rng::Rng;
+use tayberry_a64::Features;
 use tayberry_a64::decode::{self, Row};
 
 /// One case in so many is a program.
@@ -14,12 +15,13 @@ const POINTERS: std::ops::Range<u32> = 20..28;
 /// Makes cases.
 pub struct Generator {
     rows: Vec<&'static Row>,
+    features: Features,
     programs: bool,
 }
 
 impl Generator {
-    /// Of all instructions, or of those whose name or class contains `filter` (in any case).
-    pub fn new(filter: Option<&str>) -> Self {
+    /// Of all instructions of a core with these extensions, or of those whose name or class contains `filter` (in any case).
+    pub fn new(filter: Option<&str>, features: Features) -> Self {
         let wanted = filter.map(str::to_lowercase);
         let fits = |row: &&'static Row| {
             wanted.as_ref().is_none_or(|wanted| {
@@ -27,11 +29,12 @@ impl Generator {
             })
         };
         let programs = wanted.as_ref().is_none_or(|wanted| encoding::name(encoding::programs()).contains(wanted.as_str()));
-        let mut rows: Vec<_> = decode::rows().filter(fits).collect();
+        let known = |row: &&'static Row| is_known(row, features);
+        let mut rows: Vec<_> = decode::rows().filter(known).filter(fits).collect();
         if rows.is_empty() && programs {
-            rows = decode::rows().collect();
+            rows = decode::rows().filter(known).collect();
         }
-        Self { rows, programs }
+        Self { rows, features, programs }
     }
 
     /// No instruction fits.
@@ -47,7 +50,12 @@ impl Generator {
         let mut state = state(&mut rng);
         let words = if program { self.program(&mut rng, pc, &mut state) } else { vec![self.single(&mut rng, pc, &mut state)] };
         let memory = if rng.one_in(8) { Memory::Zero } else { Memory::Random(rng.next()) };
-        Case { pc, words, state, memory }
+        let big_endian = rng.one_in(8);
+        Case { pc, words, state, memory, big_endian }
+    }
+
+    fn is_allocated(&self, word: u32) -> bool {
+        decode::decode_with(word, self.features).allocated
     }
 
     fn single(&self, rng: &mut Rng, pc: u64, state: &mut State) -> u32 {
@@ -64,11 +72,11 @@ impl Generator {
         let mut word = 0;
         for _ in 0..16 {
             word = row.bits | rng.word() & !row.mask;
-            if decode::decode(word).allocated {
+            if self.is_allocated(word) {
                 break;
             }
         }
-        (word, row)
+        (system(rng, word), row)
     }
 
     fn program(&self, rng: &mut Rng, pc: u64, state: &mut State) -> Vec<u32> {
@@ -77,11 +85,11 @@ impl Generator {
             .map(|i| {
                 let (word, row) = self.word(rng);
                 let tame = tame(rng, word) & !row.mask | row.bits;
-                confined(rng, if decode::decode(tame).allocated { tame } else { word }, pc, i, len)
+                confined(rng, if self.is_allocated(tame) { tame } else { word }, pc, i, len)
             })
             .collect();
         for pointer in POINTERS {
-            state.x[pointer as usize] = WINDOW + 0x800 + rng.below(0x1000) & !15;
+            state.x[pointer as usize] = (WINDOW + 0x800 + rng.below(0x1000)) & !15;
         }
         if rng.one_in(8) {
             exclusive_pair(rng, &mut words);
@@ -89,6 +97,45 @@ impl Generator {
         one_exclusive_size(&mut words);
         words
     }
+}
+
+/// A core with these extensions has the row.
+fn is_known(row: &Row, features: Features) -> bool {
+    let mut rng = Rng::new(0);
+    (0..64).any(|_| decode::decode_with(row.bits | rng.word() & !row.mask, features).name == row.name)
+}
+
+/// Mostly names a register or an instruction that EL0 may use: few of the words that fit do.
+fn system(rng: &mut Rng, word: u32) -> u32 {
+    // op1, CRn, CRm, op2 as they stand in the word.
+    const fn name(op1: u32, crn: u32, crm: u32, op2: u32) -> u32 {
+        op1 << 16 | crn << 12 | crm << 8 | op2 << 5
+    }
+    // NZCV, DAIF, FPCR, FPSR, TPIDR_EL0, TPIDRRO_EL0, CTR_EL0, DCZID_EL0, CNTFRQ_EL0, PMCCNTR_EL0, PMUSERENR_EL0; SP_EL0.
+    const REGISTERS: [u32; 12] = [
+        name(3, 4, 2, 0),
+        name(3, 4, 2, 1),
+        name(3, 4, 4, 0),
+        name(3, 4, 4, 1),
+        name(3, 13, 0, 2),
+        name(3, 13, 0, 3),
+        name(3, 0, 0, 1),
+        name(3, 0, 0, 7),
+        name(3, 14, 0, 0),
+        name(3, 9, 13, 0),
+        name(3, 9, 14, 0),
+        name(0, 4, 1, 0),
+    ];
+    // DC ZVA, CVAC, CVAU, CIVAC; IC IVAU; and of EL1: TLBI VAE1, AT S1E1R.
+    const INSTRUCTIONS: [u32; 7] =
+        [name(3, 7, 4, 1), name(3, 7, 10, 1), name(3, 7, 11, 1), name(3, 7, 14, 1), name(3, 7, 5, 1), name(0, 8, 7, 1), name(0, 7, 8, 0)];
+    let class = encoding::name(encoding::class_of(word));
+    let known = match class {
+        "system register move" => rng.pick(&REGISTERS),
+        "system instructions" => rng.pick(&INSTRUCTIONS),
+        _ => return word,
+    };
+    if rng.one_in(4) { word } else { word & !(0x7fff << 5) | known | 1 << 19 }
 }
 
 /// A load-exclusive and a store-exclusive of the same address and size, somewhere in the program.
@@ -181,7 +228,7 @@ fn aim(rng: &mut Rng, word: u32, state: &mut State) {
         2 => WINDOW - rng.below(24),
         3 => READ_ONLY + rng.below(PAGE),
         4 => WINDOW + rng.below(WINDOW_BYTES),
-        _ => WINDOW + rng.below(WINDOW_BYTES) & !15,
+        _ => (WINDOW + rng.below(WINDOW_BYTES)) & !15,
     };
     let value = target.wrapping_sub(offset(word, state));
     match base {
@@ -226,7 +273,7 @@ fn state(rng: &mut Rng) -> State {
     for x in &mut state.x {
         *x = integer(rng);
     }
-    state.sp = if rng.one_in(4) { integer(rng) } else { WINDOW + rng.below(WINDOW_BYTES) & !15 };
+    state.sp = if rng.one_in(4) { integer(rng) } else { (WINDOW + rng.below(WINDOW_BYTES)) & !15 };
     state.nzcv = rng.word() & 0xf000_0000;
     let lanes = rng.below(5);
     for v in &mut state.v {
@@ -269,7 +316,7 @@ fn integer(rng: &mut Rng) -> u64 {
         3 => rng.next() >> rng.below(64),
         4 => (rng.next() as i64 >> rng.below(64)) as u64,
         5 => WINDOW + rng.below(WINDOW_BYTES),
-        6 => WINDOW + rng.below(WINDOW_BYTES) & !15,
+        6 => (WINDOW + rng.below(WINDOW_BYTES)) & !15,
         7 => rng.pick(&[
             READ_ONLY,
             CODE_END,
@@ -347,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_cases_for_ever() {
-        let generator = Generator::new(None);
+        let generator = Generator::new(None, Features::default());
         for index in [0, 1, 77, u64::MAX] {
             assert_eq!(generator.case(3, index), generator.case(3, index));
             assert_ne!(generator.case(3, index), generator.case(4, index));
@@ -356,22 +403,24 @@ mod tests {
 
     #[test]
     fn every_row_gets_cases_and_filters_select() {
-        let generator = Generator::new(None);
+        let generator = Generator::new(None, Features::default());
         let seen: HashSet<_> = (0..60_000).map(|index| decode::decode(generator.case(1, index).words[0]).name).collect();
-        for row in decode::rows() {
+        for row in decode::rows().filter(|row| is_known(row, Features::default())) {
             assert!(seen.contains(row.name), "{}", row.name);
         }
-        let madd = Generator::new(Some("three sources"));
+        let madd = Generator::new(Some("three sources"), Features::default());
         for index in 0..1000 {
             let word = madd.case(1, index).words[0];
             assert!(encoding::name(encoding::class_of(word)).ends_with("three sources"), "{word:#x}");
         }
-        assert!(Generator::new(Some("no such thing")).is_empty());
+        assert!(Generator::new(Some("no such thing"), Features::default()).is_empty());
+        assert!(Generator::new(Some("aese"), Features::default()).is_empty());
+        assert!(!Generator::new(Some("aese"), Features { crypto: true }).is_empty());
     }
 
     #[test]
     fn direct_branches_never_go_back() {
-        let generator = Generator::new(Some("branch"));
+        let generator = Generator::new(Some("branch"), Features::default());
         for index in 0..20_000 {
             let case = generator.case(9, index);
             let word = case.words[0];

@@ -33,6 +33,8 @@ pub const MAIR: u64 = 0xff;
 /// SCTLR_EL1: MMU and caches on; EL0 may use DC ZVA, CTR_EL0 and cache maintenance by address; WFI and WFE of EL0 trap; stack pointer and data
 /// alignment are not checked.
 pub const SCTLR: u64 = 0x30d0_0800 | 1 | 1 << 2 | 1 << 12 | 1 << 14 | 1 << 15 | 1 << 26;
+/// SCTLR_EL1.E0E: data accesses of EL0 are big-endian.
+pub const BIG_ENDIAN: u64 = 1 << 24;
 /// CPACR_EL1: no traps of FP and SIMD.
 pub const CPACR: u64 = 3 << 20;
 /// What follows a case's code: BRK #0x7e57.

@@ -29,3 +29,5 @@ pub mod ours;
 pub mod report;
 pub mod rng;
 pub mod shrink;
+#[cfg(feature = "sweep")]
+pub mod sweep;

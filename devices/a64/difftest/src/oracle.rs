@@ -30,8 +30,8 @@ const REGISTERS: usize = 31 + 1 + 1 + 32 + 2 + 1;
 /// Unicorn with the guest's memory, at EL0.
 pub struct Oracle {
     engine: NonNull<uc_engine>,
-    /// The state before every case: system registers, EL0, nothing monitored.
-    pristine: NonNull<uc_context>,
+    /// The states before every case, little-endian and big-endian: system registers, EL0, nothing monitored.
+    pristine: [NonNull<uc_context>; 2],
     /// Where the state after a case is put to find the exception in it.
     after: NonNull<uc_context>,
     /// Offsets of the syndrome and the fault address in a context.
@@ -121,16 +121,20 @@ impl Oracle {
             let data = ptr::from_ref(&*blocks).cast_mut().cast();
             check("hook", uc_hook_add(engine, &mut hook, HookType::BLOCK.0 as c_int, callback as *mut c_void, data, 1, 0));
         }
-        set_up(engine);
         let context = || {
             let mut context = ptr::null_mut();
             // SAFETY: a valid engine; the out pointer is ours.
             check("context", unsafe { uc_context_alloc(engine, &mut context) });
             NonNull::new(context).expect("a context")
         };
-        let (pristine, after) = (context(), context());
-        // SAFETY: both were made for each other.
-        check("save", unsafe { uc_context_save(engine, pristine.as_ptr()) });
+        let after = context();
+        let pristine = [false, true].map(|big_endian| {
+            set_up(engine, big_endian);
+            let pristine = context();
+            // SAFETY: both were made for each other.
+            check("save", unsafe { uc_context_save(engine, pristine.as_ptr()) });
+            pristine
+        });
         let engine = NonNull::new(engine).expect("an engine");
         let used = Box::new([false; _]);
         let mut oracle =
@@ -154,7 +158,8 @@ impl Oracle {
         let size = unsafe { uc_context_size(self.engine.as_ptr()) };
         let mut candidates: Vec<usize> = (0..size - N).step_by(N).collect();
         for (n, &(word, x1, expected)) in programs.iter().enumerate() {
-            let mut case = Case { pc: layout::slot(n as u64), words: vec![word], state: State::default(), memory: Memory::Zero };
+            let mut case =
+                Case { pc: layout::slot(n as u64), words: vec![word], state: State::default(), memory: Memory::Zero, big_endian: false };
             case.state.x[1] = x1;
             self.run(&case, &mut out);
             // X1 itself holds the address too: it is told apart by running with another X1 in the register after the fact.
@@ -203,7 +208,7 @@ impl Oracle {
         let values = pointers(&mut state);
         // SAFETY: the context was saved from this engine; every value has its register's size and outlives the call.
         unsafe {
-            check("restore", uc_context_restore(self.engine.as_ptr(), self.pristine.as_ptr()));
+            check("restore", uc_context_restore(self.engine.as_ptr(), self.pristine[usize::from(case.big_endian)].as_ptr()));
             check("write", uc_reg_write_batch(self.engine.as_ptr(), self.registers.as_ptr(), values.as_ptr(), REGISTERS as c_int));
         }
     }
@@ -239,7 +244,8 @@ impl Oracle {
 }
 
 /// Sets system registers up as [`layout`] has them, and goes to EL0.
-fn set_up(engine: *mut uc_engine) {
+fn set_up(engine: *mut uc_engine, big_endian: bool) {
+    let sctlr = layout::SCTLR | if big_endian { layout::BIG_ENDIAN } else { 0 };
     let pstate = 0u32;
     // SAFETY: a valid engine, and a value of the register's size.
     check("pstate", unsafe { uc_reg_write(engine, RegisterARM64::PSTATE as c_int, ptr::from_ref(&pstate).cast()) });
@@ -250,7 +256,7 @@ fn set_up(engine: *mut uc_engine) {
         (3, 0, 10, 2, 0, layout::MAIR),  // MAIR_EL1
         (3, 0, 2, 0, 2, layout::TCR),    // TCR_EL1
         (3, 0, 2, 0, 0, layout::TABLES), // TTBR0_EL1
-        (3, 0, 1, 0, 0, layout::SCTLR),  // SCTLR_EL1
+        (3, 0, 1, 0, 0, sctlr),          // SCTLR_EL1
         (3, 0, 1, 0, 2, layout::CPACR),  // CPACR_EL1
     ] {
         let register = RegisterARM64CP { crn, crm, op0, op1, op2, val };
@@ -274,9 +280,11 @@ impl Machine for Oracle {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
-        // SAFETY: all three are valid, and used no more; the RAM is dropped after.
+        // SAFETY: all are valid, and used no more; the RAM is dropped after.
         unsafe {
-            uc_context_free(self.pristine.as_ptr());
+            for pristine in self.pristine {
+                uc_context_free(pristine.as_ptr());
+            }
             uc_context_free(self.after.as_ptr());
             uc_close(self.engine.as_ptr());
         }

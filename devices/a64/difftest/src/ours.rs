@@ -5,7 +5,7 @@ use crate::layout::{self, RAM_BYTES, SLOT_BYTES, SLOTS, VECTORS, WINDOW};
 use std::sync::Arc;
 use tayberry_a64::core::SLOT_SP;
 use tayberry_a64::sysreg::{Reg, SysRegs};
-use tayberry_a64::{Access, Bus, Config, Core, Lines, Maintenance, Posted, Stop, Timer};
+use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer};
 use tayberry_ram::GuestRam;
 
 /// Instructions after which a case counts as endless.
@@ -49,21 +49,21 @@ const AGAIN: u32 = 64;
 
 impl Default for Ours {
     fn default() -> Self {
-        Self::new()
+        Self::new(Features::default())
     }
 }
 
 impl Ours {
-    /// A fresh core with the guest's memory.
+    /// A fresh core with these extensions and the guest's memory.
     ///
     /// # Panics
     /// If the host has no address space for a few MiB.
-    pub fn new() -> Self {
+    pub fn new(features: Features) -> Self {
         let ram = Arc::new(GuestRam::new(RAM_BYTES).expect("a few MiB"));
         for (at, word) in layout::image() {
             ram.write_u64(at, word).expect("in RAM");
         }
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default() });
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default(), features });
         // Non-secure, 64 bits below, HVC allowed.
         core.sys[Reg::SCR_EL3] = 0x531;
         core.sys[Reg::HCR_EL2] = 1 << 31;
@@ -83,7 +83,7 @@ impl Ours {
     fn renew(&mut self) {
         let mut code = vec![0; (layout::CODE_END - layout::CODE) as usize];
         self.ram.copy_out(layout::CODE, &mut code).expect("in RAM");
-        *self = Self::new();
+        *self = Self::new(self.core.config().features);
         self.ram.copy_in(layout::CODE, &code).expect("in RAM");
     }
 
@@ -107,6 +107,7 @@ impl Ours {
         let core = &mut self.core;
         let state = &case.state;
         core.sys = self.system.clone();
+        core.sys[Reg::SCTLR_EL1] |= if case.big_endian { layout::BIG_ENDIAN } else { 0 };
         core.sys[Reg::TPIDR_EL0] = state.tpidr;
         core.switch_sp(0, false);
         core.x[..31].copy_from_slice(&state.x);
@@ -181,6 +182,6 @@ impl Stepper for Ours {
         self.registers(&mut state);
         let mut window = Box::new([0; _]);
         self.read_window(&mut window);
-        Some(Case { pc: self.core.pc, words: vec![word], state, memory: Memory::Words(window) })
+        Some(Case { pc: self.core.pc, words: vec![word], state, memory: Memory::Words(window), big_endian: case.big_endian })
     }
 }

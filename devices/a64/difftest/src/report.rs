@@ -146,6 +146,7 @@ pub fn mismatch(seed: u64, index: u64, original: &Case, small: &Case, ours: &Out
     from.extend((state.fpcr != 0).then(|| format!("fpcr={:#x}", state.fpcr)));
     from.extend((state.fpsr != 0).then(|| format!("fpsr={:#x}", state.fpsr)));
     from.extend((state.tpidr != 0).then(|| format!("tpidr={:#x}", state.tpidr)));
+    from.extend(small.big_endian.then(|| "big-endian data".to_owned()));
     match &small.memory {
         Memory::Zero => {}
         Memory::Random(seed) => from.push(format!("window of seed {seed:#x}")),

@@ -3,6 +3,7 @@
 mod handoff;
 mod interrupt;
 mod leave;
+mod syndrome;
 #[cfg(test)]
 mod tests;
 mod traps;

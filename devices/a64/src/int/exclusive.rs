@@ -66,7 +66,7 @@ fn outcome(core: &mut Core, op: &Op, result: Result<(), Exception>) -> Flow {
         Ok(()) => Flow::Next,
         Err(exception) => {
             let pc = core.current_pc(op);
-            core.raise(exception, pc)
+            core.raise(exception.of_instruction(op.insn), pc)
         }
     }
 }

@@ -127,7 +127,7 @@ impl Core {
     #[inline(never)]
     pub(crate) fn fault(&mut self, op: &Op, exception: Exception) -> Flow {
         let pc = self.current_pc(op);
-        let flow = self.raise(exception, pc);
+        let flow = self.raise(exception.of_instruction(op.insn), pc);
         self.leave(op, flow)
     }
 }

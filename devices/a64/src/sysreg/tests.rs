@@ -263,6 +263,11 @@ fn the_virtual_timer_runs_behind_by_its_offset() {
     bench.msr(Reg::CNTVOFF_EL2, 10);
     bench.msr(Reg::CNTV_CVAL_EL0, u64::MAX);
     assert_eq!(bench.bus.timers.last(), Some(&(Timer::Virtual, 0, u64::MAX)), "never");
+    bench.msr(Reg::CNTVOFF_EL2, 1 << 36);
+    bench.msr(Reg::CNTV_TVAL_EL0, 500);
+    assert_eq!(bench.bus.timers.last(), Some(&(Timer::Virtual, 0, 10_500)), "an offset that the counter has not reached");
+    bench.msr(Reg::CNTV_CVAL_EL0, 500);
+    assert_eq!(bench.bus.timers.last(), Some(&(Timer::Virtual, 0, 0)), "long passed by such a count");
 }
 
 #[test]

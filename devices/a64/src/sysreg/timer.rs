@@ -41,18 +41,18 @@ fn count(core: &Core, bus: &mut dyn Bus, op: &Op, timer: Timer) -> u64 {
     bus.counter(core.retired_before(op)).wrapping_sub(offset(core, timer))
 }
 
-/// Tells the machine what a timer holds now. CVAL of the virtual timer becomes a physical count: one that does not fit lies before the
-/// counter's start (already due) or after its end (never), so it saturates.
-fn program(core: &Core, bus: &mut dyn Bus, registers: &Registers) -> After {
+/// Tells the machine what a timer holds now. CVAL of the virtual timer becomes a physical count. The sum with the offset may come round (an
+/// offset that the counter has not reached makes the virtual count a huge number; so does a negative one make the sum): whether the timer is due
+/// is known from the virtual count, and a sum that says otherwise means the beginning or the end of time.
+fn program(core: &Core, bus: &mut dyn Bus, op: &Op, registers: &Registers) -> After {
     let compare = core.sys[registers.compare];
+    let now = count(core, bus, op, registers.timer);
     let offset = offset(core, registers.timer);
-    // A negative offset, as a guest's hypervisor writes one, is a large unsigned number.
-    let physical = if offset > u64::MAX / 2 && compare >= offset.wrapping_neg() {
-        compare - offset.wrapping_neg()
-    } else if offset > u64::MAX / 2 {
-        0
-    } else {
-        compare.saturating_add(offset)
+    let (physical_now, physical) = (now.wrapping_add(offset), compare.wrapping_add(offset));
+    let physical = match (now >= compare, physical_now >= physical) {
+        (true, false) => 0,
+        (false, true) => u64::MAX,
+        _ => physical,
     };
     bus.set_timer(registers.timer, (core.sys[registers.control] & CONTROL_MASK) as u32, physical);
     After::Attention
@@ -77,13 +77,13 @@ pub(super) fn read_control(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> u64 {
 pub(super) fn write_control(core: &mut Core, bus: &mut dyn Bus, op: &Op, value: u64) -> After {
     let registers = registers(op);
     core.sys[registers.control] = value & CONTROL_MASK;
-    program(core, bus, &registers)
+    program(core, bus, op, &registers)
 }
 
 pub(super) fn write_compare(core: &mut Core, bus: &mut dyn Bus, op: &Op, value: u64) -> After {
     let registers = registers(op);
     core.sys[registers.compare] = value;
-    program(core, bus, &registers)
+    program(core, bus, op, &registers)
 }
 
 /// TVAL is the signed 32-bit distance to CVAL.
@@ -96,13 +96,13 @@ pub(super) fn write_value(core: &mut Core, bus: &mut dyn Bus, op: &Op, value: u6
     let registers = registers(op);
     let distance = i64::from(value as u32 as i32) as u64;
     core.sys[registers.compare] = count(core, bus, op, registers.timer).wrapping_add(distance);
-    program(core, bus, &registers)
+    program(core, bus, op, &registers)
 }
 
 /// CNTVOFF_EL2 moves the virtual timer's deadline.
-pub(super) fn write_offset(core: &mut Core, bus: &mut dyn Bus, _: &Op, value: u64) -> After {
+pub(super) fn write_offset(core: &mut Core, bus: &mut dyn Bus, op: &Op, value: u64) -> After {
     core.sys[Reg::CNTVOFF_EL2] = value;
-    program(core, bus, &VIRTUAL)
+    program(core, bus, op, &VIRTUAL)
 }
 
 /// True if the event stream may end a WFE at this core (CNTKCTL_EL1.EVNTEN, CNTHCTL_EL2.EVNTEN).

@@ -4,7 +4,7 @@
 //! its faults, and DC ZVA's zeroes.
 
 use super::{after, encoding, op, refuse};
-use crate::bus::{Bus, Maintenance};
+use crate::bus::{Bus, Maintenance, TlbScope};
 use crate::core::{Core, doorbell};
 use crate::decode::{Flow, Op, field};
 use crate::exception::{Class, Exception};
@@ -240,19 +240,40 @@ fn instruction_line(core: &mut Core, bus: &mut dyn Bus, _: &Op, va: u64) -> Resu
 
 // TLBs.
 
+/// What a TLBI names, by its encoding. Those of stage 2 and of all stages name all of EL1&0.
+fn tlb_scope(op: &Op, operand: u64) -> TlbScope {
+    let [_, op1, _, crm, op2] = encoding(op.insn);
+    let regime = match op1 {
+        4 if matches!(op2, 4 | 6) || matches!(crm, 0 | 4) => 0,
+        4 => 1,
+        6 => 2,
+        _ => 0,
+    };
+    // Bits 55 to 12 of the address are given.
+    let va = operand << 12 & (u64::MAX >> 8);
+    match (op1, op2) {
+        (0, 2) => TlbScope::Asid((operand >> 48) as u16),
+        (0, 1 | 3 | 5 | 7) => TlbScope::Page { regime, va },
+        (4, 1 | 5) if regime == 1 => TlbScope::Page { regime, va },
+        (6, 1 | 5) => TlbScope::Page { regime, va },
+        _ => TlbScope::Regime(regime),
+    }
+}
+
 /// TLBI, this core only, unless EL2 wants those of EL1 broadcast (HCR_EL2.FB).
 fn tlb_local(core: &mut Core, bus: &mut dyn Bus, op: &Op, operand: u64) -> Result<After, Exception> {
     if core.el == 1 && core.hcr() & hcr::FB != 0 {
         return tlb_shareable(core, bus, op, operand);
     }
-    core.flush_tlb();
+    core.invalidate(tlb_scope(op, operand));
     Ok(After::Leave)
 }
 
 /// TLBI ...IS: all cores. The next DSB waits for them.
-fn tlb_shareable(core: &mut Core, bus: &mut dyn Bus, _: &Op, _: u64) -> Result<After, Exception> {
-    core.flush_tlb();
-    bus.broadcast(Maintenance::Tlb);
+fn tlb_shareable(core: &mut Core, bus: &mut dyn Bus, op: &Op, operand: u64) -> Result<After, Exception> {
+    let scope = tlb_scope(op, operand);
+    core.invalidate(scope);
+    bus.broadcast(Maintenance::Tlb(scope));
     core.sys.sync_pending = true;
     Ok(After::Leave)
 }

@@ -25,7 +25,6 @@ pub const ROWS: &[Row] = &[
     row("DRPS", "1101 0110 1011 1111 0000 0011 1110 0000", |insn| Some(op(insn, debug_state))),
     row("MSR (immediate)", "1101 0101 0000 0aaa 0100 mmmm bbb1 1111", build_msr_immediate),
     row("HINT", "1101 0101 0000 0011 0010 mmmm bbb1 1111", build_hint),
-    row("barrier", "1101 0101 0000 0011 0011 mmmm bbb1 1111", |insn| (!is_barrier(insn)).then(|| op(insn, undefined))),
     row("SYS", "1101 0101 0000 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("SYSL", "1101 0101 0010 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("MSR (register)", "1101 0101 0001 paaa nnnn mmmm bbbt tttt", sysreg::build_msr),
@@ -98,10 +97,6 @@ pub(crate) fn refuse(core: &mut Core, op: &Op, why: Denied) -> Flow {
 pub(crate) fn refuse_and_leave(core: &mut Core, op: &Op, why: Denied) -> Flow {
     let flow = refuse(core, op, why);
     core.leave(op, flow)
-}
-
-fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
-    refuse(core, op, Denied::Undefined)
 }
 
 // Exception generation and return.
@@ -280,10 +275,6 @@ fn sevl(core: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {
 }
 
 // Barriers.
-
-fn is_barrier(insn: u32) -> bool {
-    matches!(field(insn, 7, 5), 2 | 4 | 5 | 6)
-}
 
 fn build_barrier(insn: u32) -> Option<Op> {
     let exec: Handler = match (field(insn, 7, 5), field(insn, 9, 8)) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Lines;
 use crate::bench::{Bench, RAM, sys_word};
-use crate::bus::Maintenance;
+use crate::bus::{Maintenance, TlbScope};
 
 const WFE: u32 = 0xd503_205f;
 const WFI: u32 = 0xd503_207f;
@@ -65,8 +65,9 @@ fn dsb_waits_for_the_other_cores_after_broadcast_maintenance_only() {
     assert_eq!(bench.execute(DSB_SY), Flow::Next);
     assert_eq!(bench.execute(sys_word(0, 8, 7, 0)), Flow::Jump, "TLBI VMALLE1");
     assert_eq!((bench.execute(DSB_SY), bench.bus.broadcasts.len()), (Flow::Next, 0));
+    bench.core.x[0] = 7 << 48 | 0x123;
     assert_eq!(bench.execute(sys_word(0, 8, 3, 1)), Flow::Jump, "TLBI VAE1IS");
-    assert_eq!(bench.bus.broadcasts, [Maintenance::Tlb]);
+    assert_eq!(bench.bus.broadcasts, [Maintenance::Tlb(TlbScope::Page { regime: 0, va: 0x12_3000 })]);
     let pc = bench.core.pc;
     assert_eq!(bench.execute(DSB_SY), Flow::Stop);
     assert_eq!((bench.core.stop.clone(), bench.core.pc), (Stop::Sync, pc + 4));
@@ -255,5 +256,33 @@ fn hints_barriers_and_plain_registers_run_in_the_middle_of_a_block() {
         run(&mut user, 14, slice);
         assert_eq!((user.core.el, user.core.sys[Reg::ELR_EL1], user.core.sys[Reg::ESR_EL1] >> 26), (1, START + 4 * 13, 0));
         assert_eq!((user.core.x[5], user.core.sys[Reg::SPSR_EL1] >> 6 & 0xf), (0x3c0, 0xf));
+    }
+}
+
+#[test]
+fn broadcast_tlb_maintenance_says_what_it_names() {
+    let page = |regime| TlbScope::Page { regime, va: 0x12_3000 };
+    for (op1, crm, op2, scope) in [
+        (0, 3, 0, TlbScope::Regime(0)), // VMALLE1IS
+        (0, 3, 1, page(0)),             // VAE1IS
+        (0, 3, 2, TlbScope::Asid(7)),   // ASIDE1IS
+        (0, 3, 3, page(0)),             // VAAE1IS
+        (0, 3, 5, page(0)),             // VALE1IS
+        (0, 3, 7, page(0)),             // VAALE1IS
+        (4, 0, 1, TlbScope::Regime(0)), // IPAS2E1IS
+        (4, 0, 5, TlbScope::Regime(0)), // IPAS2LE1IS
+        (4, 3, 0, TlbScope::Regime(1)), // ALLE2IS
+        (4, 3, 1, page(1)),             // VAE2IS
+        (4, 3, 4, TlbScope::Regime(0)), // ALLE1IS
+        (4, 3, 5, page(1)),             // VALE2IS
+        (4, 3, 6, TlbScope::Regime(0)), // VMALLS12E1IS
+        (6, 3, 0, TlbScope::Regime(2)), // ALLE3IS
+        (6, 3, 1, page(2)),             // VAE3IS
+        (6, 3, 5, page(2)),             // VALE3IS
+    ] {
+        let mut bench = Bench::at(3);
+        bench.core.x[0] = 7 << 48 | 0x123;
+        assert_eq!(bench.execute(sys_word(op1, 8, crm, op2)), Flow::Jump);
+        assert_eq!(bench.bus.broadcasts, [Maintenance::Tlb(scope)], "TLBI #{op1}, C{crm}, #{op2}");
     }
 }

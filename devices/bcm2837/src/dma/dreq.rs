@@ -66,4 +66,15 @@ impl DreqLine {
             self.lines.attention.stop_all();
         }
     }
+
+    /// Drives the line to what `level` says, where several cores may do so at once after each changed the state behind it: who drives last has looked last.
+    pub fn drive(&self, level: impl Fn() -> bool) {
+        loop {
+            let now = level();
+            self.set(now);
+            if level() == now {
+                return;
+            }
+        }
+    }
 }

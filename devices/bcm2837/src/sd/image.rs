@@ -41,7 +41,7 @@ pub enum CardImageError {
 #[derive(Debug)]
 pub struct CardImage {
     /// The whole blocks of the file.
-    map: Option<MmapRaw>,
+    map: MmapRaw,
     /// What comes after them, in words.
     tail: Box<[AtomicU32]>,
     tail_written: AtomicBool,
@@ -80,7 +80,7 @@ impl CardImage {
         let map = unsafe { if writable { options.map_mut(&file)? } else { options.map_copy(&file)? } };
         let (words, _) = tail.as_chunks::<4>();
         Ok(Self {
-            map: Some(map.into()),
+            map: map.into(),
             tail: words.iter().map(|word| AtomicU32::new(u32::from_le_bytes(*word))).collect(),
             tail_written: AtomicBool::new(false),
             file_bytes,
@@ -89,15 +89,14 @@ impl CardImage {
     }
 
     /// A card of zeroes in memory, of at least `bytes`.
-    pub fn blank(bytes: u64) -> Self {
-        let bytes = registers::card_bytes(bytes);
-        Self {
-            map: None,
-            tail: (0..bytes / 4).map(|_| AtomicU32::new(0)).collect(),
-            tail_written: AtomicBool::new(false),
-            file_bytes: 0,
-            file: None,
-        }
+    ///
+    /// # Errors
+    /// What the host says when it has no address space left.
+    pub fn blank(bytes: u64) -> io::Result<Self> {
+        let file_bytes = registers::card_bytes(bytes);
+        let len = usize::try_from(file_bytes).map_err(io::Error::other)?;
+        let map = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
+        Ok(Self { map: map.into(), tail: Box::default(), tail_written: AtomicBool::new(false), file_bytes, file: None })
     }
 
     /// Bytes of the card, a multiple of [`BLOCK`].
@@ -111,7 +110,7 @@ impl CardImage {
     }
 
     fn mapped(&self) -> u64 {
-        self.map.as_ref().map_or(0, |map| map.len() as u64)
+        self.map.len() as u64
     }
 
     /// The word at `at`, a multiple of 4, and whether it lies behind the mapping.
@@ -120,10 +119,9 @@ impl CardImage {
         if at >= mapped {
             return self.tail.get(((at - mapped) / 4) as usize).map(|cell| (cell, true));
         }
-        let map = self.map.as_ref()?;
         // SAFETY: in bounds, as the mapping's length is a multiple of 4, and aligned, as it begins at a page; alive as long as `self`; only ever accessed by
         // atomics, and any bits are a u32.
-        Some((unsafe { &*map.as_mut_ptr().add((at & !3) as usize).cast::<AtomicU32>() }, false))
+        Some((unsafe { &*self.map.as_mut_ptr().add((at & !3) as usize).cast::<AtomicU32>() }, false))
     }
 
     /// The little-endian word at byte `at`, which is a multiple of 4; zero beyond the end.
@@ -160,8 +158,8 @@ impl CardImage {
     /// # Errors
     /// What the host says.
     pub fn flush(&self) -> io::Result<()> {
-        let (Some(map), Some(file)) = (&self.map, &self.file) else { return Ok(()) };
-        map.flush()?;
+        let Some(file) = &self.file else { return Ok(()) };
+        self.map.flush()?;
         if self.tail_written.swap(false, Relaxed) {
             let tail: Vec<u8> = self.tail.iter().flat_map(|word| u32::from_le(word.load(Relaxed)).to_le_bytes()).collect();
             let mut file = file;

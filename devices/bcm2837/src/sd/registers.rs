@@ -41,7 +41,7 @@ pub fn crc7(bytes: &[u8]) -> u8 {
     for &byte in bytes {
         for bit in (0..8).rev() {
             let carry = (crc >> 6 ^ byte >> bit) & 1;
-            crc = (crc << 1 ^ carry * 0b1001) & 0x7f;
+            crc = ((crc << 1) ^ (carry * 0b1001)) & 0x7f;
         }
     }
     crc
@@ -80,7 +80,7 @@ pub fn csd(bytes: u64, high_speed: bool) -> u128 {
     };
     // WRITE_BL_LEN is the larger one too, where READ_BL_LEN is.
     let write_len = if bytes <= MOST_STANDARD && geometry(bytes).0 == 10 { 1 << 22 } else { 0 };
-    sealed(own | fields(&common) + write_len)
+    sealed((own | fields(&common)) + write_len)
 }
 
 /// SD configuration: version 3.0, 1 and 4 bit buses, CMD23.

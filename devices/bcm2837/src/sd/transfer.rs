@@ -121,7 +121,7 @@ impl Transfer {
     }
 
     /// Bytes of the whole.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.len.load(Relaxed)
     }
 

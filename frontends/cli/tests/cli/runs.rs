@@ -278,6 +278,45 @@ fn a_guest_that_cannot_go_on_is_told_of_once() {
 }
 
 #[test]
+fn an_sd_card_keeps_what_is_written_only_if_it_may() {
+    let folder = folder();
+    folder.file("card.img", tayberry_guest::CARD);
+    let content: Vec<u8> = (0..1 << 20).map(|byte: u32| (byte / 512) as u8).collect();
+    folder.file("sd", &content);
+    for args in ["", "--sd-writable"] {
+        let run = with_append(&folder, "card.write=100 card.keep=1", &format!("--sd sd {args} card.img")).expect(0);
+        assert!(run.stdout.contains("card: all ok"), "{}", run.stdout);
+        assert_eq!(run.stderr, "");
+        let after = folder.read("sd");
+        let (from, to) = (100 * 512, 104 * 512);
+        assert!(after[..from] == content[..from] && after[to..] == content[to..]);
+        assert_eq!(after[from..to] == content[from..to], args.is_empty());
+    }
+}
+
+#[test]
+fn a_card_of_an_odd_size_is_told_of() {
+    let folder = folder();
+    folder.file("card.img", tayberry_guest::CARD);
+    folder.file("sd", &[0; 5000]);
+    let run = with_append(&folder, "", "--sd sd card.img").expect(0);
+    assert!(run.stdout.contains("12 blocks, standard") && run.stdout.contains("card: all ok"), "{}", run.stdout);
+    assert_eq!(run.stderr.lines().count(), 1);
+    assert!(run.stderr.contains("5000 bytes are not whole blocks") && run.stderr.contains("6144"), "{}", run.stderr);
+}
+
+#[test]
+fn sd_commands_are_traced() {
+    let folder = folder();
+    folder.file("card.img", tayberry_guest::CARD);
+    folder.file("sd", &[0; 4096]);
+    let run = with_append(&folder, "", "--sd sd --trace sd card.img").expect(0);
+    for named in ["[sd] EMMC: CMD17 0x00000000", "[sd] SDHOST: CMD18 0x00000000", "[sd] EMMC: CMD8 0x000001aa"] {
+        assert!(run.stderr.contains(named), "{named}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn the_demo_s_tour() {
     let folder = folder();
     let run = Ended::of(folder.tayberry(["--timeout", "100"])).expect(0);

@@ -33,8 +33,7 @@ fn options() {
         ("--timeout nan k", "--timeout"),
         ("--max-instructions many k", "--max-instructions"),
         ("--jit on k", "not available in this version"),
-        ("--sd card k", "not available in this version"),
-        ("--sd-writable k", "not available in this version"),
+        ("--sd-writable k", "--sd <FILE>"),
         ("--gdb localhost:1 k", "not available in this version"),
         ("--gdb-nowait k", "not available in this version"),
         ("--trace mailbox,typo k", "typo"),
@@ -84,6 +83,38 @@ fn device_trees_and_ram_disks() {
     folder.headless("--dtb broken.dtb k").unusable("broken.dtb");
     folder.headless("--initrd missing k").unusable("missing");
     folder.headless("--initrd empty k").unusable("empty");
+}
+
+#[test]
+fn sd_cards() {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    folder.file("empty", b"");
+    folder.file("small", &[1; 511]);
+    std::fs::File::create(folder.path("large")).and_then(|file| file.set_len((2 << 40) + 1)).expect("a hole");
+    for writable in ["", "--sd-writable"] {
+        for (card, named) in [("missing", "missing"), (".", "directory"), ("empty", "empty"), ("small", "511 bytes"), ("large", "2 TiB")] {
+            folder.headless(&format!("--sd {card} {writable} k")).unusable(named);
+        }
+    }
+    folder.file("card", &[1; 512]);
+    folder.headless("--sd card --stats card k").unusable("same file");
+    folder.headless("--sd k --sd-writable k").unusable("same file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_card_that_may_not_be_written() {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    let card = folder.file("card", &[1; 512]);
+    let mut permissions = std::fs::metadata(&card).expect("a file").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&card, permissions).expect("it is ours");
+    if std::fs::OpenOptions::new().write(true).open(&card).is_err() {
+        folder.headless("--sd card --sd-writable k").unusable("cannot be written");
+    }
+    folder.headless("--sd card --max-instructions 1000 k").expect(0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tayberry_a64::Features;
 use tayberry_difftest::case::{Case, End, Machine, Outcome};
 use tayberry_difftest::compare;
 use tayberry_difftest::encoding;
@@ -34,9 +35,18 @@ struct Args {
     /// Only this case, described whether it agrees or not
     #[arg(long)]
     case: Option<u64>,
+    /// With the Cryptographic Extension
+    #[arg(long)]
+    crypto: bool,
     /// Mismatches that are shrunk and shown
     #[arg(long, default_value_t = 20)]
     show: u64,
+}
+
+impl Args {
+    fn features(&self) -> Features {
+        Features { crypto: self.crypto }
+    }
 }
 
 /// Everything that the threads share.
@@ -50,13 +60,13 @@ struct Shared<'a> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let generator = Generator::new(args.class.as_deref());
+    let generator = Generator::new(args.class.as_deref(), args.features());
     if generator.is_empty() {
         eprintln!("no instruction or class has that in its name");
         return ExitCode::from(2);
     }
     if let Some(index) = args.case {
-        return one(&generator, args.seed, index);
+        return one(&generator, &args, index);
     }
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     let shared = Shared { args: &args, generator, next: AtomicU64::new(0), shown: AtomicU64::new(0), tally: Mutex::default() };
@@ -74,7 +84,7 @@ fn main() -> ExitCode {
 
 /// Takes cases in runs as long as there are slots for code, so that machines throw away their translations once per run.
 fn work(shared: &Shared) {
-    let (mut ours, mut oracle) = (Ours::new(), Oracle::new());
+    let (mut ours, mut oracle) = (Ours::new(shared.args.features()), Oracle::new());
     let mut tally = Tally::default();
     loop {
         let start = shared.next.fetch_add(SLOTS, Relaxed);
@@ -125,9 +135,10 @@ fn describe(pair: &mut Pair, seed: u64, index: u64, original: &Case, found: &Cas
 }
 
 /// Runs and describes one case.
-fn one(generator: &Generator, seed: u64, index: u64) -> ExitCode {
+fn one(generator: &Generator, args: &Args, index: u64) -> ExitCode {
+    let seed = args.seed;
     let case = generator.case(seed, index);
-    let (mut ours, mut oracle) = (Ours::new(), Oracle::new());
+    let (mut ours, mut oracle) = (Ours::new(args.features()), Oracle::new());
     for &word in &case.words {
         println!("{}", report::disassembly(word));
     }

@@ -1,0 +1,310 @@
+//! The pulse width modulator: its two channels' registers, and the FIFO that DMA feeds.
+//!
+//! # Resources
+//! - BCM2835 ARM Peripherals, chapter 9, with its errata.
+//!
+//! There is no output yet: words leave the FIFO as fast as the channels that use it take them, one each in a range's worth of periods of the PWM clock
+//! ([`crate::cprman`]). Write-only and missing registers read "pwm0".
+//!
+//! # Orderings
+//! Registers are atomics of their own, `SeqCst`, touched by any core and, by way of the DMA controller, by the machine's thread. Words leave the FIFO under a
+//! [`Turn`].
+
+use crate::cprman::{CM_PWMCTL, Clocks};
+use crate::dma::dreq::{DreqLine, Dreqs};
+use crate::turn::{Beat, Turn, Wake};
+use bevy_ecs::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use tayberry_engine::builder::MachineClock;
+use tayberry_engine::{BusContext, BusView, GuestTime, MachineBuilder, Phase, Plugin, Served};
+
+const BASE: u64 = 0x3F20_C000;
+const SIZE: u64 = 0x28;
+
+const CTL: u32 = 0x00; // Control
+const STA: u32 = 0x04; // Status
+const DMAC: u32 = 0x08; // DMA configuration
+const RNG1: u32 = 0x10; // Channel 1 range
+const DAT1: u32 = 0x14; // Channel 1 data
+const FIF1: u32 = 0x18; // FIFO input (WO)
+const RNG2: u32 = 0x20; // Channel 2 range
+const DAT2: u32 = 0x24; // Channel 2 data
+/// What reads where nothing can be read: "pwm0".
+const NAME: u32 = 0x7077_6d30;
+
+/// Bits of each channel: the second one's lie eight bits higher.
+const CTL_PWEN: u32 = 1 << 0;
+const CTL_RPTL: u32 = 1 << 2;
+const CTL_USEF: u32 = 1 << 5;
+const CTL_CHANNEL_SHIFT: u32 = 8;
+const CTL_CLRF: u32 = 1 << 6;
+const CTL_KEPT: u32 = 0xbfbf;
+const STA_FULL: u32 = 1 << 0;
+const STA_EMPTY: u32 = 1 << 1;
+const STA_WERR: u32 = 1 << 2;
+const STA_GAPO1: u32 = 1 << 4;
+const STA_STA1: u32 = 1 << 9;
+/// Bits that a one clears: WERR1, RERR1, GAPO1 to 4, BERR.
+const STA_LATCHED: u32 = 0x1fc;
+const DMAC_ENAB: u32 = 1 << 31;
+const DMAC_KEPT: u32 = 0x8000_ffff;
+const DMAC_RESET: u32 = 0x0707;
+const RNG_RESET: u32 = 0x20;
+
+const FIFO_DEPTH: u32 = 16;
+const DREQ: u32 = 5;
+
+/// The modulator's registers.
+#[derive(Debug)]
+pub struct Pwm {
+    ctl: AtomicU32,
+    /// Bits of STA that are latched.
+    latched: AtomicU32,
+    dmac: AtomicU32,
+    range: [AtomicU32; 2],
+    data: [AtomicU32; 2],
+    /// Words in the FIFO.
+    waiting: AtomicU32,
+    beat: Beat,
+    turn: Turn,
+    wake: Wake,
+    clocks: Clocks,
+    dreq: DreqLine,
+}
+
+impl Pwm {
+    fn is_set(&self, channel: usize, bit: u32) -> bool {
+        self.ctl.load(SeqCst) >> (channel as u32 * CTL_CHANNEL_SHIFT) & bit != 0
+    }
+
+    /// Channels that take words from the FIFO.
+    fn takers(&self) -> impl Iterator<Item = usize> {
+        (0..2).filter(|&channel| self.is_set(channel, CTL_PWEN) && self.is_set(channel, CTL_USEF))
+    }
+
+    /// Nanoseconds in which each of them takes one, if the clock runs.
+    fn period(&self) -> Option<u64> {
+        let range = self.takers().map(|channel| self.range[channel].load(SeqCst)).min()?;
+        Some(GuestTime::from_ticks(range.max(1).into(), self.clocks.0.rate(CM_PWMCTL)?).0)
+    }
+
+    fn threshold(&self) -> u32 {
+        (self.dmac.load(SeqCst) & 0xff).min(FIFO_DEPTH - 1)
+    }
+
+    fn wants_dma(&self) -> bool {
+        self.dmac.load(SeqCst) & DMAC_ENAB != 0
+    }
+
+    /// Takes out of the FIFO what the channels have taken.
+    fn drain(&self, words: u64) {
+        let words = u32::try_from(words).unwrap_or(u32::MAX);
+        let before = self.waiting.fetch_update(SeqCst, SeqCst, |waiting| Some(waiting.saturating_sub(words))).unwrap_or(0);
+        if before < words {
+            let gaps = self.takers().filter(|&channel| !self.is_set(channel, CTL_RPTL)).map(|channel| STA_GAPO1 << channel).sum();
+            self.latched.fetch_or(gaps, SeqCst);
+        }
+    }
+
+    /// Brings the FIFO up to `now`.
+    fn update(&self, now: GuestTime) {
+        self.turn.run(|| {
+            let (takers, period) = (self.takers().count() as u64, self.period());
+            self.drain(self.beat.count(now, period).saturating_mul(takers));
+            self.dreq.drive(|| self.wants_dma() && self.waiting.load(SeqCst) <= self.threshold());
+            let above = self.waiting.load(SeqCst).saturating_sub(self.threshold());
+            let due = |period| self.beat.after(u64::from(above).div_ceil(takers.max(1)), period);
+            self.wake.plan(period.filter(|_| self.wants_dma() && above > 0).and_then(due));
+        });
+    }
+
+    /// Another look is needed though no register of this device is touched: the clock may have been switched on.
+    fn waits_for_clock(&self) -> bool {
+        self.wants_dma() && self.waiting.load(SeqCst) > self.threshold() && !self.wake.is_set()
+    }
+
+    fn status(&self) -> u32 {
+        let waiting = self.waiting.load(SeqCst);
+        let full = if waiting == FIFO_DEPTH { STA_FULL } else { 0 };
+        let empty = if waiting == 0 { STA_EMPTY } else { 0 };
+        let sends = |&channel: &usize| {
+            let has_words = !self.is_set(channel, CTL_USEF) || waiting > 0 || self.is_set(channel, CTL_RPTL);
+            self.is_set(channel, CTL_PWEN) && has_words
+        };
+        let sending: u32 = (0..2).filter(sends).map(|channel| STA_STA1 << channel).sum();
+        self.latched.load(SeqCst) | full | empty | sending
+    }
+
+    fn push(&self) {
+        let room = |waiting| (waiting < FIFO_DEPTH).then_some(waiting + 1);
+        if self.waiting.fetch_update(SeqCst, SeqCst, room).is_err() {
+            self.latched.fetch_or(STA_WERR, SeqCst);
+        }
+    }
+}
+
+impl BusView for Pwm {
+    fn read(&self, offset: u32, at: &BusContext<'_>) -> u32 {
+        match offset {
+            CTL => self.ctl.load(SeqCst),
+            STA => {
+                self.update(at.now());
+                self.status()
+            }
+            DMAC => self.dmac.load(SeqCst),
+            RNG1 => self.range[0].load(SeqCst),
+            DAT1 => self.data[0].load(SeqCst),
+            RNG2 => self.range[1].load(SeqCst),
+            DAT2 => self.data[1].load(SeqCst),
+            _ => NAME,
+        }
+    }
+
+    fn write(&self, offset: u32, value: u32, at: &BusContext<'_>) -> Served {
+        let now = at.now();
+        self.update(now);
+        match offset {
+            CTL => {
+                self.ctl.store(value & CTL_KEPT, SeqCst);
+                if value & CTL_CLRF != 0 {
+                    self.waiting.store(0, SeqCst);
+                }
+            }
+            STA => _ = self.latched.fetch_and(!(value & STA_LATCHED), SeqCst),
+            DMAC => self.dmac.store(value & DMAC_KEPT, SeqCst),
+            RNG1 => self.range[0].store(value, SeqCst),
+            DAT1 => self.data[0].store(value, SeqCst),
+            FIF1 => self.push(),
+            RNG2 => self.range[1].store(value, SeqCst),
+            DAT2 => self.data[1].store(value, SeqCst),
+            _ => {}
+        }
+        self.update(now);
+        Served::Inline
+    }
+}
+
+/// The modulator in the world.
+#[derive(Component)]
+struct PwmDevice(Arc<Pwm>);
+
+fn signal(pwm: Single<&PwmDevice>, clock: Res<MachineClock>) {
+    let now = clock.now();
+    if pwm.0.wake.is_due(now) || pwm.0.waits_for_clock() {
+        pwm.0.update(now);
+    }
+}
+
+/// Adds the modulator. Needs [`crate::dma::DmaPlugin`] and [`crate::cprman::CprmanPlugin`] before it.
+#[derive(Clone, Copy, Debug)]
+pub struct PwmPlugin;
+
+impl Plugin for PwmPlugin {
+    fn install(&self, machine: &mut MachineBuilder) {
+        let pwm = Arc::new(Pwm {
+            ctl: AtomicU32::new(0),
+            latched: AtomicU32::new(0),
+            dmac: AtomicU32::new(DMAC_RESET),
+            range: [AtomicU32::new(RNG_RESET), AtomicU32::new(RNG_RESET)],
+            data: Default::default(),
+            waiting: AtomicU32::new(0),
+            beat: Beat::default(),
+            turn: Turn::default(),
+            wake: Wake::new(machine),
+            clocks: machine.world.resource::<Clocks>().clone(),
+            dreq: machine.world.resource::<Dreqs>().line(DREQ),
+        });
+        machine.map(BASE..BASE + SIZE, "PWM", Arc::clone(&pwm) as _);
+        machine.world.spawn(PwmDevice(pwm));
+        machine.add_systems(Phase::Signal, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cprman::CprmanPlugin;
+    use crate::dma::DmaPlugin;
+    use tayberry_engine::bench::Bench;
+    use tayberry_engine::builder::Ram;
+
+    const BOTH: u32 = 0x2121;
+
+    fn bench() -> Bench {
+        Bench::new(0x10_0000, 1, |machine| {
+            machine.install(&DmaPlugin).install(&CprmanPlugin).install(&PwmPlugin);
+        })
+    }
+
+    fn at(register: u32) -> u64 {
+        BASE + u64::from(register)
+    }
+
+    /// Runs the clock at 9.6 MHz.
+    fn start_clock(bench: &Bench) {
+        bench.write(0x3f10_10a4, 0x5a00_2000);
+        bench.write(0x3f10_10a0, 0x5a00_0011);
+    }
+
+    #[test]
+    fn registers_have_their_reset_values_and_widths() {
+        let bench = bench();
+        let all = [CTL, STA, DMAC, RNG1, DAT1, FIF1, RNG2, DAT2, 0x0c];
+        assert_eq!(all.map(|register| bench.read(at(register))), [0, 2, 0x707, 0x20, 0, NAME, 0x20, 0, NAME]);
+        all.into_iter().filter(|&register| register != FIF1).for_each(|register| _ = bench.write(at(register), u32::MAX));
+        let expected = [0xbfbf, 0x602, 0x8000_ffff, u32::MAX, u32::MAX, NAME, u32::MAX, u32::MAX, NAME];
+        assert_eq!(all.map(|register| bench.read(at(register))), expected);
+    }
+
+    #[test]
+    fn the_fifo_drains_with_the_clock() {
+        let mut bench = bench();
+        bench.write(at(RNG1), 96); // 10 us
+        bench.write(at(CTL), CTL_PWEN | CTL_USEF);
+        (0..16).for_each(|word| _ = bench.write(at(FIF1), word));
+        bench.tick_at(GuestTime(1_000_000));
+        assert_eq!(bench.read(at(STA)), STA_FULL | STA_STA1, "the clock stands still");
+        bench.write(at(FIF1), 0);
+        assert_eq!(bench.read(at(STA)), STA_FULL | STA_WERR | STA_STA1);
+        bench.write(at(STA), STA_WERR);
+        start_clock(&bench);
+        assert_eq!(bench.read(at(STA)), STA_STA1, "one is taken at once");
+        bench.tick_at(GuestTime(1_149_999));
+        assert_eq!(bench.read(at(STA)), STA_STA1);
+        bench.tick_at(GuestTime(1_150_000));
+        assert_eq!(bench.read(at(STA)), STA_EMPTY);
+        bench.tick_at(GuestTime(1_160_000));
+        assert_eq!(bench.read(at(STA)), STA_EMPTY | STA_GAPO1);
+        bench.write(at(FIF1), 0);
+        bench.write(at(CTL), CTL_PWEN | CTL_USEF | CTL_CLRF);
+        bench.write(at(STA), STA_GAPO1);
+        assert_eq!((bench.read(at(STA)), bench.read(at(CTL))), (STA_EMPTY, CTL_PWEN | CTL_USEF));
+    }
+
+    #[test]
+    fn dma_feeds_both_channels_at_the_sample_rate() {
+        let mut bench = bench();
+        let ram = Arc::clone(&bench.world.resource::<Ram>().0);
+        bench.write(at(RNG1), 192); // 50 kHz
+        bench.write(at(RNG2), 192);
+        bench.write(at(CTL), BOTH);
+        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
+        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 1000, 0, 0];
+        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
+        bench.write(0x3f00_7004, 0x1000);
+        bench.write(0x3f00_7000, 1);
+        (0..4).for_each(|_| bench.tick_at(bench.clock.now().plus(10_000)));
+        assert_eq!(bench.read(0x3f00_7014), 4 * (1000 - 8), "it waits for the clock");
+        start_clock(&bench);
+        let started = bench.clock.now().0;
+        bench.tick();
+        for _ in 0..10_000 {
+            let Some(next) = bench.next_deadline() else { break };
+            bench.tick_at(next.max(bench.clock.now()));
+        }
+        let took = bench.clock.now().0 - started;
+        assert!((9_800_000..10_100_000).contains(&took), "{took} ns for 500 frames at 50 kHz");
+        assert_eq!((bench.read(0x3f00_7000) & 1, bench.read(at(STA)) & STA_WERR), (0, 0));
+    }
+}
