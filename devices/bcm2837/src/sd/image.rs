@@ -153,10 +153,10 @@ impl CardImage {
             && let Some(file) = &self.file
         {
             let bytes: Vec<u8> = block.iter().flat_map(|word| word.to_le_bytes()).collect();
-            if let Err(error) = write_at(file, at, &bytes) {
-                if self.failed.swap(error.raw_os_error().unwrap_or(-1), Relaxed) == 0 {
-                    tracing::warn!(target: "sd", "the image cannot be written: {error}");
-                }
+            if let Err(error) = write_at(file, at, &bytes)
+                && self.failed.swap(error.raw_os_error().unwrap_or(-1), Relaxed) == 0
+            {
+                tracing::warn!(target: "sd", "the image cannot be written: {error}");
             }
             return;
         }
