@@ -239,7 +239,7 @@ impl Core {
     }
 
     /// Where the block at `self.pc` lies in guest-physical memory.
-    fn block_address(&mut self) -> Result<u64, Exception> {
+    pub(crate) fn block_address(&mut self) -> Result<u64, Exception> {
         let pc = self.pc;
         if pc & 3 != 0 {
             return Err(Exception { class: Class::PcAlignment, iss: 0, far: Some(pc) });

@@ -525,6 +525,9 @@ impl Card {
             return;
         }
         self.moved = blocks.min(self.blocks);
+        if self.writing && self.image.has_failed() {
+            self.errors |= ERROR;
+        }
         if self.moved < self.blocks {
             return;
         }
