@@ -218,6 +218,8 @@ pub struct SysRegs {
     pub(crate) sp: [u64; 4],
     /// PSTATE.SS.
     pub(crate) single_step: bool,
+    /// An instruction was stepped since the last exception or return; true for a load-exclusive.
+    pub(crate) stepped: Option<bool>,
     /// Maintenance was broadcast: the next DSB waits for the other cores.
     pub(crate) sync_pending: bool,
     /// Event counters.
@@ -233,6 +235,7 @@ impl SysRegs {
             values: std::array::from_fn(|index| TABLE[index].reset),
             sp: [0; 4],
             single_step: false,
+            stepped: None,
             sync_pending: false,
             pmu: Pmu::default(),
             progress: crate::exception::Progress::default(),
