@@ -26,6 +26,9 @@ impl Core {
         self.nzcv = (spsr & 0xf000_0000) as u32;
         self.daif = (spsr >> 6 & 0xf) as u8;
         self.switch_sp(el, spsel);
+        if !stepping {
+            self.sys.stepped = None;
+        }
         self.sys.single_step = spsr & SPSR_SS != 0 && !stepping && self.step_enabled();
         self.pc = self.canonical(target, el);
         self.context_changed();

@@ -237,8 +237,7 @@ impl Core {
     /// Takes a synchronous exception to a given level.
     pub(crate) fn raise_to(&mut self, exception: Exception, pc: u64, target: u8) -> Flow {
         // What EL0 is not allowed is reported as undefined to an EL2 that stands in for EL1 (ARM ARM D1.14.1, HCR_EL2.TGE).
-        let hidden =
-            target == 2 && self.el == 0 && self.hcr() & hcr::TGE != 0 && exception.class == Class::FpTrap && !self.fp_trapped_by_el2();
+        let hidden = target == 2 && self.el == 0 && exception.class == Class::FpTrap && self.fp_trapped_by_el1();
         let exception = if hidden { Exception::UNDEFINED } else { exception };
         let (class, same) = (exception.class, target == self.el);
         let esr = u64::from(class.code(same)) << 26 | ESR_IL | u64::from(exception.iss & 0x01ff_ffff);
@@ -305,6 +304,7 @@ impl Core {
         self.daif = 0xf;
         self.sys.single_step = false;
         self.check_interrupts |= self.sys.breaking;
+        self.sys.stepped = None;
         self.switch_sp(target, true);
         self.pc = self.sys[vbar_of(target)].wrapping_add(from + kind as u64);
         self.context_changed();

@@ -139,6 +139,9 @@ fn floating_point_is_trapped_by_three_levels_in_turn() {
         (1, &[(Reg::CPACR_EL1, 1 << 20)], None),
         (0, &[(Reg::CPACR_EL1, 3 << 20)], None),
         (0, &[(Reg::HCR_EL2, hcr::RW | hcr::TGE)], Some((2, 0x00))),
+        // CPACR_EL1 comes first (ARM ARM, AArch64.CheckFPAdvSIMDEnabled).
+        (0, &[(Reg::HCR_EL2, hcr::RW | hcr::TGE), (Reg::CPTR_EL2, CPTR_TFP)], Some((2, 0x00))),
+        (0, &[(Reg::HCR_EL2, hcr::RW | hcr::TGE), (Reg::CPACR_EL1, 3 << 20), (Reg::CPTR_EL2, CPTR_TFP)], Some((2, 0x07))),
         (0, &[(Reg::CPACR_EL1, 3 << 20), (Reg::CPTR_EL2, CPTR_TFP)], Some((2, 0x07))),
         (2, &[], None),
         (2, &[(Reg::CPTR_EL2, CPTR_TFP)], Some((2, 0x07))),
@@ -352,5 +355,24 @@ fn software_step_lets_one_instruction_through() {
     bench.core.pc += 4;
     assert_eq!(bench.core.step(), Some(Flow::Fault));
     assert_eq!((bench.core.el, bench.core.sys[Reg::ELR_EL1]), (1, 0x4004));
-    assert_eq!((bench.core.sys[Reg::ESR_EL1], bench.core.sys[Reg::SPSR_EL1]), (0xca00_0022, 0));
+    assert_eq!((bench.core.sys[Reg::ESR_EL1], bench.core.sys[Reg::SPSR_EL1]), (0xcb00_0022, 0));
+}
+
+#[test]
+fn software_step_tells_of_the_instruction_that_was_stepped() {
+    // SPSR_EL1.SS, the instruction at 0x4000, and ESR_EL1 (ARM ARM D13.2.37, ISS of a software step): ISV and EX.
+    for (spsr, word, esr) in [(0, 0xd503_201f, 0xca00_0022), (SPSR_SS, 0xd503_201f, 0xcb00_0022), (SPSR_SS, 0xc85f_7c20, 0xcb00_0062)] {
+        let mut bench = Bench::at(1);
+        bench.msr(Reg::OSLAR_EL1, 0);
+        bench.msr(Reg::MDSCR_EL1, 1);
+        bench.core.config.ram.write_u32(0x4000, word).expect("in RAM");
+        bench.msr(Reg::SPSR_EL1, spsr);
+        bench.msr(Reg::ELR_EL1, 0x4000);
+        bench.execute(ERET);
+        if spsr != 0 {
+            assert_eq!(bench.core.step(), None);
+        }
+        assert_eq!(bench.core.step(), Some(Flow::Fault));
+        assert_eq!(bench.core.sys[Reg::ESR_EL1], esr, "{word:#x}");
+    }
 }

@@ -3,10 +3,18 @@
 use super::{CONDITION_ALWAYS, CPTR_TFP, Class, Exception};
 use crate::core::Core;
 use crate::decode::Flow;
+use crate::mmu::Kind;
 use crate::sysreg::{MDSCR_SS, Reg};
 
+/// IFSC of a debug exception.
+const DEBUG_EXCEPTION: u32 = 0x22;
+/// ISS.ISV of a software step: EX is valid.
+const STEP_ISV: u32 = 1 << 24;
+/// ISS.EX: a load-exclusive was stepped.
+const STEP_EX: u32 = 1 << 6;
+
 impl Core {
-    fn fp_trapped_by_el1(&self) -> bool {
+    pub(super) fn fp_trapped_by_el1(&self) -> bool {
         let enable = self.sys[Reg::CPACR_EL1] >> 20 & 3;
         match self.el {
             0 => enable != 3,
@@ -15,7 +23,7 @@ impl Core {
         }
     }
 
-    pub(super) fn fp_trapped_by_el2(&self) -> bool {
+    fn fp_trapped_by_el2(&self) -> bool {
         self.el < 3 && !self.secure_below_el3() && self.sys[Reg::CPTR_EL2] & CPTR_TFP != 0
     }
 
@@ -48,10 +56,19 @@ impl Core {
     /// instruction through.
     pub fn step(&mut self) -> Option<Flow> {
         if std::mem::take(&mut self.sys.single_step) {
+            self.sys.stepped = Some(self.is_at_load_exclusive());
             return None;
         }
-        // ISV is clear: whether the stepped instruction was a load-exclusive is not told.
-        let exception = Exception { class: Class::SoftwareStep, iss: 0x22, far: None };
+        // The syndrome tells of the instruction that was stepped, if one was (ARM ARM D2.12.6, D13.2.37).
+        let syndrome = self.sys.stepped.map_or(0, |exclusive| STEP_ISV | if exclusive { STEP_EX } else { 0 });
+        let exception = Exception { class: Class::SoftwareStep, iss: DEBUG_EXCEPTION | syndrome, far: None };
         Some(self.raise(exception, self.pc))
+    }
+
+    /// True if the next instruction is LDXR, LDAXR, LDXP or LDAXP.
+    fn is_at_load_exclusive(&self) -> bool {
+        let found = self.translate(self.pc, Kind::Execute, self.el).ok();
+        let pair = found.and_then(|found| Some((self.config.ram.read_u64(found.pa & !7)?, found.pa)));
+        pair.is_some_and(|(pair, pa)| pair >> (8 * (pa & 4)) & 0x3fc0_0000 == 0x0840_0000)
     }
 }

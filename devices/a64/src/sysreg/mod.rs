@@ -223,6 +223,8 @@ pub struct SysRegs {
     pub(crate) breaking: bool,
     /// The same of watchpoints.
     pub(crate) watching: bool,
+    /// An instruction was stepped since the last exception or return; true for a load-exclusive.
+    pub(crate) stepped: Option<bool>,
     /// Maintenance was broadcast: the next DSB waits for the other cores.
     pub(crate) sync_pending: bool,
     /// Event counters.
@@ -240,6 +242,7 @@ impl SysRegs {
             single_step: false,
             breaking: false,
             watching: false,
+            stepped: None,
             sync_pending: false,
             pmu: Pmu::default(),
             progress: crate::exception::Progress::default(),

@@ -137,6 +137,10 @@ fn trapped_accesses_go_where_the_controls_say() {
         case(0, &[(Reg::MDCR_EL2, 1 << 6)], Reg::PMUSERENR_EL0, false, (2, SYSTEM)),
         case(1, &[(Reg::MDCR_EL3, 1 << 9)], Reg::MDSCR_EL1, false, (3, SYSTEM)),
         case(1, &[(Reg::MDCR_EL2, 1 << 8)], Reg::OSLAR_EL1, true, (2, SYSTEM)),
+        // The ROM address is TDA's at EL3 (ARM ARM, MDCR_EL3), and TGE implies EL2's debug traps (ARM ARM, HCR_EL2.TGE).
+        case(1, &[(Reg::MDCR_EL3, 1 << 9)], Reg::MDRAR_EL1, false, (3, SYSTEM)),
+        case(2, &[(Reg::MDCR_EL3, 1 << 9)], Reg::MDRAR_EL1, false, (3, SYSTEM)),
+        case(0, &[(Reg::HCR_EL2, hcr::RW | hcr::TGE)], Reg::MDCCSR_EL0, false, (2, SYSTEM)),
         case(1, &[], Reg::SP_EL1, false, (1, UNDEFINED)),
         case(2, &[], Reg::SCR_EL3, false, (2, UNDEFINED)),
     ];

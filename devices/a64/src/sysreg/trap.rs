@@ -132,10 +132,11 @@ impl Core {
 
     fn check_debug(&self, bit: u64) -> Verdict {
         self.el0_needs(self.sys[Reg::MDSCR_EL1] & MDSCR_TDCC == 0)?;
-        // TDE and TGE imply the debug traps of EL2.
-        let implied = if self.hcr() & hcr::TGE != 0 { bit } else { MDCR_TDE };
-        self.mdcr_el2_trap(bit | implied)?;
-        let el3 = bit & (MDCR_TDA | MDCR_TDOSA);
+        // TDE and HCR_EL2.TGE imply the debug traps of EL2.
+        unless(self.el < 2 && self.hcr() & hcr::TGE != 0, Denied::To(2))?;
+        self.mdcr_el2_trap(bit | MDCR_TDE)?;
+        // EL3 has no bit of its own for the ROM address: TDA covers all that TDOSA does not.
+        let el3 = if bit == MDCR_TDOSA { MDCR_TDOSA } else { MDCR_TDA };
         unless(self.el < 3 && self.sys[Reg::MDCR_EL3] & el3 != 0, Denied::To(3))
     }
 
