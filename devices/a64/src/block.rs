@@ -238,8 +238,10 @@ impl Core {
         self.leave(op, Flow::Next)
     }
 
-    /// Where the block at `self.pc` lies in guest-physical memory.
+    /// Where the block at `self.pc` lies in guest-physical memory. Branches leave their target's tag in the PC, and it goes here: an address with a
+    /// tag is never remembered, so that all of them come by.
     pub(crate) fn block_address(&mut self) -> Result<u64, Exception> {
+        self.pc = self.canonical(self.pc, self.el);
         let pc = self.pc;
         if pc & 3 != 0 {
             return Err(Exception { class: Class::PcAlignment, iss: 0, far: Some(pc) });
@@ -389,6 +391,25 @@ mod tests {
         guest.core.pc = 0x401f_f000;
         guest.run(3);
         assert_eq!(guest.core.x[0], 1);
+    }
+
+    #[test]
+    fn a_branch_takes_the_tag_off_its_target() {
+        // br x1 ; the target: adr x0, . ; br x1 (ARM ARM D4.1.1: the tag is not in the PC).
+        let mut guest = Guest::new(&[0xd61f_0020, 0x1000_0000, 0xd61f_0020]);
+        guest.core.sys[Reg::TCR_EL3] = 25 | 1 << 20;
+        guest.core.context_changed();
+        guest.core.x[1] = 0x5a << 56 | (START + 4);
+        for _ in 0..3 {
+            guest.run(2);
+            assert_eq!(guest.core.x[0], START + 4);
+            assert!(guest.core.pc >> 56 == 0);
+        }
+        guest.core.sys[Reg::TCR_EL3] = 25;
+        guest.core.context_changed();
+        guest.core.pc = START;
+        guest.run(2);
+        assert_eq!(guest.core.sys[Reg::FAR_EL3], guest.core.x[1], "without TBI it is an address like another");
     }
 
     #[test]

@@ -154,6 +154,8 @@ impl Core {
     #[inline(never)]
     fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
         self.check_interrupts = self.step_enabled() || self.breaks();
+        // What is raised between blocks returns to an address without a tag.
+        self.pc = self.canonical(self.pc, self.el);
         let lines = bus.interrupts(self.run_retired);
         if let Some(interrupt) = self.interrupt_pending(lines) {
             self.take_interrupt(interrupt);
