@@ -5,17 +5,17 @@
 #   build.sh --check   build into a temporary directory and compare with the committed images;
 #                      exit 1, naming it, if one differs
 #
-# Needs Debian's gcc-aarch64-linux-gnu (12.2). The same compiler gives the same bytes: no paths, no times,
+# Needs Debian's gcc-aarch64-linux-gnu and g++-aarch64-linux-gnu (12.2). The same compiler gives the same bytes: no paths, no times,
 # no build identifiers.
 set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C SOURCE_DATE_EPOCH=0
 
-guests="demo storm echo irqtimer smp bench card"
+guests="demo storm echo irqtimer smp litmus bench card hyper tasks higher tree loader blit objects"
 cross="${CROSS_COMPILE:-aarch64-linux-gnu-}"
 # Integer registers only, so that exception handlers need not save the others. Floating point is switched on
 # file by file (a first line that says so), vectorising never: the guests are to run on young emulators.
-flags="-std=gnu11 -O2 -Wall -Wextra -Werror -Ilib
+flags="-O2 -Wall -Wextra -Werror -Ilib
     -ffreestanding -fno-strict-aliasing -nostdlib -nostartfiles -static -fno-pic -fno-pie -fno-common
     -ffunction-sections -fdata-sections -fno-stack-protector -fno-asynchronous-unwind-tables
     -fno-ident -fno-tree-vectorize -fno-tree-slp-vectorize
@@ -30,10 +30,14 @@ mkdir -p "$out" "$work/lib"
 # compile SOURCE OBJECT
 compile() {
     case "$1" in
+        *.cc) compiler="g++ -std=gnu++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics" ;;
+        *) compiler="gcc -std=gnu11" ;;
+    esac
+    case "$1" in
         *.S) registers= ;;
         *) if head -n 1 "$1" | grep -q 'floating point'; then registers=; else registers=-mgeneral-regs-only; fi ;;
     esac
-    "${cross}gcc" $flags $registers -c "$1" -o "$2"
+    "${cross}"$compiler $flags $registers -c "$1" -o "$2"
 }
 
 for source in lib/*.S lib/*.c; do
@@ -42,11 +46,16 @@ done
 
 for guest in $guests; do
     mkdir "$work/$guest"
-    for source in "$guest"/*.[cS]; do
+    for source in "$guest"/*.[cS] "$guest"/*.cc; do
         [ -e "$source" ] && compile "$source" "$work/$guest/$(basename "$source").o"
     done
-    "${cross}ld" -T lib/link.ld --gc-sections --no-warn-rwx-segments --build-id=none --fix-cortex-a53-843419 -o "$work/$guest.elf" \
-        "$work/$guest"/*.o "$work"/lib/*.o
+    # A guest may have its own entry and layout in place of the library's.
+    library=$(ls "$work"/lib/*.o)
+    [ -e "$guest/start.S" ] && library=$(echo "$library" | grep -v '/start.S.o$')
+    layout=lib/link.ld
+    [ -e "$guest/link.ld" ] && layout="$guest/link.ld"
+    "${cross}ld" -T "$layout" --gc-sections --no-warn-rwx-segments --build-id=none --fix-cortex-a53-843419 -o "$work/$guest.elf" \
+        "$work/$guest"/*.o $library
     "${cross}objcopy" -O binary "$work/$guest.elf" "$out/$guest.img"
     chmod 644 "$out/$guest.img"
     if [ "${1:-}" = --check ] && ! cmp -s "$out/$guest.img" "images/$guest.img"; then

@@ -1,7 +1,9 @@
 //! The physical bus: which device answers at which address.
 //!
-//! Device registers are 32 bits wide; the bus turns other widths into 32-bit accesses as the SoC's does: a narrow read gets its byte lanes of the
-//! word, a narrow write drives its lanes and zeroes on the others, 64 bits are two words in ascending order.
+//! Device registers are 32 bits wide; the bus turns other widths into 32-bit accesses: a narrow read reads the word and gets its byte lanes, a narrow
+//! write writes the word, with zeroes on the lanes that it does not drive, 64 bits are two words in ascending order.
+//!
+//! Where nothing answers, reads are zero and writes are lost; each such address is traced once.
 //!
 //! Reads are always *inline*: a `&self` view made of atomics and lock-free queues answers on the core's own thread. Writes are inline too,
 //! or *posted*: the view puts them in its [`Inbox`], the core's slice ends after that instruction, all cores stop within a block, and the device's
@@ -96,8 +98,49 @@ pub struct PhysBus {
     /// For each 4 KiB page of the device area: the windows that lie in it, as a range of `windows`.
     pages: Box<[(u16, u16)]>,
     base: u64,
-    /// One bit a word of the device area: an access to nothing there was traced already.
-    strays: Box<[AtomicU64]>,
+    strays: Strays,
+}
+
+/// Places for words outside the device area where nothing answered.
+const FAR_PLACES: usize = 1024;
+/// Places that are looked at for one of them.
+const PROBES: u64 = 8;
+
+/// Which accesses to nothing were traced already. Each is a bit or a word of its own, changed by one atomic operation: whoever does it traces. `Relaxed`: it
+/// orders nothing.
+struct Strays {
+    base: u64,
+    /// One bit a word of the device area.
+    near: Box<[AtomicU64]>,
+    /// Words elsewhere: number and 1, in any of [`PROBES`] places. Those that find no place are not traced.
+    far: Box<[AtomicU64]>,
+}
+
+impl Strays {
+    fn new(base: u64, end: u64) -> Self {
+        let zeroes = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
+        Self { base, near: zeroes(((end - base) / 4).div_ceil(64)), far: zeroes(FAR_PLACES as u64) }
+    }
+
+    /// True for the first access to the word at `addr`.
+    fn is_first(&self, addr: u64) -> bool {
+        let near = addr.checked_sub(self.base).map(|offset| offset / 4);
+        if let Some((word, seen)) = near.and_then(|word| Some((word, self.near.get(usize::try_from(word / 64).ok()?)?))) {
+            return seen.fetch_or(1 << (word % 64), Ordering::Relaxed) & (1 << (word % 64)) == 0;
+        }
+        let number = addr / 4 + 1;
+        // Fibonacci hashing: neighbours are far apart.
+        let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        for probe in 0..PROBES {
+            let place = &self.far[(hash + probe) as usize % FAR_PLACES];
+            match place.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(there) if there == number => return false,
+                Err(_) => {}
+            }
+        }
+        false
+    }
 }
 
 const PAGE: u64 = 4096;
@@ -129,8 +172,7 @@ impl PhysBus {
             (first as u16, last as u16)
         });
         let pages = index.collect();
-        let strays = (0..((end - base) / 4).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Self { windows, pages, base, strays }
+        Self { windows, pages, base, strays: Strays::new(base, end) }
     }
 
     fn find(&self, addr: u64) -> Option<&Window> {
@@ -141,10 +183,7 @@ impl PhysBus {
 
     /// Traces an access to nothing, once an address.
     fn stray(&self, what: &str, addr: u64) {
-        if let Some(word) = addr.checked_sub(self.base).map(|offset| offset / 4)
-            && let Some(seen) = self.strays.get((word / 64) as usize)
-            && seen.fetch_or(1 << (word % 64), Ordering::Relaxed) & (1 << (word % 64)) != 0
-        {
+        if !tracing::enabled!(target: "unimplemented", tracing::Level::DEBUG) || !self.strays.is_first(addr) {
             return;
         }
         tracing::debug!(target: "unimplemented", "{what} of address {addr:#010x}, where no device answers");
@@ -232,6 +271,16 @@ mod tests {
         assert_eq!(bus.write(0, 8, 1, &at), Served::Inline);
         assert_eq!(bus.write(0x3f00_b888, 4, 5, &at), Served::EndSlice);
         assert_eq!(high.1.pop(), Some(PostedWrite { offset: 8, value: 5, core: 0, time: GuestTime(7) }));
+    }
+
+    #[test]
+    fn every_stray_address_is_first_once() {
+        let strays = Strays::new(0x3f00_3000, 0x4000_1000);
+        let words = [0x3f00_3000, 0x3f00_3004, 0x4000_0ffc, 0x4000_1000, 0, 4, 0x8000_0000, 1 << 47, !3];
+        words.into_iter().for_each(|addr| assert!(strays.is_first(addr), "{addr:#x}"));
+        words.into_iter().for_each(|addr| assert!(!strays.is_first(addr), "{addr:#x}"));
+        let told = (0..1_000_000u64).filter(|word| strays.is_first(0x5000_0000 + 4 * word)).count();
+        assert!((FAR_PLACES / 2..FAR_PLACES).contains(&told), "{told}: there is an end to it");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime};
 use crate::cpu::{Processor, Slice, SliceEnd};
-use crate::stats::Stats;
+use crate::stats::{Counter, Stats};
 use bevy_ecs::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ScopeFifo, ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +19,8 @@ const SLICE_NS: u64 = 1_000_000;
 const SHORT_SLICE_NS: u64 = 100_000;
 /// Shortest slice, instructions: a deadline that is (nearly) due does not stall the machine.
 const MIN_BUDGET: u64 = 1_000;
+/// Guest time of a core's turn within a slice that it shares with others.
+const TURN_NS: u64 = 20_000;
 /// How far (in nanoseconds, which are instructions) a deterministic core may run ahead of the others.
 const QUANTUM_NS: u64 = 5_000;
 /// Longest deterministic slice of a core that runs alone.
@@ -60,9 +62,10 @@ impl CoreSlot {
         matches!(self.state, CoreState::Ready | CoreState::Polling)
     }
 
-    /// Runs one slice and books it. Returns the instructions retired.
-    fn run(&mut self, budget: u64, stats: &Stats) -> u64 {
+    /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
+    fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
         let Slice { retired, end } = self.processor.run(budget);
+        let spent = matches!(end, SliceEnd::Spent);
         self.state = match end {
             SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
@@ -70,7 +73,7 @@ impl CoreSlot {
             SliceEnd::Lost(reason) => CoreState::Lost(format!("core {}: {reason}", self.id), 0),
         };
         stats.instructions[self.id].add(retired);
-        retired
+        (retired, spent)
     }
 
     /// A lost core is told of while the others go on; where they do not, the end of the run tells.
@@ -83,17 +86,19 @@ impl CoreSlot {
     }
 
     /// Realtime, beside other running cores: a core that polls looks again a few times before it gives its thread away.
-    fn run_beside_others(&mut self, budget: u64, stats: &Stats, bell: &std::sync::atomic::AtomicU32) -> u64 {
-        let mut retired = self.run(budget, stats);
+    fn run_beside_others(&mut self, budget: u64, stats: &Stats, bell: &std::sync::atomic::AtomicU32) -> (u64, bool) {
+        let (mut retired, mut spent) = self.run(budget, stats);
         for _ in 0..POLL_SPINS {
             let rung = bell.load(std::sync::atomic::Ordering::Relaxed) & crate::attention::STOP != 0;
             if self.state != CoreState::Polling || rung || retired >= budget {
                 break;
             }
             (0..64).for_each(|_| std::hint::spin_loop());
-            retired += self.run(budget - retired, stats);
+            let again = self.run(budget - retired, stats);
+            retired += again.0;
+            spent = again.1;
         }
-        retired
+        (retired, spent)
     }
 }
 
@@ -211,7 +216,7 @@ fn execute_realtime(
 
     let started = Instant::now();
     let retired = if ready == 1 {
-        slots.iter_mut().find(|slot| slot.runnable()).map_or(0, |slot| slot.run(budget, &parts.stats))
+        slots.iter_mut().find(|slot| slot.runnable()).map_or(0, |slot| slot.run(budget, &parts.stats).0)
     } else {
         run_parallel(slots, executor, budget, parts)
     };
@@ -226,23 +231,42 @@ fn execute_realtime(
     if ready == polling && slots.iter().all(|slot| slot.state != CoreState::Ready) { Activity::Polling } else { Activity::Busy }
 }
 
+/// What the cores of one parallel slice share.
+struct Turns<'a> {
+    /// Instructions of a turn.
+    turn: u64,
+    retired: Counter,
+    parts: &'a SliceParts,
+}
+
 /// Runs all runnable cores on the pool, each for `budget`, and waits for them. Returns instructions retired.
+///
+/// Cores take turns of a fraction of the slice: with fewer host threads than cores, or with a thread that comes late because the host is busy, a core that spins
+/// for another one's store wastes a turn and not a slice.
 fn run_parallel(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, budget: u64, parts: &SliceParts) -> u64 {
     executor.turn = (executor.turn + 1) % slots.len();
-    let turn = executor.turn;
+    let first = executor.turn;
+    let turns = Turns { turn: (TURN_NS * executor.rate / 1024).max(MIN_BUDGET), retired: Counter::default(), parts };
     let pool = executor.pool(slots.len());
-    let (first, last) = slots.split_at_mut(turn);
-    let retired = crate::stats::Counter::default();
-    pool.in_place_scope(|scope| {
-        for slot in last.iter_mut().chain(first).filter(|slot| slot.runnable()) {
-            let (retired, slot) = (&retired, &mut **slot);
-            scope.spawn(move |_| {
-                let bell = parts.attention.bell(slot.id);
-                retired.add(slot.run_beside_others(budget, &parts.stats, &bell));
-            });
+    let (last, first) = slots.split_at_mut(first);
+    pool.in_place_scope_fifo(|scope| {
+        for slot in first.iter_mut().chain(last).filter(|slot| slot.runnable()) {
+            let (slot, turns) = (&mut **slot, &turns);
+            scope.spawn_fifo(move |scope| take_turn(scope, slot, budget, turns));
         }
     });
-    retired.get()
+    turns.retired.get()
+}
+
+/// A core's turn; the next one comes after those of all cores that wait for a thread.
+fn take_turn<'a>(scope: &ScopeFifo<'a>, slot: &'a mut CoreSlot, budget: u64, turns: &'a Turns) {
+    let bell = turns.parts.attention.bell(slot.id);
+    let (retired, spent) = slot.run_beside_others(budget.min(turns.turn), &turns.parts.stats, &bell);
+    turns.retired.add(retired);
+    let left = budget.saturating_sub(retired);
+    if spent && retired > 0 && left > 0 {
+        scope.spawn_fifo(move |scope| take_turn(scope, slot, left, turns));
+    }
 }
 
 fn execute_deterministic(
@@ -281,7 +305,7 @@ fn execute_deterministic(
 
     let slot = &mut slots[at];
     clock.set_core_now(slot.id, local);
-    let retired = slot.run(budget, &parts.stats);
+    let (retired, _) = slot.run(budget, &parts.stats);
     executor.allowance = executor.allowance.saturating_sub(retired);
     slot.local = local.plus(match slot.state {
         CoreState::Polling => retired + POLL_NS,

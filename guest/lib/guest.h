@@ -16,6 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#define _Static_assert static_assert
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -229,5 +234,8 @@ bool text_equal(const char *a, const char *b);
 /* The guest program itself. */
 void guest_main(void);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
 #endif

@@ -240,7 +240,7 @@ impl Core {
 
     /// Where the block at `self.pc` lies in guest-physical memory. Branches leave their target's tag in the PC, and it goes here: an address with a
     /// tag is never remembered, so that all of them come by.
-    fn block_address(&mut self) -> Result<u64, Exception> {
+    pub(crate) fn block_address(&mut self) -> Result<u64, Exception> {
         self.pc = self.canonical(self.pc, self.el);
         let pc = self.pc;
         if pc & 3 != 0 {

@@ -89,6 +89,8 @@ pub trait Bus {
     /// Asks the other cores for maintenance. They do it before they run another block, and for certain before this core goes on
     /// after it stops with [`crate::Stop::Sync`].
     fn broadcast(&mut self, what: Maintenance);
+    /// The level of this core's performance monitors' interrupt (nPMUIRQ).
+    fn set_pmu_interrupt(&mut self, _asserted: bool) {}
     /// The next of the invalidations that others asked this core for, after [`crate::core::doorbell::TLB_SCOPED`].
     fn next_invalidation(&mut self) -> Option<TlbScope> {
         None

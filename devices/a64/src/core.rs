@@ -123,6 +123,8 @@ pub struct Core {
     pub retired: u64,
     /// Instructions retired in the current [`Core::run`] before the current block.
     pub run_retired: u64,
+    /// Instructions of the current [`Core::run`] after which the run loop looks further: its budget, or where a counter overflows.
+    pub(crate) run_limit: u64,
     /// Why the core stops, set by a handler that returns [`crate::Flow::Stop`].
     pub stop: Stop,
     /// What the core was built with. The software TLB points into its RAM, so nobody else may replace it.
@@ -171,6 +173,7 @@ impl Core {
             event: false,
             retired: 0,
             run_retired: 0,
+            run_limit: 0,
             stop: Stop::Budget,
             config,
             check_interrupts: true,

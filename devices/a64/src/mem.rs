@@ -197,9 +197,15 @@ impl Core {
             self.load_unaligned(bus, va, size, el)?
         } else {
             let at = self.translate_cached(va, Kind::Read, el)?;
+            self.watch(va, size.into(), Kind::Read, el)?;
             self.load_physical(bus, va, &at, size, el, order)
         };
         Ok(if self.big_endian() { reversed(value, size) } else { value })
+    }
+
+    /// True if the software TLB may hold a page of RAM for accesses with the rights of `el`.
+    fn is_direct(&self, va: u64, at: &Translation, el: u8) -> bool {
+        el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) && !self.is_watched_page(va)
     }
 
     /// Loads an aligned value at a translated address, little-endian.
@@ -208,7 +214,7 @@ impl Core {
             return bus.read(self.access(at.pa, size)) & (u64::MAX >> (64 - 8 * u32::from(size)));
         }
         let host = self.host(at.pa);
-        if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+        if self.is_direct(va, at, el) {
             self.tlb.read.fill(va, host, !at.device);
         }
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
@@ -224,6 +230,7 @@ impl Core {
             return Ok(unsafe { host_load_unaligned(host, size) });
         }
         self.check_unaligned(va, u64::from(size), Kind::Read, el)?;
+        self.watch(va, size.into(), Kind::Read, el)?;
         let at = self.translate_cached(va, Kind::Read, el)?;
         let offset = va % PAGE;
         if offset + u64::from(size) <= PAGE && self.is_ram(at.pa & !7, 16) {
@@ -251,12 +258,14 @@ impl Core {
                 return Ok(());
             }
             self.check_unaligned(va, u64::from(size), Kind::Write, el)?;
+            self.watch(va, size.into(), Kind::Write, el)?;
             for byte in 0..u64::from(size) {
                 self.store_as(bus, va.wrapping_add(byte), 1, value >> (8 * byte), el, Relaxed)?;
             }
             return Ok(());
         }
         let at = self.translate_cached(va, Kind::Write, el)?;
+        self.watch(va, size.into(), Kind::Write, el)?;
         self.store_physical(bus, va, &at, size, value, el, order);
         Ok(())
     }
@@ -276,7 +285,7 @@ impl Core {
         unsafe { host_store(host, size, value, order) };
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, u64::from(size));
-        } else if el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) {
+        } else if self.is_direct(va, at, el) {
             self.tlb.write.fill(va, host, !at.device);
         }
     }
@@ -303,7 +312,7 @@ impl Core {
         if (va ^ last) >= PAGE {
             self.translate_cached(last & !(PAGE - 1), Kind::Write, el)?;
         }
-        Ok(())
+        self.watch(va, len, Kind::Write, el)
     }
 
     /// Loads sixteen bytes.

@@ -13,6 +13,7 @@ impl Core {
         self.link = NO_LINK;
         self.check_interrupts = true;
         self.check_code();
+        self.run_limit = if self.pmu_armed() { 0 } else { budget };
         self.stop = Stop::Budget;
         let stop = self.run_blocks(bus, budget);
         self.retired = self.retired.wrapping_add(self.run_retired);
@@ -26,9 +27,12 @@ impl Core {
             {
                 return stop;
             }
-            let mut left = budget - self.run_retired.min(budget);
+            let mut left = self.run_limit.saturating_sub(self.run_retired);
             if left == 0 {
-                return Stop::Budget;
+                left = self.past_limit(bus, budget);
+                if left == 0 {
+                    return Stop::Budget;
+                }
             }
             if self.check_interrupts {
                 self.poll_interrupts(bus);
@@ -42,6 +46,18 @@ impl Core {
                     // One instruction, then look again.
                     self.check_interrupts = true;
                     left = 1;
+                }
+                match self.breakpoint_ahead() {
+                    Some(0) if self.block_address().is_ok() => {
+                        let flow = self.raise(Self::breakpoint_exception(), self.pc);
+                        if self.leave_fetch(flow) {
+                            return self.take_stop();
+                        }
+                        continue;
+                    }
+                    // An instruction that cannot be fetched aborts before it breaks.
+                    Some(ahead) => left = left.min(ahead.max(1)),
+                    None => {}
                 }
             }
             let found = match self.blocks.linked(self.link, self.pc, self.tag) {
@@ -75,6 +91,16 @@ impl Core {
                 return self.take_stop();
             }
         }
+    }
+
+    /// At the limit: instructions that are left of the budget, or until a counter of the performance monitors must be looked at.
+    #[cold]
+    #[inline(never)]
+    fn past_limit(&mut self, bus: &mut dyn Bus, budget: u64) -> u64 {
+        let distance = self.pmu_between_blocks(bus);
+        let left = budget.saturating_sub(self.run_retired).min(distance);
+        self.run_limit = self.run_retired + left;
+        left
     }
 
     fn take_stop(&mut self) -> Stop {
@@ -127,7 +153,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
-        self.check_interrupts = self.step_enabled();
+        self.check_interrupts = self.step_enabled() || self.breaks();
         // What is raised between blocks returns to an address without a tag.
         self.pc = self.canonical(self.pc, self.el);
         let lines = bus.interrupts(self.run_retired);

@@ -25,6 +25,8 @@ pub(crate) struct TestBus {
     pub(crate) lines: Lines,
     /// How the timers were programmed.
     pub(crate) timers: Vec<(Timer, u32, u64)>,
+    /// Levels of the performance monitors' interrupt, as they changed.
+    pub(crate) pmu: Vec<bool>,
     /// Times that SEV was executed.
     pub(crate) events: u32,
 }
@@ -54,6 +56,10 @@ impl Bus for TestBus {
 
     fn send_event(&mut self) {
         self.events += 1;
+    }
+
+    fn set_pmu_interrupt(&mut self, asserted: bool) {
+        self.pmu.push(asserted);
     }
 
     fn broadcast(&mut self, what: Maintenance) {

@@ -191,10 +191,10 @@ mod tests {
 
     /// Addresses where devices are dense, and everywhere else.
     fn device_address() -> impl Strategy<Value = u64> {
-        let blocks =
-            [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000, 0x3F20_1000];
-        let more = [0x3F00_7000u64, 0x3F20_2000, 0x3F20_4000, 0x3F21_2000, 0x3F21_5000, 0x3F30_0000, 0x4000_0000];
-        let block = prop::sample::select([blocks.as_slice(), more.as_slice()].concat());
+        let blocks = [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000];
+        let more = [0x3F20_1000u64, 0x3F20_3000, 0x3F20_4000, 0x3F20_5000, 0x3F20_C000, 0x3F21_4000, 0x3F80_4000, 0x3F80_5000];
+        let rest = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x3F20_2000, 0x3F30_0000, 0x4000_0000];
+        let block = prop::sample::select([blocks.as_slice(), more.as_slice(), rest.as_slice()].concat());
         prop_oneof![9 => (block, 0u64..0x100).prop_map(|(block, offset)| block + offset), 1 => 0x3F00_0000u64..0x4000_1000, 1 => any::<u64>()]
     }
 
@@ -236,6 +236,29 @@ mod tests {
                     bench.tick_at(now);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_address_can_be_read_in_every_width_and_narrow_reads_get_their_lanes() {
+        let board =
+            Raspi3b::new(BoardOptions { kernel: vec![0; 4], mode: ClockMode::Deterministic, ..BoardOptions::default() }).expect("a board");
+        let mut bench = Bench::new(RAM_BYTES, board.cores, |machine| board.install(machine));
+        for size in [1, 2, 4, 8] {
+            for addr in (0x3F00_0000u64..0x4010_0000).step_by(size) {
+                bench.bus().read(addr, size as u8, &bench.context(0));
+                if addr % 0x1_0000 == 0 {
+                    bench.tick_at(bench.clock.now().plus(1_000));
+                }
+            }
+        }
+        // The divisor of the UART's clock: a register that stays.
+        let read = |addr, size| bench.bus().read(addr, size, &bench.context(0));
+        assert_eq!((read(0x3F10_10F4, 4), read(0x3F10_10F0, 8) >> 32), (0xa6aa, 0xa6aa));
+        assert_eq!([0, 1, 2, 3].map(|lane| read(0x3F10_10F4 + lane, 1)), [0xaa, 0xa6, 0, 0]);
+        assert_eq!([0, 2].map(|lane| read(0x3F10_10F4 + lane, 2)), [0xa6aa, 0]);
+        for nothing in [0x3F00_0000, 0x3F5D_2000, 0x3FFF_FFFC, 0x4000_0100, 0x4003_FFFC, 0x4004_0000, 0xFFFF_FFFC, 1 << 32, !7] {
+            assert_eq!(read(nothing, 8), 0, "{nothing:#x}");
         }
     }
 

@@ -106,6 +106,11 @@ impl Bus for Soc {
         self.bells.attention().ring_others(self.id, bit);
     }
 
+    fn set_pmu_interrupt(&mut self, asserted: bool) {
+        self.local.set_pmu(self.id, asserted);
+        self.ring_self(crate::bells::LOOK);
+    }
+
     fn next_invalidation(&mut self) -> Option<TlbScope> {
         self.bells.next_invalidation(self.id)
     }

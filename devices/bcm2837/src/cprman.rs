@@ -124,7 +124,7 @@ impl Cprman {
         let control = self.word(control);
         let multiplier = u64::from(control & 0x3ff) << 20 | u64::from(self.word(fraction) & 0xf_ffff);
         let divisor = u64::from(control >> 12 & 7).max(1) * u64::from(self.word(divider) & 0xff).max(1);
-        (control & POWER_DOWN == 0).then_some((OSCILLATOR_HZ * multiplier >> 20) / divisor)
+        (control & POWER_DOWN == 0).then_some(((OSCILLATOR_HZ * multiplier) >> 20) / divisor)
     }
 
     /// Hertz of the clock whose control register is `control`; `None` while it stands still.

@@ -433,16 +433,11 @@ impl Emmc {
             (true, false) => u64::MAX,
         };
         let is_read = cmdtm & CMDTM_READ != 0;
-        let (fits, block) = match data {
-            Some(Data::Memory { write, block, .. }) => (*write != is_read, *block),
-            Some(Data::Send(content)) => (is_read, content.len() as u32),
-            Some(Data::Receive(bytes)) => (!is_read, *bytes),
-            None => (false, 0),
-        };
-        let Some(data) = data.filter(|_| fits) else {
+        let Some(data) = data.filter(|data| data.is_read() == is_read) else {
             tracing::debug!(target: "sd", "EMMC: the card has no data for this command");
             return registers.raise(INT_DATA_TIMEOUT);
         };
+        let block = data.block_bytes();
         if block != size_count & BLOCK_SIZE {
             tracing::debug!(target: "sd", "EMMC: blocks of {block} bytes, but BLKSIZECNT is {size_count:#x}");
             return registers.raise(INT_DATA_CRC);

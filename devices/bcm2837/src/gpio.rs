@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F20_0000;
-const SIZE: u64 = 0xb4;
+const SIZE: u64 = 0x100;
+/// What reads where nothing can be read: "gpio". Programs tell the SoC by what 0xf0 reads.
+const NAME: u32 = 0x6770_696f;
 
 const GPFSEL0: u32 = 0x00; // Function select, 6 registers of ten pins
 const GPFSEL_END: u32 = 0x18;
@@ -199,11 +201,11 @@ impl BusView for Gpio {
             (GPFSEL0..GPFSEL_END, _) => self.functions.0[(offset / 4) as usize].load(SeqCst),
             (_, Some((GPLEV, bank))) => self.banks[bank].level(),
             (_, Some((GPEDS, bank))) => self.banks[bank].status(),
-            (_, Some((group, bank))) => self.banks[bank].enable(group).map_or(0, |enable| enable.load(SeqCst)),
+            (_, Some((group, bank))) => self.banks[bank].enable(group).map_or(NAME, |enable| enable.load(SeqCst)),
             (GPPUD, _) => self.pull.load(SeqCst),
             (GPPUDCLK0, _) => self.banks[0].pull_clock.load(SeqCst),
             (GPPUDCLK1, _) => self.banks[1].pull_clock.load(SeqCst),
-            _ => 0,
+            _ => NAME,
         }
     }
 
@@ -296,7 +298,7 @@ mod tests {
             bench.write(BASE + u64::from(GPPUDCLK0 + 4 * bank), 0);
             assert_eq!(bench.read(at(GPLEV, bank)) & bit, bit, "{pin}: pulled up");
         }
-        assert_eq!(bench.read(at(GPSET, 0)), 0, "write-only");
+        assert_eq!([at(GPSET, 0), at(GPCLR, 1), BASE + 0x18, BASE + 0xf0].map(|address| bench.read(address)), [NAME; 4], "nothing to read");
     }
 
     #[test]

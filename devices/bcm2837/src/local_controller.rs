@@ -45,6 +45,7 @@ const CONTROL_APB: u32 = 1 << 8;
 const CONTROL_BY_TWO: u32 = 1 << 9;
 const SOURCE_MAILBOX: u32 = 4;
 const SOURCE_GPU: u32 = 1 << 8;
+const SOURCE_PMU: u32 = 1 << 9;
 const SOURCE_LOCAL_TIMER: u32 = 1 << 11;
 const LOCAL_TIMER_FLAG: u32 = 1 << 31;
 const LOCAL_TIMER_IRQ: u32 = 1 << 29;
@@ -63,6 +64,8 @@ pub struct LocalController {
     prescaler: AtomicU32,
     gpu_routing: AtomicU32,
     pmu_routing: AtomicU32,
+    /// Levels of the cores' performance monitor interrupts, a bit each, written by the core itself.
+    pmu: AtomicU32,
     /// High half of the core timer, caught when the low half was read.
     timer_high: AtomicU32,
     /// Low half to be written together with the high half.
@@ -96,6 +99,7 @@ impl LocalController {
             prescaler: PRESCALER_UNITY.into(),
             gpu_routing: 0.into(),
             pmu_routing: 0.into(),
+            pmu: 0.into(),
             timer_high: 0.into(),
             timer_low: 0.into(),
             local_routing: 0.into(),
@@ -131,6 +135,15 @@ impl LocalController {
         if routing >> 2 & 3 == core as u32 && self.gpu.fiq() {
             fiq |= SOURCE_GPU;
         }
+        if self.pmu.load(SeqCst) >> core & 1 != 0 {
+            // Four bits of IRQ enables and four of FIQ enables, which override.
+            let routing = self.pmu_routing.load(SeqCst) >> core;
+            if routing & 0x10 != 0 {
+                fiq |= SOURCE_PMU;
+            } else if routing & 1 != 0 {
+                irq |= SOURCE_PMU;
+            }
+        }
         if self.local_flag.load(SeqCst) && self.local_control.load(SeqCst) & LOCAL_TIMER_IRQ != 0 {
             let routing = self.local_routing.load(SeqCst);
             if routing & 3 == core as u32 {
@@ -138,6 +151,16 @@ impl LocalController {
             }
         }
         (irq, fiq)
+    }
+
+    /// A core's performance monitors raise or drop their interrupt.
+    pub fn set_pmu(&self, core: usize, asserted: bool) {
+        let bit = 1 << core.min(CORES);
+        if asserted {
+            self.pmu.fetch_or(bit, SeqCst)
+        } else {
+            self.pmu.fetch_and(!bit, SeqCst)
+        };
     }
 
     /// Levels of a core's interrupt inputs.
@@ -250,8 +273,14 @@ impl BusView for LocalController {
                 self.gpu_routing.store(value & 0xf, SeqCst);
                 self.bells.look_all();
             }
-            PMU_SET => _ = self.pmu_routing.fetch_or(value & 0xff, SeqCst),
-            PMU_CLEAR => _ = self.pmu_routing.fetch_and(!value, SeqCst),
+            PMU_SET => {
+                self.pmu_routing.fetch_or(value & 0xff, SeqCst);
+                self.bells.look_all();
+            }
+            PMU_CLEAR => {
+                self.pmu_routing.fetch_and(!value, SeqCst);
+                self.bells.look_all();
+            }
             LOCAL_ROUTING => {
                 self.local_routing.store(value & 7, SeqCst);
                 self.bells.look_all();
@@ -393,6 +422,24 @@ mod tests {
                 assert_eq!(lines(&bench, core), (core == irq, core == fiq), "routing {routing:#b}, core {core}");
             }
         }
+    }
+
+    #[test]
+    fn performance_monitors_interrupt_as_they_are_routed() {
+        let bench = bench();
+        let local = Arc::clone(&bench.world.resource::<LocalInterrupts>().0);
+        local.set_pmu(2, true);
+        assert_eq!(lines(&bench, 2), (false, false));
+        bench.write(at(PMU_SET), 0b0100);
+        assert_eq!((lines(&bench, 2), bench.read(at(IRQ_SOURCE + 8))), ((true, false), 1 << 9));
+        bench.write(at(PMU_SET), 0b0100_0000);
+        assert_eq!((lines(&bench, 2), bench.read(at(FIQ_SOURCE + 8))), ((false, true), 1 << 9));
+        assert_eq!((lines(&bench, 1), bench.read(at(PMU_SET))), ((false, false), 0b0100_0100));
+        bench.write(at(PMU_CLEAR), 0b0100_0000);
+        local.set_pmu(1, true);
+        assert_eq!((lines(&bench, 2), lines(&bench, 1)), ((true, false), (false, false)));
+        local.set_pmu(2, false);
+        assert_eq!(lines(&bench, 2), (false, false));
     }
 
     #[test]

@@ -270,13 +270,15 @@ impl Aux {
 
 impl BusView for Aux {
     fn read(&self, offset: u32, at: &BusContext<'_>) -> u32 {
-        match offset & if offset < MU_IO { !MIRROR } else { !0 } {
-            AUX_IRQ => self.interrupts(),
-            AUX_ENABLES => self.enables.load(SeqCst),
-            0..MU_IO => NAME,
+        match offset {
+            ..MU_IO => match offset & !MIRROR {
+                AUX_IRQ => self.interrupts(),
+                AUX_ENABLES => self.enables.load(SeqCst),
+                _ => NAME,
+            },
             MU_IO..SPI1 if self.is_enabled() => self.read_mini_uart(offset),
+            MU_IO..SPI1 => 0,
             SPI1.. => self.read_spi(offset, at.now()),
-            _ => 0,
         }
     }
 

@@ -348,11 +348,7 @@ impl BusView for Pcm {
         self.update(now);
         match offset {
             CS_A => self.write_control(value),
-            FIFO_A => {
-                if !put(&self.tx, 1) {
-                    self.fail(CS_TXERR, INT_TXERR);
-                }
-            }
+            FIFO_A if !put(&self.tx, 1) => self.fail(CS_TXERR, INT_TXERR),
             MODE_A => self.mode.store(value & MODE_KEPT, SeqCst),
             RXC_A => self.rxc.store(value, SeqCst),
             TXC_A => self.txc.store(value, SeqCst),

@@ -384,16 +384,11 @@ impl SdHost {
     fn start_data(&mut self, command: u32, data: Option<&Data>) {
         let registers = Arc::clone(&self.registers);
         let is_read = command & CMD_READ != 0;
-        let (fits, block) = match data {
-            Some(Data::Memory { write, block, .. }) => (*write != is_read, *block),
-            Some(Data::Send(content)) => (is_read, content.len() as u32),
-            Some(Data::Receive(bytes)) => (!is_read, *bytes),
-            None => (false, 0),
-        };
-        let Some(data) = data.filter(|_| fits) else {
+        let Some(data) = data.filter(|data| data.is_read() == is_read) else {
             tracing::debug!(target: "sd", "SDHOST: the card has no data for this command");
             return registers.raise(STS_DATA_TIMEOUT);
         };
+        let block = data.block_bytes();
         let (bytes, blocks) = (registers.block_bytes.load(SeqCst), registers.blocks.load(SeqCst));
         if bytes != 0 && bytes != block {
             tracing::debug!(target: "sd", "SDHOST: blocks of {block} bytes, but SDHBCT is {bytes}");

@@ -43,8 +43,6 @@ const fn choice(what: &'static str, section: &'static str, applies: fn(&Look) ->
 
 /// ESR_ELx.EC of a data abort from EL0.
 const DATA_ABORT: u32 = 0x24;
-/// ESR_ELx.EC of a PC alignment fault.
-const PC_ALIGNMENT: u32 = 0x22;
 /// ESR_ELx.EC of a trapped system instruction.
 const SYSTEM_TRAP: u32 = 0x18;
 /// Fault status code of an alignment fault.
@@ -62,32 +60,35 @@ static RULES: &[Rule] = &[
     oracle(
         "a PC alignment fault comes before an instruction abort",
         "D1.13.2, Synchronous exception prioritization",
-        |look| matches!(look.ours.end, End::Exception { esr, pc, far } if esr >> 26 == PC_ALIGNMENT && pc & 3 != 0 && pc == far),
+        |look| matches!(look.ours.end, End::Exception { esr, pc, far } if esr == 0x8a00_0000 && pc & 3 != 0 && pc == far),
     ),
     oracle(
         "MSR DAIFSet and DAIFClr trapped at EL0 have the syndrome of a system instruction",
         "D1.11, SCTLR_EL1.UMA; ISS of EC 0x18",
         |look| {
             encoding::name(encoding::class_of(look.word)) == "PSTATE"
-                && look.ours.end.class() == Some(SYSTEM_TRAP)
+                && look.ours.state == look.case.state
+                && matches!(look.ours.end, End::Exception { esr, .. } if esr == system_syndrome(look.word))
                 && matches!(look.oracle.end, End::Exception { esr: 0, .. })
         },
     ),
     oracle(
         "WFE and WFI at EL0 trap when SCTLR_EL1.nTWE and nTWI are zero",
         "D1.6.2 and D1.6.3, Wait for event and for interrupt",
-        |look| matches!(look.word, 0xd503_205f | 0xd503_207f) && look.ours.end.class() == Some(1),
+        |look| {
+            matches!(look.word, 0xd503_205f | 0xd503_207f)
+                && matches!(look.ours.end, End::Exception { esr, .. } if esr == 0x07e0_0000 | u32::from(look.word == 0xd503_205f))
+        },
     ),
-    oracle("YIELD does nothing", "C6.2, YIELD", |look| look.word == 0xd503_203f && look.ours.end.class() == Some(0x3c)),
     choice(
         "the BCM2837 lacks the optional Cryptographic Extension, the oracle has it",
         "A2.3, The Armv8 Cryptographic Extension",
         |look| is_cryptographic(look.word) && look.ours.end.class() == Some(0),
     ),
-    oracle("DBGDTR_EL0, DBGDTRRX_EL0 and DBGDTRTX_EL0 exist", "D13.3.9, DBGDTRRX_EL0", |look| {
+    oracle("MDCCSR_EL0, DBGDTR_EL0, DBGDTRRX_EL0 and DBGDTRTX_EL0 exist", "D13.3, Debug registers", |look| {
         let register = look.word >> 5 & 0x7fff;
         look.word >> 22 == 0b11_0101_0100
-            && matches!(register, 0b001_1000_0010_1000 | 0b001_1000_0010_0000)
+            && matches!(register, 0b001_1000_0010_1000 | 0b001_1000_0010_0000 | 0b001_1000_0000_1000)
             && look.oracle.end.class() == Some(0)
     }),
     oracle("cache maintenance by an address that is not mapped faults", "D4.4.8, A64 Cache maintenance instructions", |look| {
@@ -113,8 +114,8 @@ static RULES: &[Rule] = &[
         else {
             return false;
         };
-        // The halves may lie in two pages that are missing at different levels of the tables.
-        let later = (1..=8).contains(&high.wrapping_sub(low)) && (mine ^ theirs) & !3 == 0 && pc == at;
+        // The halves may lie in two pages that fault for different reasons.
+        let later = (1..=8).contains(&high.wrapping_sub(low)) && (mine ^ theirs) & !0x3f == 0 && pc == at;
         look.case.big_endian && is_quad(look.word) && look.ours_aborts() && later && only_transferred_differs(look)
     }),
     choice(
@@ -157,6 +158,13 @@ impl Look<'_> {
 fn is_cryptographic(word: u32) -> bool {
     matches!(encoding::name(encoding::class_of(word)), "AES" | "SHA, three registers" | "SHA, two registers")
         || word & 0xbfe0_fc00 == 0x0ee0_e000
+}
+
+/// ESR_ELx of a trapped system instruction: IL, and an ISS of op0, op2, op1, CRn, Rt, CRm and the direction (ARM ARM D13.2.37).
+fn system_syndrome(word: u32) -> u32 {
+    let field = |hi: u32, lo: u32| word << (31 - hi) >> (31 - hi + lo);
+    let iss = field(20, 19) << 20 | field(7, 5) << 17 | field(18, 16) << 14 | field(15, 12) << 10 | field(4, 0) << 5 | field(11, 8) << 1;
+    SYSTEM_TRAP << 26 | 1 << 25 | iss | field(21, 21)
 }
 
 fn is_exclusive_or_ordered(word: u32) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, MAX_WORDS, Memory, State};
 use crate::encoding;
-use crate::layout::{self, CODE, CODE_END, PAGE, READ_ONLY, WINDOW, WINDOW_BYTES};
+use crate::layout::{self, CODE, CODE_END, PAGE, READ_ONLY, SPARE, WINDOW, WINDOW_BYTES};
 use crate::rng::Rng;
 use tayberry_a64::Features;
 use tayberry_a64::decode::{self, Row};
@@ -317,18 +317,7 @@ fn integer(rng: &mut Rng) -> u64 {
         4 => (rng.next() as i64 >> rng.below(64)) as u64,
         5 => WINDOW + rng.below(WINDOW_BYTES),
         6 => (WINDOW + rng.below(WINDOW_BYTES)) & !15,
-        7 => rng.pick(&[
-            READ_ONLY,
-            CODE_END,
-            0x30_0000,
-            0,
-            1 << 40,
-            1 << 48,
-            !0xfff,
-            0xffff_8000_0000_0000,
-            0xab << 56 | WINDOW,
-            CODE_END + 2,
-        ]),
+        7 => rng.pick(&[READ_ONLY, SPARE, 0x30_0000, 0, 1 << 40, 1 << 48, !0xfff, 0xffff_8000_0000_0000, 0xab << 56 | WINDOW, SPARE + 2]),
         8 => 1 << rng.below(64),
         _ => rng.next(),
     }

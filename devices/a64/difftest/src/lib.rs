@@ -12,6 +12,12 @@
 //! corrections to its program counter and system registers. It models a Cortex-A53, so later extensions are undefined there too.
 //! Unicorn is GPL-2.0: it is linked into this test program only, which is not distributed.
 //!
+//! # What is compared, and what is not
+//! Cases run at EL0 with the MMU on (Normal memory, holes, read-only and execute-only pages), little-endian and big-endian, and end in the
+//! exception that EL1 sees: ESR_EL1, FAR_EL1, ELR_EL1. Compared are X0 to X30, SP, NZCV, V0 to V31, FPCR, FPSR, TPIDR_EL0 and 8 KiB of memory.
+//! Unicorn (QEMU 5.0 inside) does not check the alignment of Device memory, of the stack pointer, or under SCTLR_EL1.A, so these have tests of the
+//! core alone; so have the higher exception levels, their registers and traps.
+//!
 //! # Modules
 //! - [`case`](mod@case): what is run, and what came out of it. [`layout`]: the guest's memory, the same on both sides.
 //! - [`generate`]: random cases. [`encoding`]: classes of instructions, by the ARM ARM's own tables.

@@ -18,7 +18,7 @@ use unicorn_engine_sys::{
 /// Basic blocks after which a case counts as endless.
 const BLOCKS: u32 = 64;
 /// An address that no case reaches: Unicorn wants one to stop at, and that it can be fetched from.
-const NOWHERE: u64 = layout::CODE_END + 64;
+const NOWHERE: u64 = layout::SPARE + 0x9a4;
 /// `uc_ctl`: one argument, which is written.
 const CTL_WRITE_1: u32 = 1 << 26 | 1 << 30;
 /// `uc_ctl`: no argument, but of the writing kind.
@@ -151,7 +151,7 @@ impl Oracle {
         self.address = self.find::<8>(&[load(0x30_1238), load(0x30_5670), load(0x31_9ab0)]);
     }
 
-    /// Offset in a context where after each program (one word, X1, expected value) its value of `N` bytes stands, and X1 does not before.
+    /// Offset in a context where, after each program (one word, X1, expected value), the expected value of `N` bytes stands.
     fn find<const N: usize>(&mut self, programs: &[(u32, u64, u64)]) -> usize {
         let mut out = Outcome::default();
         // SAFETY: a valid engine.
@@ -162,10 +162,10 @@ impl Oracle {
                 Case { pc: layout::slot(n as u64), words: vec![word], state: State::default(), memory: Memory::Zero, big_endian: false };
             case.state.x[1] = x1;
             self.run(&case, &mut out);
-            // X1 itself holds the address too: it is told apart by running with another X1 in the register after the fact.
             candidates.retain(|&offset| self.context_value::<N>(offset) == expected);
         }
         if N == 8 {
+            // X1 holds the address too, until it is given another value.
             // SAFETY: a valid engine, and a value of the register's type.
             check("write", unsafe { uc_reg_write(self.engine.as_ptr(), RegisterARM64::X1 as c_int, ptr::from_ref(&0u64).cast()) });
             self.save_after();
@@ -287,6 +287,47 @@ impl Drop for Oracle {
             }
             uc_context_free(self.after.as_ptr());
             uc_close(self.engine.as_ptr());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::Generator;
+    use crate::ours::Ours;
+    use crate::shrink::{Found, Pair};
+    use tayberry_a64::Features;
+
+    #[test]
+    fn the_exception_is_found_and_nothing_lasts_from_case_to_case() {
+        let (mut oracle, mut out) = (Oracle::new(), Outcome::default());
+        let mut run = |word: u32, x0: u64| {
+            let mut case =
+                Case { pc: layout::slot(3), words: vec![word], state: State::default(), memory: Memory::Zero, big_endian: false };
+            case.state.x[0] = x0;
+            oracle.run(&case, &mut out);
+            (out.end, out.state.x[0], out.window[0])
+        };
+        let pc = layout::slot(3);
+        let done = End::Exception { esr: 0xf200_7e57, far: 0, pc: pc + 4 };
+        assert_eq!(run(0x9100_0400, 41), (done, 42, 0)); // add x0, x0, #1
+        assert_eq!(run(0xf900_0000, WINDOW), (done, WINDOW, WINDOW)); // str x0, [x0]
+        assert_eq!(run(0xf940_0000, WINDOW), (done, 0, 0)); // ldr x0, [x0]
+        assert_eq!(run(0xf940_0000, 0x30_0008).0, End::Exception { esr: 0x9200_0006, far: 0x30_0008, pc });
+        assert_eq!(run(0xd400_0001, 0).0, End::Exception { esr: 0x5600_0000, far: 0, pc: pc + 4 }); // svc #0
+        assert_eq!(run(0x0000_0000, 0).0, End::Exception { esr: 0x0200_0000, far: 0, pc });
+        assert_eq!(run(0x1400_0000, 0).0, End::Endless);
+    }
+
+    #[test]
+    fn the_core_agrees_with_the_oracle() {
+        let (mut ours, mut oracle) = (Ours::default(), Oracle::new());
+        let mut pair = Pair::new(&mut ours, &mut oracle);
+        let generator = Generator::new(None, Features::default());
+        for index in 0..20_000 {
+            let found = pair.check(&generator.case(77, index));
+            assert!(!matches!(found, Found::Mismatch(_)), "case {index} of seed 77: {found:?}");
         }
     }
 }

@@ -1,11 +1,14 @@
 //! From a mismatch to the simplest case that shows it.
 
-use crate::case::{Case, Machine, Memory, Outcome, Stepper};
+use crate::case::{Case, End, Machine, Memory, Outcome, Stepper};
 use crate::compare::{self, Verdict};
 use crate::exceptions::Rule;
 
 /// NOP.
 const NOP: u32 = 0xd503_201f;
+
+/// Instructions of a program that are looked at one by one.
+const STEPS: u64 = 100;
 
 /// The two machines and what came out of them last.
 pub struct Pair<'a> {
@@ -24,6 +27,8 @@ pub struct Pair<'a> {
 pub enum Found {
     /// Everything is equal.
     Same,
+    /// It did not end on one side at least, and its instructions agree.
+    Endless,
     /// They differ for a known reason that is not our error.
     Excused(&'static Rule),
     /// They differ: a case of one instruction where there is one, else the program.
@@ -59,12 +64,14 @@ impl<'a> Pair<'a> {
 
     /// A mismatch is there again. What is not has jumped into code of other cases, which happened to be there.
     pub fn repeats(&mut self, case: &Case) -> bool {
-        !matches!(self.check(case), Found::Same)
+        !matches!(self.check(case), Found::Same | Found::Endless)
     }
 
     /// The first instruction of a program that differs on its own.
     fn isolate(&mut self, program: &Case) -> Found {
-        for n in 0..=program.words.len() as u64 {
+        let endless = self.mine.end == End::Endless || self.theirs.end == End::Endless;
+        // More than its words: it may go back by a register.
+        for n in 0..=STEPS {
             let Some(single) = self.ours.after(program, n) else { break };
             match self.verdict(&single) {
                 Verdict::Same => {}
@@ -73,7 +80,7 @@ impl<'a> Pair<'a> {
                 Verdict::Mismatch => return Found::Mismatch(Box::new(single)),
             }
         }
-        Found::Mismatch(Box::new(program.clone()))
+        if endless { Found::Endless } else { Found::Mismatch(Box::new(program.clone())) }
     }
 
     /// The simplest case like `case` that still differs.

@@ -3,7 +3,7 @@
 use super::{Class, Exception, elr_of, spsr_of};
 use crate::core::{Core, Stop};
 use crate::decode::Flow;
-use crate::sysreg::{Reg, hcr, scr};
+use crate::sysreg::{EXC_RETURN, Reg, hcr, scr};
 
 /// SPSR_ELx bits.
 pub(super) const SPSR_MODE: u64 = 0xf;
@@ -17,6 +17,7 @@ impl Core {
         let (spsr, target) = (self.sys[spsr_of(self.el)], self.sys[elr_of(self.el)]);
         self.clear_monitor();
         self.event = true;
+        self.pmu_leave(EXC_RETURN, self.pc.wrapping_add(4 * u64::from(self.op_index)));
         let from = self.el;
         let Some((el, spsel)) = self.return_mode(spsr) else {
             return self.return_refused(spsr, target);
@@ -67,7 +68,11 @@ impl Core {
     /// An illegal exception return: to AArch32 the core is lost, as there is no AArch32 here; otherwise the level stays and IL is set.
     fn return_refused(&mut self, spsr: u64, target: u64) -> Flow {
         if spsr & SPSR_AARCH32 != 0 && self.aarch32_is_legal(spsr) {
-            let reason = format!("ERET at EL{} to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported", self.el);
+            let pc = self.pc.wrapping_add(4 * u64::from(self.op_index));
+            let reason = format!(
+                "ERET at EL{}, PC {pc:#x}, to AArch32 state (SPSR {spsr:#x}, to {target:#x}): 32-bit code is not supported",
+                self.el
+            );
             self.stop = Stop::Lost(reason);
             self.pc = target;
             return Flow::Stop;

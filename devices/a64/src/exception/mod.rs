@@ -1,5 +1,6 @@
 //! Exceptions: what handlers raise, and how a core takes and returns from them (ARM ARM D1.10 to D1.14).
 
+mod debug;
 mod handoff;
 mod interrupt;
 mod leave;
@@ -10,7 +11,7 @@ mod traps;
 
 use crate::core::{Core, SLOT_SP, Stop};
 use crate::decode::Flow;
-use crate::sysreg::{After, Reg, hcr, scr, sctlr};
+use crate::sysreg::{After, EXC_TAKEN, Reg, hcr, scr, sctlr};
 pub use interrupt::Interrupt;
 
 /// A synchronous exception, before it is routed to an exception level.
@@ -297,10 +298,12 @@ impl Core {
             (true, true) => 0x200,
             (false, _) => 0x400,
         };
+        self.pmu_leave(EXC_TAKEN, return_address);
         self.sys[spsr_of(target)] = self.pstate();
         self.sys[elr_of(target)] = return_address;
         self.daif = 0xf;
         self.sys.single_step = false;
+        self.check_interrupts |= self.sys.breaking;
         self.sys.stepped = None;
         self.switch_sp(target, true);
         self.pc = self.sys[vbar_of(target)].wrapping_add(from + kind as u64);

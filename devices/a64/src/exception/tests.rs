@@ -304,7 +304,8 @@ fn a_return_to_aarch32_loses_the_core_in_words() {
     assert_eq!(bench.execute(ERET), Flow::Stop);
     let Stop::Lost(reason) = &bench.core.stop else { panic!("{:?}", bench.core.stop) };
     // Which core it is says who collects the reasons.
-    assert!(!reason.contains("core") && reason.contains("AArch32") && reason.contains("0x10000"), "{reason}");
+    assert!(!reason.contains("core") && reason.contains("AArch32") && reason.contains("to 0x10000"), "{reason}");
+    assert!(reason.contains("PC 0x80000") && reason.contains("SPSR 0x10"), "{reason}");
 }
 
 #[test]

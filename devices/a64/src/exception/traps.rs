@@ -1,11 +1,10 @@
 //! Traps of floating point, and software step: exceptions that the state of the core decides before an instruction executes.
 
-use super::interrupt::MASK_D;
 use super::{CONDITION_ALWAYS, CPTR_TFP, Class, Exception};
 use crate::core::Core;
 use crate::decode::Flow;
 use crate::mmu::Kind;
-use crate::sysreg::{MDSCR_KDE, MDSCR_SS, Reg};
+use crate::sysreg::{MDSCR_SS, Reg};
 
 /// IFSC of a debug exception.
 const DEBUG_EXCEPTION: u32 = 0x22;
@@ -50,15 +49,7 @@ impl Core {
 
     /// True if software step is on for the current level (ARM ARM D2.12, D2.4.1).
     pub fn step_enabled(&self) -> bool {
-        let mdscr = self.sys[Reg::MDSCR_EL1];
-        if mdscr & MDSCR_SS == 0 || self.debug_locked() {
-            return false;
-        }
-        let target = self.debug_target();
-        if self.secure() && self.el != 0 && self.el < 3 && self.sys[Reg::MDCR_EL3] >> 16 & 1 != 0 {
-            return false;
-        }
-        self.el < target || (self.el == target && mdscr & MDSCR_KDE != 0 && self.daif & MASK_D == 0)
+        self.sys[Reg::MDSCR_EL1] & MDSCR_SS != 0 && self.debug_enabled()
     }
 
     /// To be called before an instruction while [`Core::step_enabled`]: raises the software step exception if its turn has come, and else lets one

@@ -1,8 +1,9 @@
 //! Exclusive, acquire and release accesses (ARM ARM C4.1.4, B2.9).
 //!
 //! A load-exclusive records address, size and value; a store-exclusive is one compare-and-swap against them on host memory, so it is right across
-//! cores on host threads. (A value that changed and changed back is not noticed: no guest can tell from memory alone.) Acquire and release are
-//! sequentially consistent on the host, as LDAR after STLR must be.
+//! cores on host threads. Any store that changes the value, by a core or a device, makes it fail. A value that changed and changed back in between
+//! is not noticed, as by most emulators: watching for that would cost every store. Acquire and release are sequentially consistent on the
+//! host, as LDAR after STLR must be.
 
 use crate::bus::{Access, Bus, Posted};
 use crate::core::{Core, SLOT_SP};
@@ -97,6 +98,7 @@ fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(),
     let va = aligned(core, op, Kind::Read)?;
     let pa = core.translate_cached(va, Kind::Read, core.el)?.pa;
     let size = op.aux[0];
+    core.watch(va, size.into(), Kind::Read, core.el)?;
     let order = if op.aux[2] != 0 { SeqCst } else { Relaxed };
     let value = if core.is_ram(pa, u64::from(size)) {
         let host = core.host(pa);
@@ -135,6 +137,7 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
     let va = aligned(core, op, Kind::Write)?;
     let pa = core.translate_cached(va, Kind::Write, core.el)?.pa;
     let size = op.aux[0];
+    core.watch(va, size.into(), Kind::Write, core.el)?;
     let (low, high) = (core.reg(op.rd), core.reg(op.ra));
     let value = match (op.aux[1], size) {
         (0, _) => u128::from(low),

@@ -1,6 +1,6 @@
 //! Self-hosted debug registers (ARM ARM D2, D13.3).
 //!
-//! Software step and BRK work; breakpoint and watchpoint registers keep their values and never match. No external debugger is connected.
+//! What they do is in `exception::debug` and `exception::traps`. No external debugger is connected.
 
 use super::{After, Reg};
 use crate::bus::Bus;
@@ -20,19 +20,28 @@ pub(super) const CLAIM_BITS: u64 = 0xff;
 pub(crate) const MDSCR_SS: u64 = 1 << 0;
 /// MDSCR_EL1.KDE: debug exceptions within the debug target level.
 pub(crate) const MDSCR_KDE: u64 = 1 << 13;
+/// MDSCR_EL1.MDE: breakpoints and watchpoints are on.
+pub(crate) const MDSCR_MDE: u64 = 1 << 15;
 /// Bits of MDSCR_EL1 that software changes: MDE, KDE, TDCC, SS.
 pub(super) const MDSCR_KEPT: u64 = 0xb001;
 
 /// The step state must be looked at again.
 pub(super) fn write_mdscr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
     core.sys[Reg::MDSCR_EL1] = value;
-    core.context_changed();
+    core.debug_changed();
     After::Leave
 }
 
 pub(super) fn write_os_lock(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
     core.sys[Reg::OSLSR_EL1] = OSLM | if value & 1 != 0 { OSLK } else { 0 };
-    core.context_changed();
+    core.debug_changed();
+    After::Leave
+}
+
+/// OSDLR_EL1, and the values and controls of breakpoints and watchpoints.
+pub(super) fn write_debug(core: &mut Core, _: &mut dyn Bus, op: &Op, value: u64) -> After {
+    core.sys.set_value(op.imm, value);
+    core.debug_changed();
     After::Leave
 }
 

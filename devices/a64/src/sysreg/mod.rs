@@ -14,7 +14,8 @@ mod timer;
 mod trap;
 
 pub(crate) use access::{build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs};
-pub(crate) use debug::{MDSCR_KDE, MDSCR_SS};
+pub(crate) use debug::{MDSCR_KDE, MDSCR_MDE, MDSCR_SS};
+pub(crate) use pmu::{EXC_RETURN, EXC_TAKEN};
 pub(crate) use timer::event_stream_enabled;
 pub(crate) use trap::Denied;
 
@@ -218,6 +219,10 @@ pub struct SysRegs {
     pub(crate) sp: [u64; 4],
     /// PSTATE.SS.
     pub(crate) single_step: bool,
+    /// There are breakpoints to look for (MDSCR_EL1.MDE and any DBGBCRn_EL1.E, not locked).
+    pub(crate) breaking: bool,
+    /// The same of watchpoints.
+    pub(crate) watching: bool,
     /// An instruction was stepped since the last exception or return; true for a load-exclusive.
     pub(crate) stepped: Option<bool>,
     /// Maintenance was broadcast: the next DSB waits for the other cores.
@@ -235,6 +240,8 @@ impl SysRegs {
             values: std::array::from_fn(|index| TABLE[index].reset),
             sp: [0; 4],
             single_step: false,
+            breaking: false,
+            watching: false,
             stepped: None,
             sync_pending: false,
             pmu: Pmu::default(),

@@ -47,16 +47,16 @@ const fn id3(crm: u16, op2: u16, value: u64) -> Register {
     at(3, 0, 0, crm, op2).ro(1).trap(Trap::Id3).reset(value)
 }
 const fn breakpoint_value(n: u16) -> Register {
-    at(2, 0, 0, n, 4).rw(1).trap(Trap::Debug)
+    at(2, 0, 0, n, 4).rw(1).trap(Trap::Debug).writes(debug::write_debug)
 }
 const fn breakpoint_control(n: u16) -> Register {
-    at(2, 0, 0, n, 5).rw(1).trap(Trap::Debug).mask(0x00ff_e1e7)
+    at(2, 0, 0, n, 5).rw(1).trap(Trap::Debug).mask(0x00ff_e1e7).writes(debug::write_debug)
 }
 const fn watchpoint_value(n: u16) -> Register {
-    at(2, 0, 0, n, 6).rw(1).trap(Trap::Debug).mask(!3)
+    at(2, 0, 0, n, 6).rw(1).trap(Trap::Debug).mask(!3).writes(debug::write_debug)
 }
 const fn watchpoint_control(n: u16) -> Register {
-    at(2, 0, 0, n, 7).rw(1).trap(Trap::Debug).mask(0x1fff_ffff)
+    at(2, 0, 0, n, 7).rw(1).trap(Trap::Debug).mask(0x1fff_ffff).writes(debug::write_debug)
 }
 
 registers! {
@@ -138,7 +138,7 @@ registers! {
     SCTLR_EL2 = at(3, 4, 1, 0, 0).rw(2).context().mask(SCTLR_EL23_MASK).reset(0x30c5_0838);
     ACTLR_EL2 = at(3, 4, 1, 0, 1).rw(2).mask(0x73);
     HCR_EL2 = at(3, 4, 1, 1, 0).rw(2).mask(0x3_dfff_ffff).writes(write_hcr);
-    MDCR_EL2 = at(3, 4, 1, 1, 1).rw(2).context().mask(0xfff).reset(6);
+    MDCR_EL2 = at(3, 4, 1, 1, 1).rw(2).mask(0xfff).reset(6).writes(pmu::write_debug_control);
     CPTR_EL2 = at(3, 4, 1, 1, 2).rw(2).trap(Trap::Cpacr).context().mask(0x8000_0400).ones(0x33ff);
     HSTR_EL2 = at(3, 4, 1, 1, 3).rw(2).mask(0xbfef);
     HACR_EL2 = at(3, 4, 1, 1, 7).rw(2).zero();
@@ -147,7 +147,7 @@ registers! {
     SCR_EL3 = at(3, 6, 1, 1, 0).rw(3).mask(0x3f8f).ones(0x30).writes(write_scr);
     SDER32_EL3 = at(3, 6, 1, 1, 1).rw(3).mask(3);
     CPTR_EL3 = at(3, 6, 1, 1, 2).rw(3).context().mask(0x8000_0400);
-    MDCR_EL3 = at(3, 6, 1, 3, 1).rw(3).context().mask(0x0033_c640);
+    MDCR_EL3 = at(3, 6, 1, 3, 1).rw(3).mask(0x0033_c640).writes(pmu::write_debug_control);
 
     // Translation.
     TTBR0_EL1 = at(3, 0, 2, 0, 0).rw(1).trap(Trap::VirtualMemory).context();
@@ -165,7 +165,7 @@ registers! {
     AMAIR_EL1 = at(3, 0, 10, 3, 0).rw(1).trap(Trap::VirtualMemory).zero();
     AMAIR_EL2 = at(3, 4, 10, 3, 0).rw(2).zero();
     AMAIR_EL3 = at(3, 6, 10, 3, 0).rw(3).zero();
-    CONTEXTIDR_EL1 = at(3, 0, 13, 0, 1).rw(1).trap(Trap::VirtualMemory).word();
+    CONTEXTIDR_EL1 = at(3, 0, 13, 0, 1).rw(1).trap(Trap::VirtualMemory).word().writes(pmu::write_context_id);
     PAR_EL1 = at(3, 0, 7, 4, 0).rw(1);
     DACR32_EL2 = at(3, 4, 3, 0, 0).rw(2).word();
 
@@ -242,19 +242,19 @@ registers! {
 
     // Performance monitors.
     PMCR_EL0 = at(3, 3, 9, 12, 0).rw(0).trap(Trap::PmuControl).reads(pmu::read_control).writes(pmu::write_control);
-    PMCNTENSET_EL0 = at(3, 3, 9, 12, 1).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).writes(pmu::set_enable);
+    PMCNTENSET_EL0 = at(3, 3, 9, 12, 1).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_enable).writes(pmu::set_enable);
     PMCNTENCLR_EL0 = at(3, 3, 9, 12, 2).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_enable).writes(pmu::clear_enable);
     PMOVSCLR_EL0 = at(3, 3, 9, 12, 3).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_overflow).writes(pmu::clear_overflow);
     PMSWINC_EL0 = at(3, 3, 9, 12, 4).wo(0).trap(Trap::Pmu(PMU_SW)).mask(0x3f).writes(pmu::software_increment);
     PMSELR_EL0 = at(3, 3, 9, 12, 5).rw(0).trap(Trap::Pmu(PMU_ER)).mask(0x1f);
-    PMCEID0_EL0 = at(3, 3, 9, 12, 6).ro(0).trap(Trap::Pmu(PMU_EN)).reset(0x67ff_bfff);
+    PMCEID0_EL0 = at(3, 3, 9, 12, 6).ro(0).trap(Trap::Pmu(PMU_EN)).reset(pmu::EVENTS_COUNTED);
     PMCEID1_EL0 = at(3, 3, 9, 12, 7).ro(0).trap(Trap::Pmu(PMU_EN));
     PMCCNTR_EL0 = at(3, 3, 9, 13, 0).rw(0).trap(Trap::PmuCounter(PMU_CR)).reads(pmu::read_cycles).writes(pmu::write_cycles);
     PMXEVTYPER_EL0 = at(3, 3, 9, 13, 1).rw(0).trap(Trap::Pmu(PMU_EN)).word().reads(pmu::read_event_type).writes(pmu::write_event_type);
     PMXEVCNTR_EL0 = at(3, 3, 9, 13, 2).rw(0).trap(Trap::PmuCounter(PMU_ER)).word().reads(pmu::read_event).writes(pmu::write_event);
     PMUSERENR_EL0 = Register { read_el: 0, ..at(3, 3, 9, 14, 0).rw(1) }.mask(0xf).trap(Trap::PmuUser);
     PMOVSSET_EL0 = at(3, 3, 9, 14, 3).rw(0).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_overflow).writes(pmu::set_overflow);
-    PMINTENSET_EL1 = at(3, 0, 9, 14, 1).rw(1).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).writes(pmu::set_interrupt_enable);
+    PMINTENSET_EL1 = at(3, 0, 9, 14, 1).rw(1).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_interrupt_enable).writes(pmu::set_interrupt_enable);
     PMINTENCLR_EL1 = at(3, 0, 9, 14, 2).rw(1).trap(Trap::Pmu(PMU_EN)).mask(pmu::COUNTER_BITS).reads(pmu::read_interrupt_enable).writes(pmu::clear_interrupt_enable);
     PMEVCNTR0_EL0 = event_counter(0);
     PMEVCNTR1_EL0 = event_counter(1);
@@ -268,7 +268,7 @@ registers! {
     PMEVTYPER3_EL0 = event_type(3);
     PMEVTYPER4_EL0 = event_type(4);
     PMEVTYPER5_EL0 = event_type(5);
-    PMCCFILTR_EL0 = at(3, 3, 14, 15, 7).rw(0).trap(Trap::Pmu(PMU_EN)).mask(0xfc00_0000);
+    PMCCFILTR_EL0 = at(3, 3, 14, 15, 7).rw(0).trap(Trap::Pmu(PMU_EN)).mask(0xfc00_0000).writes(pmu::write_cycle_filter);
 
     // Debug.
     OSDTRRX_EL1 = at(2, 0, 0, 0, 2).rw(1).trap(Trap::Debug).word();
@@ -303,7 +303,7 @@ registers! {
     MDRAR_EL1 = at(2, 0, 1, 0, 0).ro(1).trap(Trap::DebugRom);
     OSLAR_EL1 = at(2, 0, 1, 0, 4).wo(1).trap(Trap::DebugOs).writes(debug::write_os_lock);
     OSLSR_EL1 = at(2, 0, 1, 1, 4).ro(1).trap(Trap::DebugOs).reset(debug::OSLSR_RESET);
-    OSDLR_EL1 = at(2, 0, 1, 3, 4).rw(1).trap(Trap::DebugOs).mask(1);
+    OSDLR_EL1 = at(2, 0, 1, 3, 4).rw(1).trap(Trap::DebugOs).mask(1).writes(debug::write_debug);
     DBGPRCR_EL1 = at(2, 0, 1, 4, 4).rw(1).trap(Trap::DebugOs).mask(1);
     DBGCLAIMSET_EL1 = at(2, 0, 7, 8, 6).rw(1).trap(Trap::Debug).mask(debug::CLAIM_BITS).reads(debug::read_claim_set).writes(debug::set_claim);
     DBGCLAIMCLR_EL1 = at(2, 0, 7, 9, 6).rw(1).trap(Trap::Debug).mask(debug::CLAIM_BITS).writes(debug::clear_claim);

@@ -318,6 +318,122 @@ fn cycles_and_retired_instructions_are_counted_while_enabled() {
 }
 
 #[test]
+fn the_event_list_is_what_is_counted() {
+    let mut bench = Bench::at(1);
+    assert_eq!((bench.mrs(Reg::PMCEID0_EL0), bench.mrs(Reg::PMCEID1_EL0)), (Ok(0x4002_0f01), Ok(0)));
+}
+
+/// EL1 counts with event `event` and filter `filter` on counter 0, and cycles with the same filter; then 10 instructions at EL1, an SVC from 20 at
+/// EL0, and a return after 5 more at EL1. The two counts.
+fn counted(event: u64, filter: u64) -> (u64, u64) {
+    let mut bench = Bench::at(1);
+    bench.msr(Reg::PMEVTYPER0_EL0, event | filter);
+    bench.msr(Reg::PMCCFILTR_EL0, filter);
+    bench.msr(Reg::PMCNTENSET_EL0, 1 << 31 | 1);
+    bench.msr(Reg::PMCR_EL0, 1);
+    bench.core.run_retired += 10;
+    bench.core.sys[Reg::SPSR_EL1] = 0;
+    bench.core.sys[Reg::ELR_EL1] = 0x9_0000;
+    const ERET: u32 = 0xd69f_03e0;
+    bench.execute(ERET);
+    bench.core.run_retired += 19;
+    bench.execute(0xd400_0001); // svc #0, the twentieth
+    bench.core.run_retired += 1 + 5;
+    bench.execute(ERET);
+    bench.enter(1);
+    (bench.mrs(Reg::PMEVCNTR0_EL0).expect("allowed"), bench.mrs(Reg::PMCCNTR_EL0).expect("allowed"))
+}
+
+#[test]
+fn filters_by_level_and_the_events_of_exceptions() {
+    const P: u64 = 1 << 31;
+    const U: u64 = 1 << 30;
+    const NSK: u64 = 1 << 29;
+    const NSU: u64 = 1 << 28;
+    for event in [0x08, 0x11] {
+        for (filter, expected) in [(0, 35), (P, 20), (U, 15), (P | U, 0), (P | NSK, 35), (U | NSU, 35), (NSK, 20), (NSU | P, 0)] {
+            assert_eq!(counted(event, filter), (expected, expected), "event {event:#x}, filter {filter:#x}");
+        }
+    }
+    assert_eq!(counted(0x09, 0).0, 1, "one exception taken");
+    assert_eq!(counted(0x0a, 0).0, 2, "two returns");
+    assert_eq!(counted(0x05, 0).0, 0, "an event that is not there");
+}
+
+#[test]
+fn counters_of_el2_are_hidden_and_enabled_by_themselves() {
+    let mut bench = Bench::at(1);
+    bench.write(Reg::MDCR_EL2, 2);
+    assert_eq!(bench.mrs(Reg::PMCR_EL0), Ok(0x4103_1000), "EL1 sees two");
+    bench.msr(Reg::PMCNTENSET_EL0, u64::MAX);
+    assert_eq!(bench.mrs(Reg::PMCNTENSET_EL0), Ok(1 << 31 | 3));
+    bench.msr(Reg::PMEVCNTR3_EL0, 7);
+    assert_eq!(bench.mrs(Reg::PMEVCNTR3_EL0), Ok(0));
+    bench.enter(2);
+    assert_eq!(bench.mrs(Reg::PMCR_EL0), Ok(0x4103_3000));
+    bench.msr(Reg::PMEVTYPER3_EL0, 0x08 | 1 << 27);
+    bench.msr(Reg::PMCNTENSET_EL0, 8);
+    bench.core.run_retired += 10;
+    assert_eq!(bench.mrs(Reg::PMEVCNTR3_EL0), Ok(0), "HPME is clear");
+    bench.write(Reg::MDCR_EL2, 2 | 1 << 7);
+    bench.core.run_retired += 10;
+    assert_eq!(bench.mrs(Reg::PMEVCNTR3_EL0), Ok(10));
+    bench.enter(1);
+    bench.msr(Reg::PMCR_EL0, 2);
+    bench.enter(2);
+    assert_eq!(bench.mrs(Reg::PMEVCNTR3_EL0), Ok(10), "EL1 resets its own");
+}
+
+#[test]
+fn software_increments_chain_and_context_writes_count() {
+    let mut bench = Bench::at(1);
+    bench.msr(Reg::PMEVTYPER0_EL0, 0);
+    bench.msr(Reg::PMEVTYPER1_EL0, 0x1e);
+    bench.msr(Reg::PMEVTYPER2_EL0, 0x0b);
+    bench.msr(Reg::PMEVCNTR0_EL0, 0xffff_fffe);
+    bench.msr(Reg::PMCNTENSET_EL0, 7);
+    bench.msr(Reg::PMCR_EL0, 1);
+    for _ in 0..3 {
+        bench.msr(Reg::PMSWINC_EL0, 0x3f);
+        bench.msr(Reg::CONTEXTIDR_EL1, 5);
+    }
+    let values = [Reg::PMEVCNTR0_EL0, Reg::PMEVCNTR1_EL0, Reg::PMEVCNTR2_EL0].map(|counter| bench.mrs(counter));
+    assert_eq!(values, [Ok(1), Ok(1), Ok(3)]);
+    assert_eq!(bench.mrs(Reg::PMOVSSET_EL0), Ok(1));
+}
+
+#[test]
+fn an_overflow_interrupts_when_it_happens() {
+    // Endless `add x0, x0, #1` with a branch back: 64 instructions and the branch.
+    let mut words = vec![0x9100_0400; 64];
+    words.push(0x17ff_ffc0);
+    for (counter, start, event) in [(1u64 << 31, 0xffff_ff00u64, None), (1, 0xffff_ff00, Some(0x08))] {
+        let guest = crate::testing::Guest::new(&words);
+        let mut bench = Bench { core: guest.core, bus: guest.bus };
+        bench.core.sys[Reg::SCR_EL3] = 0x531;
+        bench.core.sys[Reg::HCR_EL2] = 1 << 31;
+        bench.enter(1);
+        bench.core.context_changed();
+        if let Some(event) = event {
+            bench.msr(Reg::PMEVTYPER0_EL0, event);
+            bench.msr(Reg::PMEVCNTR0_EL0, start);
+        } else {
+            bench.msr(Reg::PMCCNTR_EL0, start);
+        }
+        bench.msr(Reg::PMINTENSET_EL1, counter);
+        bench.msr(Reg::PMCNTENSET_EL0, counter);
+        bench.msr(Reg::PMCR_EL0, 1);
+        (bench.core.pc, bench.core.x[0]) = (crate::testing::START, 0);
+        bench.core.run(&mut bench.bus, 0xff);
+        assert!(bench.bus.pmu.is_empty());
+        let run = bench.core.run(&mut bench.bus, 1000);
+        assert_eq!((run.retired, bench.bus.pmu.as_slice()), (1000, [true].as_slice()), "a limit inside is no end");
+        bench.msr(Reg::PMOVSCLR_EL0, counter);
+        assert_eq!(bench.bus.pmu, [true, false]);
+    }
+}
+
+#[test]
 fn the_os_lock_locks() {
     let mut bench = Bench::at(1);
     assert_eq!(bench.mrs(Reg::OSLSR_EL1), Ok(0xa), "locked after reset");

@@ -188,7 +188,11 @@ const CACHE_MAINTENANCE: u32 = 1 << 8 | 1 << 6;
 
 /// The address of a line to maintain, or the data abort of it.
 fn line(core: &mut Core, va: u64, kind: Kind) -> Result<u64, Exception> {
-    let found = core.translate_cached(va, kind, core.el);
+    let found = core.translate_cached(va, kind, core.el).and_then(|found| {
+        // Of these, only what destroys data is watched.
+        let watched = kind == Kind::Write;
+        if watched { core.watch(va & !(LINE_BYTES - 1), LINE_BYTES, kind, core.el) } else { Ok(()) }.map(|()| found)
+    });
     found.map(|found| found.pa & !(LINE_BYTES - 1)).map_err(|fault| Exception { iss: fault.iss | CACHE_MAINTENANCE, ..fault })
 }
 

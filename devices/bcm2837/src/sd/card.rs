@@ -89,6 +89,22 @@ pub enum Data {
     Receive(u32),
 }
 
+impl Data {
+    /// True if it goes to the host.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Memory { write: false, .. } | Self::Send(_))
+    }
+
+    /// Bytes of a block.
+    pub fn block_bytes(&self) -> u32 {
+        match self {
+            Self::Memory { block, .. } => *block,
+            Self::Send(content) => content.len() as u32,
+            Self::Receive(bytes) => *bytes,
+        }
+    }
+}
+
 /// What a command comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -525,6 +541,9 @@ impl Card {
             return;
         }
         self.moved = blocks.min(self.blocks);
+        if self.writing && self.image.has_failed() {
+            self.errors |= ERROR;
+        }
         if self.moved < self.blocks {
             return;
         }

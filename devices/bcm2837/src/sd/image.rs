@@ -1,7 +1,8 @@
 //! What is on the card: an image file, mapped.
 //!
-//! The mapping is private, so that writes stay in memory, page by page as they come, or shared, so that they reach the file. A card's size is one that its
-//! CSD register can say, the image's rounded up; the blocks that this adds live in memory, and a writable image grows by them once the guest writes there.
+//! The mapping is private, so that writes stay in memory, page by page as they come, or shared with the file, which is then written block by block: a
+//! full disk is an error that the card tells, where a store to the mapping would be our end. A card's size is one that its CSD register can say, the image's
+//! rounded up; the blocks that this adds live in memory, and a writable image grows by them once the guest writes there.
 //!
 //! # Orderings
 //! Contents are atomics, `Relaxed`: any core's thread may move data inline. Who sees what when is up to the controllers' protocols.
@@ -11,7 +12,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 use thiserror::Error;
 
 /// Bytes of a block.
@@ -49,7 +50,12 @@ pub struct CardImage {
     file_bytes: u64,
     /// The file, if the guest may write to it.
     file: Option<File>,
+    /// The host's error number of the last write that failed; 0 for none.
+    failed: AtomicI32,
 }
+
+/// Words of a block.
+pub type Block = [u32; BLOCK as usize / 4];
 
 impl CardImage {
     /// Maps the image at `path`. What the guest writes stays in memory, or with `writable` goes to the file.
@@ -75,16 +81,21 @@ impl CardImage {
         file.read_exact(&mut tail[..(file_bytes - mapped) as usize])?;
         let mut options = MmapOptions::new();
         options.len(usize::try_from(mapped).map_err(io::Error::other)?).no_reserve_swap();
-        // SAFETY: the mapping is only accessed by atomics, through raw pointers, never as a slice. Another process that writes to the file changes what the
-        // card holds, and nothing else.
-        let map = unsafe { if writable { options.map_mut(&file)? } else { options.map_copy(&file)? } };
+        let map: MmapRaw = if writable {
+            options.map_raw_read_only(&file)?
+        } else {
+            // SAFETY: it is accessed by atomics through raw pointers, never as a slice, so another process that writes to the file changes what the card
+            // holds, and nothing else.
+            unsafe { options.map_copy(&file)? }.into()
+        };
         let (words, _) = tail.as_chunks::<4>();
         Ok(Self {
-            map: map.into(),
+            map,
             tail: words.iter().map(|word| AtomicU32::new(u32::from_le_bytes(*word))).collect(),
             tail_written: AtomicBool::new(false),
             file_bytes,
             file: writable.then_some(file),
+            failed: AtomicI32::new(0),
         })
     }
 
@@ -96,7 +107,14 @@ impl CardImage {
         let file_bytes = registers::card_bytes(bytes);
         let len = usize::try_from(file_bytes).map_err(io::Error::other)?;
         let map = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
-        Ok(Self { map: map.into(), tail: Box::default(), tail_written: AtomicBool::new(false), file_bytes, file: None })
+        Ok(Self {
+            map: map.into(),
+            tail: Box::default(),
+            tail_written: AtomicBool::new(false),
+            file_bytes,
+            file: None,
+            failed: AtomicI32::new(0),
+        })
     }
 
     /// Bytes of the card, a multiple of [`BLOCK`].
@@ -120,7 +138,7 @@ impl CardImage {
             return self.tail.get(((at - mapped) / 4) as usize).map(|cell| (cell, true));
         }
         // SAFETY: in bounds, as the mapping's length is a multiple of 4, and aligned, as it begins at a page; alive as long as `self`; only ever accessed by
-        // atomics, and any bits are a u32.
+        // atomics, and any bits are a u32. A mapping that is read-only, which is one with a file, is only loaded from.
         Some((unsafe { &*self.map.as_mut_ptr().add((at & !3) as usize).cast::<AtomicU32>() }, false))
     }
 
@@ -129,14 +147,31 @@ impl CardImage {
         self.cell(at).map_or(0, |(cell, _)| u32::from_le(cell.load(Relaxed)))
     }
 
-    /// Changes the little-endian word at byte `at`, which is a multiple of 4; nothing beyond the end.
-    pub fn set_word(&self, at: u64, value: u32) {
-        if let Some((cell, tail)) = self.cell(at) {
-            cell.store(value.to_le(), Relaxed);
+    /// Writes the block at byte `at`, which is a multiple of [`BLOCK`]; nothing beyond the end. An error is kept for [`CardImage::has_failed`].
+    pub fn write_block(&self, at: u64, block: &Block) {
+        if at < self.mapped()
+            && let Some(file) = &self.file
+        {
+            let bytes: Vec<u8> = block.iter().flat_map(|word| word.to_le_bytes()).collect();
+            if let Err(error) = write_at(file, at, &bytes)
+                && self.failed.swap(error.raw_os_error().unwrap_or(-1), Relaxed) == 0
+            {
+                tracing::warn!(target: "sd", "the image cannot be written: {error}");
+            }
+            return;
+        }
+        for (at, &word) in (at..).step_by(4).zip(block) {
+            let Some((cell, tail)) = self.cell(at) else { return };
+            cell.store(word.to_le(), Relaxed);
             if tail {
                 self.tail_written.store(true, Relaxed);
             }
         }
+    }
+
+    /// True if writing to the file has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed) != 0
     }
 
     /// The byte at `at`; zero beyond the end.
@@ -144,11 +179,11 @@ impl CardImage {
         self.word(at & !3).to_le_bytes()[(at % 4) as usize]
     }
 
-    /// Makes whole words zero. What is zero is only read, so that it takes no memory.
+    /// Makes whole blocks zero. What is zero is only read, so that it takes no memory.
     pub fn clear(&self, range: std::ops::Range<u64>) {
-        for at in range.step_by(4) {
-            if self.word(at) != 0 {
-                self.set_word(at, 0);
+        for at in range.step_by(BLOCK as usize) {
+            if (at..at + BLOCK).step_by(4).any(|at| self.word(at) != 0) {
+                self.write_block(at, &[0; BLOCK as usize / 4]);
             }
         }
     }
@@ -158,16 +193,38 @@ impl CardImage {
     /// # Errors
     /// What the host says.
     pub fn flush(&self) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        self.map.flush()?;
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
         if self.tail_written.swap(false, Relaxed) {
             let tail: Vec<u8> = self.tail.iter().flat_map(|word| u32::from_le(word.load(Relaxed)).to_le_bytes()).collect();
-            let mut file = file;
             file.seek(SeekFrom::Start(self.mapped()))?;
             file.write_all(&tail)?;
         }
-        file.sync_data()
+        file.sync_data()?;
+        match self.failed.load(Relaxed) {
+            0 => Ok(()),
+            number => Err(io::Error::from_raw_os_error(number)),
+        }
     }
+}
+
+/// Writes at a place of a file that other threads may write to, too.
+#[cfg(unix)]
+fn write_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+/// Writes at a place of a file that other threads may write to, too.
+#[cfg(windows)]
+fn write_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        at += written as u64;
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -196,12 +253,12 @@ mod tests {
             let file = file(&content);
             let image = open(&file, writable);
             assert_eq!((image.bytes(), image.file_bytes(), image.word(4)), (4096, 4096, 0x0706_0504));
-            image.set_word(512, 0x1234_5678);
-            assert_eq!((image.word(512), image.byte(513)), (0x1234_5678, 0x56));
+            image.write_block(512, &[0x1234_5678; 128]);
+            assert_eq!((image.word(508), image.word(512), image.byte(513)), (0xfffe_fdfc, 0x1234_5678, 0x56));
             image.flush().expect("room");
             let mut expected = content.clone();
             if writable {
-                expected[512..516].copy_from_slice(&[0x78, 0x56, 0x34, 0x12]);
+                expected[512..1024].copy_from_slice(&[0x78, 0x56, 0x34, 0x12].repeat(128));
             }
             assert!(on_disk(&file) == expected);
         }
@@ -215,16 +272,18 @@ mod tests {
             let bytes = image.bytes();
             assert!(bytes >= size as u64 && bytes.is_multiple_of(BLOCK) && bytes < size as u64 + 0x8000, "{size}: {bytes}");
             assert_eq!((image.byte(size as u64 - 1), image.byte(bytes - 1) == 0), (0xa5, bytes > size as u64));
-            image.set_word(0, 1);
+            if size > 1024 {
+                image.write_block(512, &[0xa5a5_a5a5; 128]);
+            }
             image.flush().expect("room");
             assert_eq!(on_disk(&file).len(), size);
-            image.set_word(bytes - 4, 0x0403_0201);
-            image.set_word(bytes, u32::MAX);
+            image.write_block(bytes - 512, &[0x0403_0201; 128]);
+            image.write_block(bytes, &[u32::MAX; 128]);
             assert_eq!(image.word(bytes), 0);
             image.flush().expect("room");
             let disk = on_disk(&file);
             assert_eq!((disk.len() as u64, &disk[disk.len() - 4..]), (bytes, &[1, 2, 3, 4][..]));
-            assert!(disk[4..size.min(disk.len() - 4)].iter().all(|&byte| byte == 0xa5));
+            assert!(disk[..size.min(disk.len() - 512)].iter().all(|&byte| byte == 0xa5));
         }
     }
 
@@ -233,7 +292,7 @@ mod tests {
         let file = file(b"");
         file.as_file().set_len(1 << 40).expect("a hole");
         let image = open(&file, false);
-        image.set_word((1 << 40) - 4, 7);
+        image.write_block((1 << 40) - 512, &[7; 128]);
         image.clear(0..1 << 20);
         assert_eq!((image.bytes(), image.word((1 << 40) - 4), image.word(1 << 39)), (1 << 40, 7, 0));
     }

@@ -190,9 +190,7 @@ impl Transfer {
         {
             // Writes are of whole, aligned blocks.
             let to = self.start.load(Relaxed) + at - in_block;
-            for (offset, cell) in (0..self.block.load(Relaxed)).step_by(WORD as usize).zip(&self.buffer) {
-                image.set_word(to + offset, cell.load(Relaxed));
-            }
+            image.write_block(to, &std::array::from_fn(|index| self.buffer[index].load(Relaxed)));
         }
         Some(moved)
     }

@@ -34,9 +34,10 @@ impl Folder {
         String::from_utf8(self.read(name)).expect("text")
     }
 
-    /// The program, in this folder, on a host without a display, with nothing on stdin.
+    /// The program (`TAYBERRY_PROGRAM` in the environment names another build of it), in this folder, on a host without a display, with nothing on stdin.
     pub fn tayberry<A: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tayberry"));
+        let program = std::env::var_os("TAYBERRY_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tayberry").into());
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.0.path()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -133,6 +133,36 @@ fn the_screenshot_shows_the_last_mode() {
 }
 
 #[test]
+fn a_picture_by_dma_with_a_palette() {
+    let folder = folder();
+    folder.file("blit.img", tayberry_guest::BLIT);
+    // The guest's picture over again: bars on black, tiles over both, the first lines of the palette.
+    let (width, height) = (320, 200);
+    let mut indices = vec![0u8; width * height];
+    for bar in 0..8 {
+        for y in 20..180 {
+            indices[y * width + 40 * bar..][..16].fill(32 * bar as u8 + 31);
+        }
+    }
+    for tile in 0..4 {
+        for at in 0..32 * 32 {
+            let (x, y) = (8 + 80 * tile + at % 32, 30 + 40 * tile + at / 32);
+            indices[y * width + x] = ((at / 32 * 8) ^ at) as u8;
+        }
+    }
+    let colour = |&index: &u8| [index, index.wrapping_mul(3), 255 - index];
+    let picture: Vec<u8> = indices.iter().flat_map(colour).collect();
+    let rgba: Vec<u8> = indices.iter().flat_map(|index| [colour(index).as_slice(), &[0xff]].concat()).collect();
+    for mode in ["--deterministic", ""] {
+        let run = folder.headless(&format!("{mode} --screenshot shot.png --frame-log log.csv blit.img")).expect(0);
+        assert!(run.stdout.contains("blit: 13 blocks, 1 interrupt, CS active 0 error 0, checksum ca968700"), "{}", run.stdout);
+        assert!(read_png(&folder.path("shot.png")) == (width as u32, height as u32, picture.clone()), "the picture {mode}");
+        let hash = format!(",320,200,8,{:016x}", xxhash_rust::xxh3::xxh3_64(&rgba));
+        assert!(folder.text("log.csv").lines().last().is_some_and(|line| line.ends_with(&hash)), "the frame log {mode}");
+    }
+}
+
+#[test]
 fn a_screen_without_a_signal_is_black() {
     let folder = folder();
     folder.headless("--max-instructions 1000 --screenshot shot.png --contact-sheet sheet.png --frame-log log.csv endless.img").expect(0);

@@ -116,6 +116,7 @@ fn count(shared: &Shared, pair: &mut Pair, tally: &mut Tally, index: u64, case: 
             End::Exception { esr, .. } if esr == 0xf200_0000 | END_OF_CODE >> 5 & 0xffff => tally.classes[class].completed += 1,
             _ => tally.classes[class].exceptions += 1,
         },
+        Found::Endless => tally.classes[class].skipped += 1,
         Found::Excused(rule) => tally.excuse(class, rule),
         // It ran into the code of another case.
         Found::Mismatch(_) if !pair.repeats(case) => tally.classes[class].skipped += 1,
@@ -150,6 +151,7 @@ fn one(generator: &Generator, args: &Args, index: u64) -> ExitCode {
     let mut pair = Pair::new(&mut ours, &mut oracle);
     match pair.check(&case) {
         Found::Same => println!("they agree"),
+        Found::Endless => println!("it does not end; its instructions agree"),
         Found::Excused(rule) => println!("they differ: {} ({})", rule.what, rule.section),
         Found::Mismatch(found) => {
             describe(&mut pair, seed, index, &case, &found);
