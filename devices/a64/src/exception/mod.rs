@@ -248,6 +248,8 @@ impl Core {
         if let Class::Stage2InstructionAbort { ipa } | Class::Stage2DataAbort { ipa } = class {
             self.sys[Reg::HPFAR_EL2] = ipa >> 12 << 4 & 0xff_ffff_fff0;
         }
+        // A stepped instruction that did not complete is stepped again after the return (ARM ARM D2.12.5).
+        self.sys.single_step |= self.sys.stepped.is_some() && class != Class::SoftwareStep;
         self.trace_exception(&exception, target, esr, pc);
         self.enter(target, Vector::Synchronous, pc);
         if self.sys.progress.note((self.pc, pc, esr), self.retired.wrapping_add(self.run_retired)) {

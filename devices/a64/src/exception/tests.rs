@@ -359,6 +359,22 @@ fn software_step_lets_one_instruction_through() {
 }
 
 #[test]
+fn a_stepped_instruction_that_faults_is_stepped_again_and_a_call_is_complete() {
+    const SVC: u32 = 0xd400_0001;
+    for (word, ss) in [(0xd440_0000, SPSR_SS), (0xd420_0000, SPSR_SS), (SVC, 0)] {
+        let mut bench = Bench::at(1);
+        bench.msr(Reg::OSLAR_EL1, 0);
+        bench.msr(Reg::MDSCR_EL1, 1);
+        bench.msr(Reg::SPSR_EL1, SPSR_SS);
+        bench.msr(Reg::ELR_EL1, 0x4000);
+        bench.execute(ERET);
+        assert_eq!(bench.core.step(), None);
+        assert_eq!(bench.execute(word), Flow::Fault);
+        assert_eq!(bench.core.sys[Reg::SPSR_EL1] & SPSR_SS, ss, "{word:#x}");
+    }
+}
+
+#[test]
 fn software_step_tells_of_the_instruction_that_was_stepped() {
     // SPSR_EL1.SS, the instruction at 0x4000, and ESR_EL1 (ARM ARM D13.2.37, ISS of a software step): ISV and EX.
     for (spsr, word, esr) in [(0, 0xd503_201f, 0xca00_0022), (SPSR_SS, 0xd503_201f, 0xcb00_0022), (SPSR_SS, 0xc85f_7c20, 0xcb00_0062)] {

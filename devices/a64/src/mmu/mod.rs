@@ -76,6 +76,11 @@ fn combined_attributes(first: u8, second: u8) -> u8 {
     }
 }
 
+/// The wider domain of both stages (ARM ARM D5.5.5).
+fn combined_shareability(first: u8, second: u8) -> u8 {
+    if first == OUTER_SHAREABLE || second == OUTER_SHAREABLE { OUTER_SHAREABLE } else { first.max(second) }
+}
+
 /// One half of [`combined_attributes`] for Normal memory: inner or outer.
 fn combined_cacheability(first: u8, second: u8) -> u8 {
     const NON_CACHEABLE: u8 = 0b0100;
@@ -86,6 +91,14 @@ fn combined_cacheability(first: u8, second: u8) -> u8 {
         0b1000 | first & 0b11
     } else {
         first
+    }
+}
+
+impl Translation {
+    /// PAR_EL1.SH: Device memory, and memory that no cache holds, is outer shareable whatever the tables say (ARM ARM D13.2.96).
+    pub(crate) fn par_shareability(&self) -> u64 {
+        const NOT_CACHEABLE: u8 = 0x44;
+        u64::from(if self.device || self.attributes == NOT_CACHEABLE { OUTER_SHAREABLE } else { self.shareability })
     }
 }
 
@@ -166,7 +179,7 @@ impl Core {
             page_shift: first.page_shift.min(second.page_shift),
             non_global: first.non_global,
             attributes: combined_attributes(first.attributes, second.attributes),
-            shareability: if device { OUTER_SHAREABLE } else { first.shareability.max(second.shareability) },
+            shareability: if device { OUTER_SHAREABLE } else { combined_shareability(first.shareability, second.shareability) },
         })
     }
 

@@ -379,3 +379,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn shareability_widens_and_what_no_cache_holds_is_outer_shareable() {
+    for (first, second, both) in [(0, 0, 0), (0, 3, 3), (3, 0, 3), (3, 2, 2), (2, 3, 2), (2, 0, 2), (3, 3, 3)] {
+        assert_eq!(combined_shareability(first, second), both, "{first} and {second}");
+    }
+    let bench = Bench::at(1);
+    let flat = bench.core.translate(0x1000, Kind::Read, 1).expect("no stage is on");
+    for (attributes, sh) in [(0xff, 3), (0x44, 2), (0x4f, 3), (0xf4, 3)] {
+        let found = Translation { device: false, attributes, shareability: 3, ..flat };
+        assert_eq!(found.par_shareability(), sh, "{attributes:#x}");
+    }
+    assert_eq!(Translation { device: true, attributes: 0x04, shareability: 3, ..flat }.par_shareability(), 2);
+}

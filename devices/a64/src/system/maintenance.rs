@@ -299,7 +299,7 @@ const S1PTW: u32 = 1 << 7;
 /// walk that EL1 asked for: these are EL2's.
 fn translate(core: &mut Core, va: u64, kind: Kind, el: u8, stages: Stages) -> Result<After, Exception> {
     let par = match core.translate_stages(va, kind, el, stages) {
-        Ok(found) => u64::from(found.attributes) << 56 | found.pa & 0xff_ffff_f000 | u64::from(found.shareability) << 7,
+        Ok(found) => u64::from(found.attributes) << 56 | found.pa & 0xff_ffff_f000 | found.par_shareability() << 7,
         Err(fault) => {
             let stage2 = matches!(fault.class, Class::Stage2DataAbort { .. });
             if crate::exception::is_external(fault.iss) || stage2 && core.el == 1 {

@@ -104,6 +104,8 @@ pub(crate) fn refuse_and_leave(core: &mut Core, op: &Op, why: Denied) -> Flow {
 /// Takes a call: the return address is the next instruction.
 fn call(core: &mut Core, op: &Op, class: Class) -> Flow {
     let next = core.current_pc(op).wrapping_add(4);
+    // To software step it is complete: SPSR_ELx.SS is clear.
+    core.sys.stepped = None;
     core.raise(Exception { class, iss: op.imm as u32, far: None }, next)
 }
 
