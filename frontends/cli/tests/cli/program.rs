@@ -4,22 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// `b .`: runs for ever and does nothing.
-pub const ENDLESS: &[u8] = &[0x00, 0x00, 0x00, 0x14];
-
 /// A folder for one test, with files.
 pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
         Self(TempDir::new().expect("a folder"))
-    }
-
-    /// Writes a file.
-    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, content).expect("room for a file");
-        path
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -42,11 +32,6 @@ impl Folder {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
-
-    /// Runs headless with these arguments, separated by blanks.
-    pub fn headless(&self, args: &str) -> Ended {
-        Ended::of(self.tayberry(["--frontend", "headless"].into_iter().chain(args.split_whitespace())))
-    }
 }
 
 /// A run that has ended.
@@ -65,14 +50,6 @@ impl Ended {
     pub fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
-    }
-
-    /// Panics unless it ended with status 2, nothing on stdout and one line on stderr that has `named` in it.
-    pub fn unusable(self, named: &str) {
-        let run = self.expect(2);
-        assert_eq!(run.stdout, "");
-        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
-        assert!(run.stderr.starts_with("tayberry: error: ") && run.stderr.contains(named), "{} has {named}", run.stderr);
     }
 }
 

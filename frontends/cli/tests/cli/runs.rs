@@ -1,6 +1,7 @@
 //! Whole runs: how they end, and what they leave behind.
 
-use crate::program::{ENDLESS, Ended, Folder, read_png};
+use crate::headless::ENDLESS;
+use crate::program::{Ended, Folder, read_png};
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

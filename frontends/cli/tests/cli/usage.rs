@@ -1,6 +1,7 @@
 //! Arguments and files that cannot be used: one line on stderr, status 2, and nothing is run.
 
-use crate::program::{ENDLESS, Ended, Folder};
+use crate::headless::ENDLESS;
+use crate::program::{Ended, Folder};
 
 /// An ELF header of 64 bytes: class (1: 32 bits, 2: 64), byte order (1: little, 2: big), machine.
 fn elf(class: u8, order: u8, machine: u16) -> Vec<u8> {

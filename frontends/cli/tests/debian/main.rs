@@ -4,7 +4,6 @@
 //! does nothing. `TAYBERRY_PROGRAM` names the program to test (a release build is several times as fast as this profile's).
 
 #[path = "../cli/program.rs"]
-#[allow(dead_code)]
 mod program;
 
 mod console;
