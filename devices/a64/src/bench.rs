@@ -41,7 +41,7 @@ impl Bench {
     /// After a cold reset.
     pub(crate) fn reset() -> Self {
         let ram = Arc::new(GuestRam::new(RAM).expect("a little RAM"));
-        let config = Config { id: 1, ram, ram_top: RAM, doorbell: Arc::new(AtomicU32::new(0)), features: Features::default() };
+        let config = Config { id: 1, ram, ram_top: RAM, doorbell: Arc::new(AtomicU32::new(0)), features: Features::default(), jit: None };
         Self { core: Core::new(config), bus: TestBus::default() }
     }
 

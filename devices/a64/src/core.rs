@@ -3,6 +3,7 @@
 use crate::block::{Blocks, NO_LINK};
 use crate::decode::Op;
 use crate::features::Features;
+use crate::jit::{Counters, JitConfig};
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::Tlb;
@@ -49,6 +50,8 @@ pub struct Config {
     pub doorbell: Arc<AtomicU32>,
     /// Extensions of the architecture.
     pub features: Features,
+    /// Translate guest code; `None` interprets all of it.
+    pub jit: Option<JitConfig>,
 }
 
 /// Why [`Core::run`] came back.
@@ -148,6 +151,8 @@ pub struct Core {
     pub(crate) code_epoch: u64,
     /// Addresses of instructions that were told of ([`Core::is_first_at`]).
     pub(crate) reported: HashSet<u64>,
+    /// What was executed, and how.
+    pub(crate) counters: Counters,
 }
 
 /// Addresses of instructions that are told of, at most: a guest that makes up code does not flood the trace.
@@ -186,6 +191,7 @@ impl Core {
             blocks: Blocks::new(),
             code_epoch: 0,
             reported: HashSet::new(),
+            counters: Counters::default(),
         }
         .with_context()
     }
@@ -198,6 +204,11 @@ impl Core {
     /// What the core was built with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What was executed, and how, since the core was made.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// A register slot. The index is masked so that no bounds check remains; the decoder only makes slots below [`SLOTS`].

@@ -17,6 +17,7 @@ impl Core {
         self.stop = Stop::Budget;
         let stop = self.run_blocks(bus, budget);
         self.retired = self.retired.wrapping_add(self.run_retired);
+        self.counters.interpreted += self.run_retired;
         Run { retired: self.run_retired, stop }
     }
 

@@ -141,6 +141,7 @@ impl A64Processor {
             ram_top: PERIPHERALS.min(parts.ram.len()),
             doorbell: Arc::clone(&bell),
             features,
+            jit: None,
         };
         let soc = Soc {
             id: parts.id,

@@ -63,7 +63,7 @@ impl Ours {
         for (at, word) in layout::image() {
             ram.write_u64(at, word).expect("in RAM");
         }
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default(), features });
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default(), features, jit: None });
         // Non-secure, 64 bits below, HVC allowed.
         core.sys[Reg::SCR_EL3] = 0x531;
         core.sys[Reg::HCR_EL2] = 1 << 31;

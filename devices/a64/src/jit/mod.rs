@@ -1,0 +1,5 @@
+//! Translation of guest code to host code.
+
+mod config;
+
+pub use config::{Counters, Exits, JitConfig};
