@@ -15,13 +15,13 @@ static const struct kind {
     u64 n;
     bool needs_mmu;
 } kinds[] = {
-    {"mix", run_mix, 6000, false},
+    {"mix", run_mix, 5000, false},
     {"chase", run_chase, 250000000, false},
-    {"far", run_far, 3000000, false},
+    {"far", run_far, 2000000, false},
     {"sort", run_sort, 80, false},
     {"hash", run_hash, 6000000, false},
-    {"sha256", run_sha256, 1500, false},
-    {"bytecode", run_bytecode, 40000, false},
+    {"sha256", run_sha256, 1000, false},
+    {"bytecode", run_bytecode, 100000, false},
     {"recursion", run_recursion, 38, false},
     {"virtual", run_virtual, 40000000, false},
     {"fill", run_fill, 600, false},
@@ -37,7 +37,7 @@ static const struct kind {
     {"tlb", run_tlb, 4000000, true},
     {"tlbi", run_tlbi, 130000, true},
     {"spaces", run_spaces, 250000, true},
-    {"cores", run_cores, 8000, true},
+    {"cores", run_cores, 5000, true},
     {"locks", run_locks, 4000000, true},
 };
 
