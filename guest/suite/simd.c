@@ -52,7 +52,7 @@ u64 run_matrix(u64 n)
     return sum;
 }
 
-/* ---- filter: n times a picture of 640 by 480 grey pixels is blurred and sharpened ----------- */
+/* ---- filter: n times a picture of 640 by 480 grey pixels is blurred and sharpened; unaligned -- */
 
 #define WIDTH 640u
 #define HEIGHT 480u
