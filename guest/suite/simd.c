@@ -1,4 +1,7 @@
 /* Advanced SIMD and floating point: vectors of floats, of bytes, and wide copies. */
+
+/* The MMU is on, and pixels to the left and right are not aligned: without this they are loaded byte by byte. */
+#pragma GCC target("no-strict-align")
 #include "suite.h"
 #include <arm_neon.h>
 
@@ -70,6 +73,7 @@ static inline uint8x16_t sharpen(const u8 *at, uint16x8_t *bright)
 {
     uint8x8_t blurred[2];
 
+#pragma GCC unroll 2
     for (u32 half = 0; half < 2; half++) {
         const u8 *p = at + 8 * half;
         uint16x8_t sum = vaddq_u16(column(p - 1), column(p + 1));

@@ -30,7 +30,7 @@ static const struct kind {
     {"mandelbrot", run_mandelbrot, 700, false},
     {"bodies", run_bodies, 500000, false},
     {"matrix", run_matrix, 80, false},
-    {"filter", run_filter, 450, true},
+    {"filter", run_filter, 700, true},
     {"qcopy", run_qcopy, 2500, false},
     {"svc", run_svc, 1000000, true},
     {"fault", run_fault, 300000, true},
