@@ -141,7 +141,9 @@ impl A64Processor {
             ram_top: PERIPHERALS.min(parts.ram.len()),
             doorbell: Arc::clone(&bell),
             features,
-            jit: None,
+            jit: std::env::var("TAYBERRY_JIT")
+                .ok()
+                .map(|t| tayberry_a64::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
         };
         let soc = Soc {
             id: parts.id,
