@@ -1,5 +1,9 @@
 //! Translation of guest code to host code.
 
 mod config;
+mod host;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the translator"))]
+mod perf;
 
-pub use config::{Counters, Exits, JitConfig};
+pub use config::{Counters, Exits, HotRegion, JitConfig};
+pub use host::{HostFeatures, Unavailable, available};
