@@ -114,3 +114,37 @@ fn an_sd_card_behind_both_controllers() {
 fn an_empty_slot() {
     check(tayberry_guest::CARD, "", ClockMode::Deterministic, "card: 2 failed");
 }
+
+/// Every instruction is either interpreted or translated, on every core, over resets.
+#[test]
+fn the_cores_counters_add_up() {
+    for (jit, mode) in
+        [None, BoardOptions::default().jit].into_iter().flat_map(|jit| [(jit, ClockMode::Realtime), (jit, ClockMode::Deterministic)])
+    {
+        let board = Raspi3b::new(BoardOptions { jit, ..options(tayberry_guest::ECHO, "", mode) }).expect("a good kernel");
+        let counters = Arc::clone(board.counters());
+        let (handle, starter) = prepare();
+        let limits = Limits { timeout: Some(Duration::from_secs(120)), ..Limits::default() };
+        let running = starter.start(limits, move |shared| board.build(shared)).expect("it starts");
+        let wait_until_ready = || {
+            let mut printed = Vec::new();
+            while !printed.ends_with(b"ready") {
+                printed.extend(handle.serial[0].recv().expect("it prints that it is ready"));
+                printed.truncate(printed.windows(5).position(|five| five == b"ready").map_or(printed.len(), |at| at + 5));
+            }
+        };
+        wait_until_ready();
+        handle.control.reset();
+        wait_until_ready();
+        let first_cycle = counters.get(0).interpreted + counters.get(0).jitted;
+        assert!(first_cycle > 0, "a reset publishes what was counted before");
+        handle.control.type_serial(0, b"\x04".to_vec());
+        assert_eq!(running.join(), ExitReason::PowerOff);
+        for core in 0..4 {
+            let counted = counters.get(core);
+            assert_eq!(counted.interpreted + counted.jitted, handle.stats.instructions[core].get(), "core {core}, {mode:?}, {jit:?}");
+            assert!(jit.is_some() || counted.jitted == 0);
+        }
+        assert!(counters.get(0).interpreted + counters.get(0).jitted > first_cycle);
+    }
+}
