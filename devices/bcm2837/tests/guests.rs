@@ -29,7 +29,18 @@ fn run_board(options: BoardOptions, input: &[u8]) -> (String, ExitReason) {
 }
 
 fn check(kernel: &[u8], append: &str, mode: ClockMode, expected: &str) {
-    let (printed, exit) = run(kernel, append, mode, b"");
+    check_board(options(kernel, append, mode), expected);
+}
+
+/// On cores that interpret, and on those that translate where the host can.
+fn check_both(kernel: &[u8], append: &str, mode: ClockMode, expected: &str) {
+    for jit in [None, BoardOptions::default().jit] {
+        check_board(BoardOptions { jit, ..options(kernel, append, mode) }, expected);
+    }
+}
+
+fn check_board(options: BoardOptions, expected: &str) {
+    let (printed, exit) = run_board(options, b"");
     assert!(printed.contains(expected), "{exit:?}\n{printed}");
     assert_eq!(exit, ExitReason::PowerOff, "{printed}");
 }
@@ -66,14 +77,14 @@ fn four_cores_deterministic() {
 
 #[test]
 fn four_cores_realtime() {
-    check(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
+    check_both(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
 }
 
 /// The guest alone decides which outcomes it may see; a million slots and increments each (the guest's defaults) take a minute.
 #[test]
 fn the_memory_model_on_four_cores() {
     for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
-        check(tayberry_guest::LITMUS, "litmus.count=20000 litmus.adds=10000", mode, "litmus: all ok");
+        check_both(tayberry_guest::LITMUS, "litmus.count=20000 litmus.adds=10000", mode, "litmus: all ok");
     }
 }
 
