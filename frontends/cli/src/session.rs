@@ -395,7 +395,8 @@ impl<'a> Run<'a> {
         }
         if let Some(output) = stats {
             let end = End { reason, status, wall };
-            let peak = Memory::now().map(|memory| memory.peak);
+            // Linux counts pages in batches: what it says of the peak may be a little less than what it said of the time.
+            let peak = Memory::now().map(|memory| memory.peak.max(resident.unwrap_or(0)));
             let how = How { deterministic: self.config.deterministic, jit: &self.jit, resident, peak };
             let report = Report::new(&self.name, how, handle, self.board.counters(), end);
             output.write("--stats", |out: &mut dyn Write| report.write(out))?;

@@ -129,7 +129,7 @@ mod tests {
         let sections_at = (names_at + names.len() as u64).next_multiple_of(8);
         let mut file = vec![0x7F, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 183, 0, 1, 0, 0, 0];
         file.extend(bytes(&[virt, header, sections_at]));
-        file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 4, 0, 0, 0]);
+        file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 4, 0, 3, 0]);
         // PT_LOAD, readable and executable.
         file.extend(bytes(&[5 << 32 | 1, 0, virt, phys, 0, 0x1000, 0x1000]));
         file.extend(&table);
