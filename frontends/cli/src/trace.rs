@@ -27,7 +27,7 @@ pub const TOPICS: [(&str, &str); 17] = [
     ("gpio", "pins"),
     ("i2c", "I2C transfers"),
     ("interrupts", "interrupt controllers and lines"),
-    (JIT, "code that is translated, and at the end of the run where each core was most (ELF kernels: by symbol)"),
+    (JIT, "code that is translated, and at the end each core's hottest"),
     ("mailbox", "mailbox messages"),
     ("mmio", "every access to a device's registers"),
     ("mmu", "translation faults and tables"),

@@ -166,3 +166,42 @@ fn the_trace_ends_with_what_each_core_did() {
         assert!(trace.lines().any(|line| line.contains(core) && line.contains("instructions") && line.contains("translated")), "{trace}");
     }
 }
+
+/// What one core that runs a loop of one instruction long enough leaves behind: statistics, trace, map for `perf`.
+#[cfg(unix)]
+fn profiled() -> (Value, String, Option<String>) {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    let args = "--frontend headless --cores 1 --max-instructions 5000000 --perf-map --trace jit --trace-file trace --stats stats.json k";
+    let child = folder.tayberry(args.split(' ')).spawn().expect("a run");
+    let map = format!("/tmp/perf-{}.map", child.id());
+    Ended::from(child.wait_with_output().expect("an end")).expect(0);
+    let listed = std::fs::read_to_string(&map).ok();
+    // It may not be there.
+    let _ = std::fs::remove_file(&map);
+    (stats(&folder), folder.text("trace"), listed)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_translated_is_counted_traced_and_listed() {
+    let (stats, trace, listed) = profiled();
+    let core = &stats["cores"][0];
+    let count = |key: &str| core[key].as_u64().expect("a number");
+    if count("regions") == 0 {
+        assert_eq!((count("instructions_jitted"), count("code_bytes"), count("compile_ns"), listed), (0, 0, 0, None), "{core}");
+        assert!(!trace.contains("0x80000"), "{trace}");
+        return;
+    }
+    assert!(count("instructions_jitted") > 4_000_000 && count("region_instructions") > 0 && count("code_bytes") > 0, "{core}");
+    assert!(core["compile_ns_per_instruction"].as_f64().expect("a number") > 0.0, "{core}");
+    assert!(trace.lines().any(|line| line.starts_with("[jit] core 0: ") && line.contains(" in 0x80000")), "{trace}");
+    let listed = listed.expect("a map");
+    assert_eq!(listed.lines().count() as u64, count("regions"), "{listed}");
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert!(words.len() == 3 && words[2].starts_with("guest_0x"), "{line}");
+        assert!(words[..2].iter().all(|number| u64::from_str_radix(number, 16).is_ok_and(|number| number > 0)), "{line}");
+    }
+    assert!(listed.contains(" guest_0x80000\n"), "{listed}");
+}
