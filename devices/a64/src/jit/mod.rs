@@ -2,7 +2,7 @@
 
 mod config;
 mod host;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the translator"))]
+#[cfg_attr(not(all(test, unix)), expect(dead_code, reason = "for the translator"))]
 mod perf;
 
 pub use config::{Counters, Exits, HotRegion, JitConfig};

@@ -50,11 +50,10 @@ fn told<T>(result: io::Result<T>) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(target: "jit", "{}: {error}: no more code is listed for perf", path().display())).ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn lines_of_several_cores_are_whole() {
         const EACH: usize = 500;
@@ -79,7 +78,6 @@ mod tests {
         assert!(map.lines().all(|line| line.split(' ').count() == 3), "{map}");
     }
 
-    #[cfg(unix)]
     #[test]
     fn another_s_link_is_not_followed_and_old_content_goes() {
         let folder = std::env::temp_dir().join(format!("tayberry-perf-{}", std::process::id()));
