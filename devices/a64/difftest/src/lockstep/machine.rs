@@ -263,7 +263,7 @@ impl Build {
     /// A translator that translates at once, or nearly so; `index` varies how much code it keeps, and the extensions.
     pub fn varied(index: u64) -> Self {
         let cache_bytes = if index % 4 == 3 { 256 << 10 } else { 4 << 20 };
-        let jit = JitConfig { threshold: (index % 3) as u16, cache_bytes, count_accesses: index % 5 == 4, perf_map: false };
+        let jit = JitConfig { threshold: (index % 3) as u16, cache_bytes, count_accesses: index % 5 == 4, ..JitConfig::default() };
         Self { features: Features { crypto: index % 2 == 1 }, jit: Some(jit), spoil: |_| {} }
     }
 }
