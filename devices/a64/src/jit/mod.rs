@@ -383,8 +383,9 @@ impl Core {
             jit.profile.push(Profile { region, executed: Box::default() });
             jit.profile.last().map_or(0, |profile| &raw const *profile.executed as u64)
         });
+        let linear = self.tlb.read.is_linear();
         let counts = Counts { accesses: jit.config.count_accesses, executed };
-        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts)?;
+        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts, linear)?;
         let base = jit.memory.place(&made.code)? as u64;
         if jit.config.perf_map {
             jit.perf.add(base as *const u8, made.code.len(), self.pc);
