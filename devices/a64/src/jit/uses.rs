@@ -66,8 +66,26 @@ pub(crate) mod bit {
     pub(crate) const KEEPS: u32 = 1 << 18;
     /// It may be left in the middle, with all of the guest's state in memory.
     pub(crate) const EXITS: u32 = 1 << 19;
+    /// Of vector registers that are written (and stored or loaded), only the low 32 or 64 bits are meant, and what is above is cleared. Otherwise all.
+    pub(crate) const VD_SINGLE: u32 = 1 << 20;
+    pub(crate) const VD_DOUBLE: u32 = 1 << 21;
+    /// The same of vector registers that are read as second operand and after.
+    pub(crate) const VN_SINGLE: u32 = 1 << 22;
+    pub(crate) const VN_DOUBLE: u32 = 1 << 23;
 }
 use bit::*;
+
+/// How much of a vector register is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Width {
+    /// The low 32 bits.
+    #[default]
+    Single,
+    /// The low 64 bits.
+    Double,
+    /// All of it.
+    Whole,
+}
 
 /// What an instruction uses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -268,18 +286,25 @@ impl Uses {
         all.into_iter().filter(move |&(_, bit, _)| bits & bit != 0).map(|(slot, _, written)| (slot, written))
     }
 
-    /// The same of vector registers.
-    pub(crate) fn vectors(self, op: &Op) -> impl Iterator<Item = (u8, bool)> {
+    /// The same of vector registers, and how much of each.
+    pub(crate) fn vectors(self, op: &Op) -> impl Iterator<Item = (u8, bool, Width)> {
         let bits = self.bits;
+        let width = |single, double| match bits {
+            _ if bits & single != 0 => Width::Single,
+            _ if bits & double != 0 => Width::Double,
+            _ => Width::Whole,
+        };
+        let (first, others) = (width(VD_SINGLE, VD_DOUBLE), width(VN_SINGLE, VN_DOUBLE));
+        let third = if bits & (VA_WRITE | VN_READ) == VN_READ { others } else { first };
         let all = [
-            (op.rd, VD_READ, false),
-            (op.rn, VN_READ, false),
-            (op.rm, VM_READ, false),
-            (op.ra, VA_READ, false),
-            (op.rd, VD_WRITE, true),
-            (op.ra, VA_WRITE, true),
+            (op.rd, VD_READ, false, first),
+            (op.rn, VN_READ, false, others),
+            (op.rm, VM_READ, false, others),
+            (op.ra, VA_READ, false, third),
+            (op.rd, VD_WRITE, true, first),
+            (op.ra, VA_WRITE, true, third),
         ];
-        all.into_iter().filter(move |&(_, bit, _)| bits & bit != 0).map(|(register, _, written)| (register & 31, written))
+        all.into_iter().filter(move |&(_, bit, ..)| bits & bit != 0).map(|(register, _, written, width)| (register & 31, written, width))
     }
 
     pub(crate) fn has(self, bits: u32) -> bool {

@@ -1,7 +1,7 @@
 //! The translation of one region.
 
 use super::stubs::frame;
-use super::{Pins, RAX, RCX, Stubs, asm, at, slot, vector};
+use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
@@ -35,6 +35,8 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// Vector registers that are cleared in memory above their width since the block began.
+    pub(super) cleared: u32,
     /// By block.
     labels: Vec<DynamicLabel>,
     cold: Vec<Cold>,
@@ -77,6 +79,7 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            cleared: 0,
             labels,
             cold: Vec::new(),
             links: Vec::new(),
@@ -106,7 +109,7 @@ impl<'a> Emitter<'a> {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);
             }
         }
-        self.flags_held = false;
+        (self.flags_held, self.cleared) = (false, 0);
         for current in first..end {
             self.current = current;
             self.rest = (end - current) as u32;
@@ -132,6 +135,7 @@ impl<'a> Emitter<'a> {
             self.operation();
             let label = self.execute;
             asm!(self.asm ; call =>label);
+            self.cleared = 0;
         }
         if !emitted || !instr.uses.has(bit::KEEPS | bit::FLAGS_WRITE | bit::FLAGS_READ) {
             self.flags_held = false;
@@ -243,7 +247,7 @@ impl<'a> Emitter<'a> {
             asm!(self.asm ; mov [rbp + slot(from)], Rq(host));
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
-            asm!(self.asm ; vmovdqa [rbp + vector(register)], Rx(host));
+            self.to_memory(register, host);
         }
     }
 
@@ -254,7 +258,7 @@ impl<'a> Emitter<'a> {
             asm!(self.asm ; mov Rq(host), [rbp + slot(from)]);
         }
         for (register, host, _) in pins.vectors() {
-            asm!(self.asm ; vmovdqa Rx(host), [rbp + vector(register)]);
+            self.from_memory(register, host);
         }
     }
 

@@ -17,9 +17,10 @@ mod emit;
 mod integer;
 mod memory;
 mod stubs;
+mod xmm;
 
 use super::region::Region;
-use super::uses::Template;
+use super::uses::{Template, Width};
 use crate::core::{FpState, SLOT_SP, SLOT_ZR};
 use crate::decode::Op;
 pub(crate) use emit::Emitter;
@@ -61,6 +62,8 @@ pub(super) struct Pins {
     /// Guest registers that the region writes.
     general_written: [bool; HELD],
     vector_written: [bool; 32],
+    /// The most that is used of a vector register.
+    widths: [Width; 32],
 }
 
 /// Weight of a use at a depth of loops.
@@ -80,6 +83,7 @@ impl Pins {
     fn of(region: &Region) -> Self {
         let (mut general, mut vector) = ([0u32; HELD], [0u32; 32]);
         let (mut general_written, mut vector_written) = ([false; HELD], [false; 32]);
+        let mut widths = [Width::default(); 32];
         for block in &region.blocks {
             let weight = weight(block.depth);
             for instr in &region.instrs[block.first..block.end] {
@@ -87,15 +91,16 @@ impl Pins {
                     general[usize::from(slot)] += weight;
                     general_written[usize::from(slot)] |= written;
                 }
-                for (register, written) in instr.uses.vectors(&instr.op) {
+                for (register, written, width) in instr.uses.vectors(&instr.op) {
                     vector[usize::from(register)] += weight;
                     vector_written[usize::from(register)] |= written;
+                    widths[usize::from(register)] = widths[usize::from(register)].max(width);
                 }
             }
         }
         // BL and BLR write the link register.
         general_written[30] = true;
-        let mut pins = Self { general: [None; HELD], vector: [None; 32], general_written, vector_written };
+        let mut pins = Self { general: [None; HELD], vector: [None; 32], general_written, vector_written, widths };
         for (host, slot) in HOST.into_iter().zip(most_used(&general, HOST.len())) {
             pins.general[slot] = Some(host);
         }
@@ -113,6 +118,11 @@ impl Pins {
     /// The host register of a vector register.
     pub(super) fn vector(&self, register: u8) -> Option<u8> {
         self.vector[usize::from(register & 31)]
+    }
+
+    /// The most that the region uses of a vector register.
+    pub(super) fn width(&self, register: u8) -> Width {
+        self.widths[usize::from(register & 31)]
     }
 
     /// (slot, host register, written) of all that is held.
