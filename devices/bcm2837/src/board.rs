@@ -6,6 +6,7 @@ use crate::asb::AsbPlugin;
 use crate::boot::{ARM_MEMORY, BootImage};
 use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
+use crate::counters::CoreCounters;
 use crate::cprman::CprmanPlugin;
 use crate::device_tree::TreeError;
 use crate::dma::DmaPlugin;
@@ -30,7 +31,7 @@ use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
 use std::sync::Arc;
-use tayberry_a64::Features;
+use tayberry_a64::{Features, JitConfig, jit};
 use tayberry_engine::handle::Shared;
 use tayberry_engine::machine::Machine;
 use tayberry_engine::{Clock, ClockMode, GuestRam, MachineBuilder, Plugin};
@@ -80,6 +81,8 @@ pub struct BoardOptions {
     pub mode: ClockMode,
     /// Extensions of the cores that a Pi 3 lacks.
     pub features: Features,
+    /// How each core translates guest code; `None` interprets all of it. The default translates where the host can.
+    pub jit: Option<JitConfig>,
     /// The SD card's content; without one, the slot is empty. It stays over resets.
     pub card: Option<Arc<CardImage>>,
 }
@@ -94,6 +97,7 @@ impl Default for BoardOptions {
             cores: local_controller::CORES,
             mode: ClockMode::Realtime,
             features: Features::default(),
+            jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
         }
     }
@@ -107,7 +111,9 @@ pub struct Raspi3b {
     cores: usize,
     mode: ClockMode,
     features: Features,
+    jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
+    counters: Arc<CoreCounters>,
 }
 
 /// The devices, in the order in which they are installed: a device comes after those it needs.
@@ -118,7 +124,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
         Box::new(LocalControllerPlugin),
-        Box::new(CoresPlugin { cores, features: board.features }),
+        Box::new(CoresPlugin { cores, features: board.features, jit: board.jit, counters: Arc::clone(&board.counters) }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
         Box::new(DmaPlugin),
@@ -160,7 +166,13 @@ impl Raspi3b {
             ..MailboxPlugin::default()
         };
         let image = BootImage::new(&options, firmware.boot_framebuffer())?;
-        Ok(Self { image, firmware, cores: options.cores, mode: options.mode, features: options.features, card: options.card })
+        let BoardOptions { cores, mode, features, jit, card, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, counters: Arc::default() })
+    }
+
+    /// What the cores of all machines that were built from this board, or from a clone of it, have executed. One machine at a time may write them.
+    pub fn counters(&self) -> &Arc<CoreCounters> {
+        &self.counters
     }
 
     /// Builds the machine with fresh RAM, as it is right after power-on: once to begin with, and again at every reset.

@@ -5,13 +5,14 @@
 //! done within a block's time.
 
 use crate::bells::Bells;
+use crate::counters::{CoreCounters, Publisher};
 use crate::generic_timer::{GenericTimers, Timers};
 use crate::local_controller::{LocalController, LocalInterrupts};
 use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tayberry_a64::core::doorbell;
-use tayberry_a64::{Access, Bus, Config, Core, Features, Lines, Maintenance, Posted, Stop, Timer, TlbScope};
+use tayberry_a64::{Access, Bus, Config, Core, Features, JitConfig, Lines, Maintenance, Posted, Stop, Timer, TlbScope};
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{BusContext, Clock, ClockMode, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd};
@@ -130,20 +131,19 @@ pub struct A64Processor {
     core: Core,
     soc: Soc,
     waits_for: Wait,
+    publisher: Publisher,
 }
 
 impl A64Processor {
-    fn new(parts: &CoreParts, features: Features, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
+    fn new(parts: &CoreParts, plugin: &CoresPlugin, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
         let bell = parts.attention.bell(parts.id);
         let config = Config {
             id: parts.id as u8,
             ram: Arc::clone(&parts.ram),
             ram_top: PERIPHERALS.min(parts.ram.len()),
             doorbell: Arc::clone(&bell),
-            features,
-            jit: std::env::var("TAYBERRY_JIT")
-                .ok()
-                .map(|t| tayberry_a64::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
+            features: plugin.features,
+            jit: plugin.jit,
         };
         let soc = Soc {
             id: parts.id,
@@ -156,7 +156,8 @@ impl A64Processor {
             slice_end: GuestTime(0),
             retired: 0,
         };
-        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt }
+        let publisher = Publisher::new(Arc::clone(&plugin.counters), parts.id);
+        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, publisher }
     }
 
     /// True if what the core waits for has come. WFI ends on any pending interrupt, WFE on those that the core would take.
@@ -184,6 +185,7 @@ impl Processor for A64Processor {
             self.soc.slice_end = self.soc.now(budget);
         }
         let run = self.core.run(&mut self.soc, budget);
+        self.publisher.slice_ended(&self.core);
         let end = match run.stop {
             Stop::Budget => SliceEnd::Spent,
             Stop::Attention => SliceEnd::Yield,
@@ -204,6 +206,12 @@ impl Processor for A64Processor {
     }
 }
 
+impl Drop for A64Processor {
+    fn drop(&mut self) {
+        self.publisher.finish(&self.core);
+    }
+}
+
 #[derive(Resource, Clone)]
 struct BellsResource(Arc<Bells>);
 
@@ -214,12 +222,16 @@ pub(crate) fn bells(machine: &mut MachineBuilder) -> Arc<Bells> {
 }
 
 /// Adds the cores. Needs [`crate::generic_timer::GenericTimersPlugin`] and [`crate::local_controller::LocalControllerPlugin`] before it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CoresPlugin {
     /// Number of cores, 1 to 4.
     pub cores: usize,
     /// Extensions that they have.
     pub features: Features,
+    /// How each translates guest code; `None` interprets all of it.
+    pub jit: Option<JitConfig>,
+    /// Where they say what they executed.
+    pub counters: Arc<CoreCounters>,
 }
 
 impl Plugin for CoresPlugin {
@@ -227,10 +239,10 @@ impl Plugin for CoresPlugin {
         let bells = bells(machine);
         let timers = Arc::clone(&machine.world.resource::<GenericTimers>().0);
         let local = Arc::clone(&machine.world.resource::<LocalInterrupts>().0);
-        let features = self.features;
         for _ in 0..self.cores {
             let (bells, timers, local) = (Arc::clone(&bells), Arc::clone(&timers), Arc::clone(&local));
-            machine.add_core(move |parts| Box::new(A64Processor::new(parts, features, bells, timers, local)));
+            let plugin = self.clone();
+            machine.add_core(move |parts| Box::new(A64Processor::new(parts, &plugin, bells, timers, local)));
         }
     }
 }

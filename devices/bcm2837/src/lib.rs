@@ -11,6 +11,7 @@ pub mod board;
 pub mod boot;
 pub mod bsc_slave;
 pub mod core;
+pub mod counters;
 pub mod cprman;
 pub mod device_tree;
 pub mod dma;
@@ -40,4 +41,5 @@ pub mod thermal;
 mod turn;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
-pub use tayberry_a64::Features;
+pub use counters::CoreCounters;
+pub use tayberry_a64::{Features, JitConfig, jit};

@@ -29,7 +29,18 @@ fn run_board(options: BoardOptions, input: &[u8]) -> (String, ExitReason) {
 }
 
 fn check(kernel: &[u8], append: &str, mode: ClockMode, expected: &str) {
-    let (printed, exit) = run(kernel, append, mode, b"");
+    check_board(options(kernel, append, mode), expected);
+}
+
+/// On cores that interpret, and on those that translate where the host can.
+fn check_both(kernel: &[u8], append: &str, mode: ClockMode, expected: &str) {
+    for jit in [None, BoardOptions::default().jit] {
+        check_board(BoardOptions { jit, ..options(kernel, append, mode) }, expected);
+    }
+}
+
+fn check_board(options: BoardOptions, expected: &str) {
+    let (printed, exit) = run_board(options, b"");
     assert!(printed.contains(expected), "{exit:?}\n{printed}");
     assert_eq!(exit, ExitReason::PowerOff, "{printed}");
 }
@@ -66,14 +77,14 @@ fn four_cores_deterministic() {
 
 #[test]
 fn four_cores_realtime() {
-    check(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
+    check_both(tayberry_guest::SMP, "smp.count=2000", ClockMode::Realtime, "smp: all ok");
 }
 
 /// The guest alone decides which outcomes it may see; a million slots and increments each (the guest's defaults) take a minute.
 #[test]
 fn the_memory_model_on_four_cores() {
     for mode in [ClockMode::Realtime, ClockMode::Deterministic] {
-        check(tayberry_guest::LITMUS, "litmus.count=20000 litmus.adds=10000", mode, "litmus: all ok");
+        check_both(tayberry_guest::LITMUS, "litmus.count=20000 litmus.adds=10000", mode, "litmus: all ok");
     }
 }
 
@@ -113,4 +124,38 @@ fn an_sd_card_behind_both_controllers() {
 #[test]
 fn an_empty_slot() {
     check(tayberry_guest::CARD, "", ClockMode::Deterministic, "card: 2 failed");
+}
+
+/// Every instruction is either interpreted or translated, on every core, over resets.
+#[test]
+fn the_cores_counters_add_up() {
+    for (jit, mode) in
+        [None, BoardOptions::default().jit].into_iter().flat_map(|jit| [(jit, ClockMode::Realtime), (jit, ClockMode::Deterministic)])
+    {
+        let board = Raspi3b::new(BoardOptions { jit, ..options(tayberry_guest::ECHO, "", mode) }).expect("a good kernel");
+        let counters = Arc::clone(board.counters());
+        let (handle, starter) = prepare();
+        let limits = Limits { timeout: Some(Duration::from_secs(120)), ..Limits::default() };
+        let running = starter.start(limits, move |shared| board.build(shared)).expect("it starts");
+        let wait_until_ready = || {
+            let mut printed = Vec::new();
+            while !printed.ends_with(b"ready") {
+                printed.extend(handle.serial[0].recv().expect("it prints that it is ready"));
+                printed.truncate(printed.windows(5).position(|five| five == b"ready").map_or(printed.len(), |at| at + 5));
+            }
+        };
+        wait_until_ready();
+        handle.control.reset();
+        wait_until_ready();
+        let first_cycle = counters.get(0).interpreted + counters.get(0).jitted;
+        assert!(first_cycle > 0, "a reset publishes what was counted before");
+        handle.control.type_serial(0, b"\x04".to_vec());
+        assert_eq!(running.join(), ExitReason::PowerOff);
+        for core in 0..4 {
+            let counted = counters.get(core);
+            assert_eq!(counted.interpreted + counted.jitted, handle.stats.instructions[core].get(), "core {core}, {mode:?}, {jit:?}");
+            assert!(jit.is_some() || counted.jitted == 0);
+        }
+        assert!(counters.get(0).interpreted + counters.get(0).jitted > first_cycle);
+    }
 }

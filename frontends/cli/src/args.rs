@@ -63,9 +63,18 @@ struct Args {
     #[arg(long)]
     deterministic: bool,
 
-    /// Translate guest code for the host. Only off (the interpreter) is there in this version
-    #[arg(long, value_name = "on|off", default_value = "off", hide_possible_values = true)]
-    jit: Jit,
+    /// Translate guest code into the host's, or interpret all of it: the guest sees the same either way. on where the host cannot: it is interpreted,
+    /// and one line on stderr says why [default: on for Linux on an x86-64-v3 processor, off elsewhere]
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    jit: Option<Jit>,
+
+    /// Host memory for translated code, all cores together, 4 to 1024 MiB; when it is full, code is dropped and made anew
+    #[arg(long, value_name = "MiB", default_value_t = 64, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(4..=1024))]
+    jit_cache: u16,
+
+    /// List translated code in /tmp/perf-PID.map, so that perf names it by its guest address
+    #[arg(long)]
+    perf_map: bool,
 
     /// Stop after this much host time, fractions allowed [default: never]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
@@ -92,7 +101,7 @@ struct Args {
     #[arg(long, value_name = "FILE.png")]
     contact_sheet: Option<PathBuf>,
 
-    /// At the end, write statistics: instructions per core, times, frames, messages, why it ended [default: none]
+    /// At the end, write statistics: instructions per core and how they were executed, times, memory, frames, messages, why it ended [default: none]
     #[arg(long, value_name = "FILE.json")]
     stats: Option<PathBuf>,
 
@@ -132,6 +141,27 @@ pub enum Frontend {
 enum Jit {
     On,
     Off,
+}
+
+/// What is asked of the translator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JitOptions {
+    /// `--jit`, if it was given.
+    pub asked: Option<bool>,
+    /// Memory for all cores' code.
+    pub cache_mib: u16,
+    pub perf_map: bool,
+}
+
+impl JitOptions {
+    /// The option by which the user insists on translation, if any.
+    pub fn asked_option(&self) -> Option<&'static str> {
+        match (self.asked, self.perf_map) {
+            (Some(true), _) => Some("--jit on"),
+            (None, true) => Some("--perf-map"),
+            _ => None,
+        }
+    }
 }
 
 /// Where a serial port goes.
@@ -176,6 +206,7 @@ pub struct Config {
     pub cores: usize,
     pub features: Features,
     pub deterministic: bool,
+    pub jit: JitOptions,
     pub timeout: Option<Duration>,
     pub max_instructions: Option<u64>,
     pub until: Option<String>,
@@ -257,14 +288,19 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Checks what no single option can know.
 fn config(args: Args) -> Result<Config, Unusable> {
-    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait), ("--jit on", args.jit == Jit::On)];
+    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait)];
     if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
         return Err(Unusable::new(format_args!("{option} is not available in this version")));
     }
     if args.until.as_deref() == Some("") {
         return Err(Unusable::new("--until needs some text to wait for"));
     }
+    let jit = JitOptions { asked: args.jit.map(|jit| jit == Jit::On), cache_mib: args.jit_cache, perf_map: args.perf_map };
+    if jit.perf_map && jit.asked == Some(false) {
+        return Err(Unusable::new("--perf-map lists translated code: with --jit off there is none"));
+    }
     Ok(Config {
+        jit,
         serial: serial_ports(args.serial)?,
         trace: Topics::parse(args.trace.iter().map(String::as_str))?,
         kernel: args.kernel,
@@ -358,6 +394,14 @@ mod tests {
     }
 
     #[test]
+    fn translation() {
+        let jit = |args| run(args).expect("good").jit;
+        assert_eq!(jit(""), JitOptions { asked: None, cache_mib: 64, perf_map: false });
+        assert_eq!(jit("--jit on --jit-cache 4 --perf-map"), JitOptions { asked: Some(true), cache_mib: 4, perf_map: true });
+        assert_eq!(jit("--jit off --jit-cache 1024"), JitOptions { asked: Some(false), cache_mib: 1024, perf_map: false });
+    }
+
+    #[test]
     fn every_error_is_one_line_that_names_its_cause() {
         for (args, named) in [
             ("--bogus", "--bogus"),
@@ -381,8 +425,14 @@ mod tests {
             ("--cpu-features crypto,sve", "sve"),
             ("--cpu-features crypto,", "crypto"),
             ("--cpu-features", "--cpu-features"),
-            ("--jit on", "not available"),
+            ("--jit", "--jit"),
             ("--jit maybe", "--jit"),
+            ("--jit on --jit off", "--jit"),
+            ("--jit-cache 3", "4..=1024"),
+            ("--jit-cache 1025", "4..=1024"),
+            ("--jit-cache -1", "--jit-cache"),
+            ("--jit-cache 64MiB", "--jit-cache"),
+            ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),

@@ -4,11 +4,15 @@
 
 mod args;
 mod files;
+mod hot;
 mod interrupt;
+mod jit;
+mod memory;
 mod progress;
 mod report;
 mod session;
 mod stats;
+mod symbols;
 mod terminal;
 mod trace;
 

@@ -2,10 +2,14 @@
 
 use crate::args::{Config, Frontend, SerialTarget};
 use crate::files::{self, Output};
+use crate::hot;
 use crate::interrupt::Interrupt;
+use crate::jit::Choice;
+use crate::memory::{Memory, Watch};
 use crate::progress::Progress;
 use crate::report::{self, Unusable, say};
-use crate::stats::{End, Report};
+use crate::stats::{End, How, Report};
+use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
 use crate::trace::Tracing;
 use std::fs::File;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
 use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b};
+use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
@@ -162,6 +166,18 @@ struct Started {
     serial: Vec<(usize, SerialPump)>,
     /// Puts the terminal back in order.
     terminal: Option<RawMode>,
+    /// Looks at the memory that the machine takes, where that is wanted.
+    memory: Option<Watch>,
+}
+
+/// How a machine's run went, for this side.
+struct Outcome {
+    reason: ExitReason,
+    /// Host time that it took.
+    wall: Duration,
+    lost_output: bool,
+    /// Resident bytes while the machine was there.
+    resident: Option<u64>,
 }
 
 struct Run<'a> {
@@ -171,6 +187,9 @@ struct Run<'a> {
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
     card: Option<Arc<CardImage>>,
+    jit: Choice,
+    /// The kernel's, where hot code is to be named.
+    symbols: Symbols,
     outputs: Outputs,
     serial: [Option<File>; 2],
     recorder: Recorder,
@@ -192,6 +211,8 @@ impl<'a> Run<'a> {
         );
         let tour = config.kernel.is_none() && config.append.is_none();
         let card = open_card(config)?;
+        let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
+        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
         let options = BoardOptions {
             kernel: kernel.image,
             dtb: kernel.dtb,
@@ -200,6 +221,7 @@ impl<'a> Run<'a> {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
+            jit: jit.config,
             card: card.clone(),
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
@@ -214,7 +236,9 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, outputs, serial, recorder: Recorder::new(log, sheet), interrupt })
+        jit.tell(&config.jit);
+        let recorder = Recorder::new(log, sheet);
+        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, serial, recorder, interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -268,14 +292,14 @@ impl<'a> Run<'a> {
         let started = self.start(&handle, starter)?;
         let quiet = self.config.stdio_port().is_some() && io::stdout().is_terminal();
         let progress = Progress::start(&handle.stats, quiet);
-        let (reason, wall, lost_output) = started.join(&self.interrupt);
+        let outcome = started.join(&self.interrupt);
         drop(progress);
         let picture = viewer.map_or_else(Picture::no_signal, |viewer| {
             let viewed = viewer.finish();
             self.recorder = viewed.recorder;
             viewed.picture
         });
-        self.finish(&handle, &reason, wall, &picture, lost_output)
+        self.finish(&handle, outcome, &picture)
     }
 
     /// Runs in a window; the inner error says why there is none, and nothing has happened then.
@@ -298,15 +322,13 @@ impl<'a> Run<'a> {
         };
         // It was started: nothing else makes the window return without an error, or with a lost display.
         let Some(started) = started else { return Ok(Err("no display".into())) };
-        let (reason, wall, lost_output) = started.join(&self.interrupt);
-        let (picture, lost_output) = match display_lost {
-            Ok(picture) => (picture, lost_output),
-            Err(why) => {
-                say(format_args!("error: the display failed: {why}"));
-                (Picture::no_signal(), true)
-            }
-        };
-        self.finish(&handle, &reason, wall, &picture, lost_output).map(Ok)
+        let mut outcome = started.join(&self.interrupt);
+        let picture = display_lost.unwrap_or_else(|why| {
+            say(format_args!("error: the display failed: {why}"));
+            outcome.lost_output = true;
+            Picture::no_signal()
+        });
+        self.finish(&handle, outcome, &picture).map(Ok)
     }
 
     #[cfg(not(feature = "desktop"))]
@@ -331,20 +353,19 @@ impl<'a> Run<'a> {
         let running = starter.start(self.limits(), move |shared| board.build(shared));
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
-        Ok(Started { running, since: Instant::now(), serial, terminal })
+        let memory = self.outputs.stats.is_some().then(Watch::start);
+        Ok(Started { running, since: Instant::now(), serial, terminal, memory })
     }
 
     /// Writes what is to be written and says what is to be said.
-    fn finish(
-        &mut self,
-        handle: &MachineHandle,
-        reason: &ExitReason,
-        wall: Duration,
-        picture: &Picture,
-        mut lost_output: bool,
-    ) -> Result<u8, Unusable> {
+    fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
+        let Outcome { reason, wall, mut lost_output, resident } = outcome;
+        let reason = &reason;
         let mut status = report::status(reason, self.interrupt.came(), self.config.until.is_some());
         self.say_end(reason, status);
+        if self.config.trace.has_jit() {
+            hot::trace(self.config.cores, self.board.counters(), &self.symbols);
+        }
         let Outputs { screenshot, contact_sheet, stats } = std::mem::take(&mut self.outputs);
         let (log, sheet) = std::mem::take(&mut self.recorder).finish();
         let mut written = vec![];
@@ -374,7 +395,10 @@ impl<'a> Run<'a> {
         }
         if let Some(output) = stats {
             let end = End { reason, status, wall };
-            let report = Report::new(&self.name, self.config.deterministic, handle, end);
+            // Linux counts pages in batches: what it says of the peak may be a little less than what it said of the time.
+            let peak = Memory::now().map(|memory| memory.peak.max(resident.unwrap_or(0)));
+            let how = How { deterministic: self.config.deterministic, jit: &self.jit, resident, peak };
+            let report = Report::new(&self.name, how, handle, self.board.counters(), end);
             output.write("--stats", |out: &mut dyn Write| report.write(out))?;
         }
         Ok(status)
@@ -412,10 +436,11 @@ fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
 }
 
 impl Started {
-    /// Waits for the end: why it ended, the host time it took, and whether output was lost.
-    fn join(self, interrupt: &Interrupt) -> (ExitReason, Duration, bool) {
+    /// Waits for the end.
+    fn join(self, interrupt: &Interrupt) -> Outcome {
         let reason = self.running.join();
         let wall = self.since.elapsed();
+        let resident = self.memory.and_then(Watch::finish);
         let mut lost = false;
         for (port, pump) in self.serial {
             match pump.finish(|| patience(&reason, interrupt.came())) {
@@ -428,6 +453,6 @@ impl Started {
             }
         }
         drop(self.terminal);
-        (reason, wall, lost)
+        Outcome { reason, wall, lost_output: lost, resident }
     }
 }

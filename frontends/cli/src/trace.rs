@@ -14,8 +14,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// The topic of translation.
+const JIT: &str = "jit";
+
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 16] = [
+pub const TOPICS: [(&str, &str); 17] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
@@ -24,6 +27,7 @@ pub const TOPICS: [(&str, &str); 16] = [
     ("gpio", "pins"),
     ("i2c", "I2C transfers"),
     ("interrupts", "interrupt controllers and lines"),
+    (JIT, "code that is translated, and at the end each core's hottest"),
     ("mailbox", "mailbox messages"),
     ("mmio", "every access to a device's registers"),
     ("mmu", "translation faults and tables"),
@@ -58,6 +62,11 @@ impl Topics {
             }
         }
         Ok(Self(topics))
+    }
+
+    /// Hot code is wanted.
+    pub fn has_jit(&self) -> bool {
+        self.0.contains(&JIT)
     }
 
     fn filter(&self) -> Targets {
@@ -141,6 +150,7 @@ mod tests {
     fn topics_are_read_and_unknown_ones_named() {
         assert_eq!(Topics::parse(["mailbox", " mmio", ""]).expect("known"), Topics(vec!["mailbox", "mmio"]));
         assert_eq!(Topics::parse(["all"]).expect("known").0.len(), TOPICS.len());
+        assert!(Topics::parse(["all"]).expect("known").has_jit() && !Topics::parse(["mmio"]).expect("known").has_jit());
         let error = Topics::parse(["mailbox", "mailbx"]).expect_err("no such topic").to_string();
         assert!(error.contains("'mailbx'") && error.contains("mailbox") && error.contains("all"), "{error}");
     }

@@ -11,11 +11,13 @@ pub struct JitConfig {
     pub count_accesses: bool,
     /// Keep a list of translated regions for `perf` ([`Counters`] has none of it).
     pub perf_map: bool,
+    /// Count what each region executes, for [`crate::Core::hot_regions`].
+    pub profile: bool,
 }
 
 impl Default for JitConfig {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20, threshold: 40, count_accesses: false, perf_map: false }
+        Self { cache_bytes: 16 << 20, threshold: 40, count_accesses: false, perf_map: false, profile: false }
     }
 }
 
@@ -46,6 +48,47 @@ pub struct Counters {
     pub exits: Exits,
 }
 
+impl Counters {
+    /// Number of counters.
+    pub const COUNT: usize = 15;
+
+    /// Every counter, always in the same order: for those who copy or add them up.
+    pub fn each(&mut self) -> [&mut u64; Self::COUNT] {
+        // No `..`: a new counter is an error here.
+        let Self {
+            interpreted,
+            jitted,
+            regions,
+            region_instructions,
+            code_bytes,
+            compile_ns,
+            flushes,
+            stale,
+            tlb_accesses,
+            tlb_misses,
+            exits,
+        } = self;
+        let Exits { budget, attention, unlinked, system, exception } = exits;
+        [
+            interpreted,
+            jitted,
+            regions,
+            region_instructions,
+            code_bytes,
+            compile_ns,
+            flushes,
+            stale,
+            tlb_accesses,
+            tlb_misses,
+            budget,
+            attention,
+            unlinked,
+            system,
+            exception,
+        ]
+    }
+}
+
 /// How often translated code was left, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exits {
@@ -59,4 +102,17 @@ pub struct Exits {
     pub system: u64,
     /// An exception was taken.
     pub exception: u64,
+}
+
+/// A region of translated code, and what was executed in it since the core was made, over all its translations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HotRegion {
+    /// Virtual address of its first entry.
+    pub pc: u64,
+    /// Physical address of the same.
+    pub pa: u64,
+    /// Instructions that it consists of.
+    pub instructions: u32,
+    /// Instructions retired in it.
+    pub executed: u64,
 }

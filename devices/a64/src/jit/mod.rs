@@ -16,8 +16,10 @@
 //! All of this belongs to one core and is used on its thread only.
 
 mod config;
+mod host;
 #[cfg(target_arch = "x86_64")]
 mod memory;
+mod perf;
 mod region;
 mod uses;
 #[cfg(target_arch = "x86_64")]
@@ -27,15 +29,18 @@ use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Flow, Op};
 use crate::mmu::Kind;
-pub use config::{Counters, Exits, JitConfig};
+pub use config::{Counters, Exits, HotRegion, JitConfig};
+pub use host::{HostFeatures, Unavailable, available};
 use memory::CodeMemory;
+use perf::PerfMap;
 use region::Region;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tayberry_ram::{LINE_BYTES, PAGE_BYTES};
-use x64::{Emitter, Stubs};
+use x64::{Counts, Emitter, Stubs};
 
 /// Why translated code was left.
 pub(crate) mod exit {
@@ -67,8 +72,9 @@ pub(crate) struct Frame {
     pub(crate) stack: u64,
     /// Address of the link that was not set.
     pub(crate) link: u64,
-    /// Memory accesses, if they are counted.
+    /// Memory accesses, if they are counted, and those that the TLB did not answer.
     pub(crate) accesses: u64,
+    pub(crate) misses: u64,
     /// A `&mut dyn Bus` while translated code runs.
     bus: [usize; 2],
     /// The guest's flags, as the back end has them.
@@ -89,6 +95,7 @@ impl Frame {
             stack: 0,
             link: 0,
             accesses: 0,
+            misses: 0,
             bus: [0; 2],
             flags: 0,
             reason: 0,
@@ -151,6 +158,16 @@ pub(crate) struct Jit {
     ops: Vec<Box<[Op]>>,
     /// Address and tag at which the link in the frame was followed.
     link_leads_to: (u64, u32),
+    perf: PerfMap,
+    /// What each region has executed, if that is asked for.
+    profile: Vec<Profile>,
+}
+
+/// What a region has executed.
+struct Profile {
+    region: HotRegion,
+    /// Written by the region's code.
+    executed: Box<AtomicU64>,
 }
 
 /// What became of a try to run translated code.
@@ -194,6 +211,8 @@ impl Jit {
             natives: HashMap::default(),
             ops: Vec::new(),
             link_leads_to: (0, 0),
+            perf: PerfMap::default(),
+            profile: Vec::new(),
         }))
     }
 
@@ -255,6 +274,8 @@ impl Core {
         self.frame.bus = [0; 2];
         self.link = crate::block::NO_LINK;
         self.counters.jitted += self.run_retired - before;
+        self.counters.tlb_accesses += std::mem::take(&mut self.frame.accesses);
+        self.counters.tlb_misses += std::mem::take(&mut self.frame.misses);
         let exits = &mut self.counters.exits;
         match reason {
             exit::LOOK if self.config.doorbell.load(std::sync::atomic::Ordering::Relaxed) != 0 => exits.attention += 1,
@@ -269,6 +290,16 @@ impl Core {
             jit.link_leads_to = (self.pc, self.tag);
         }
         if reason == exit::STOP { Ran::Stopped } else { Ran::On }
+    }
+
+    /// The `n` regions in which most was executed since the core was made, the hottest first. Empty without [`JitConfig::profile`].
+    pub fn hot_regions(&self, n: usize) -> Vec<HotRegion> {
+        let Some(jit) = self.jit.as_deref() else { return Vec::new() };
+        let executed = |profile: &Profile| HotRegion { executed: profile.executed.load(Ordering::Relaxed), ..profile.region };
+        let mut regions: Vec<HotRegion> = jit.profile.iter().map(executed).collect();
+        regions.sort_by_key(|region| std::cmp::Reverse(region.executed));
+        regions.truncate(n);
+        regions
     }
 
     /// Notes that the interpreter is about to run the block at the PC. True if there is translated code for it now.
@@ -341,8 +372,17 @@ impl Core {
             self.frame.link = 0;
         }
         let jit = self.jit.as_deref_mut()?;
-        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), jit.config.count_accesses)?;
+        let executed = jit.config.profile.then(|| {
+            let region = HotRegion { pc: self.pc, pa, instructions: region.instrs.len() as u32, executed: 0 };
+            jit.profile.push(Profile { region, executed: Box::default() });
+            jit.profile.last().map_or(0, |profile| &raw const *profile.executed as u64)
+        });
+        let counts = Counts { accesses: jit.config.count_accesses, executed };
+        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts)?;
         let base = jit.memory.place(&made.code)? as u64;
+        if jit.config.perf_map {
+            jit.perf.add(base as *const u8, made.code.len(), self.pc);
+        }
         jit.ops.push(made.ops);
         let mut entry = None;
         for (word, by_address, by_link, need) in made.entries {
@@ -351,7 +391,9 @@ impl Core {
             let key = at | u64::from(self.tag & CODE_TAG);
             if at == pa {
                 entry = Some(native);
-                jit.natives.insert(key, native);
+                if jit.natives.insert(key, native).is_some_and(|old| old.generation != generation) {
+                    self.counters.stale += 1;
+                }
             } else {
                 // Another region that starts there knows more of what follows.
                 let known = jit.natives.entry(key).or_insert(native);

@@ -16,6 +16,15 @@ pub(super) type Asm = VecAssembler<X64Relocation>;
 /// Code away from the way that is mostly taken, emitted after the region's.
 type Cold = Box<dyn FnOnce(&mut Emitter)>;
 
+/// What translated code counts while it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Memory accesses.
+    pub(crate) accesses: bool,
+    /// Address of the region's count of instructions.
+    pub(crate) executed: Option<u64>,
+}
+
 /// Host code of a region, before it is placed.
 pub(crate) struct Made {
     pub(crate) code: Vec<u8>,
@@ -49,7 +58,7 @@ pub(crate) struct Emitter<'a> {
     /// The instruction that is emitted, and instructions from it to its block's end.
     pub(super) current: usize,
     pub(super) rest: u32,
-    count_accesses: bool,
+    counts: Counts,
 }
 
 /// Operations of an instruction in [`Emitter::ops`].
@@ -68,7 +77,7 @@ fn operations(instr: &Instr) -> [Op; OPS] {
 
 impl<'a> Emitter<'a> {
     /// Makes host code, to be placed at `base`. `None` if it cannot be assembled, which is an error of ours.
-    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, count_accesses: bool) -> Option<Made> {
+    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts) -> Option<Made> {
         let mut asm = Asm::new_with_capacity(base as usize, 64 * region.instrs.len() + 1024, 16, 0, 256, 64, 256);
         let labels = region.blocks.iter().map(|_| asm.new_dynamic_label()).collect();
         let (execute, execute_last) = (asm.new_dynamic_label(), asm.new_dynamic_label());
@@ -88,7 +97,7 @@ impl<'a> Emitter<'a> {
             ops: region.instrs.iter().flat_map(operations).collect(),
             current: 0,
             rest: 0,
-            count_accesses,
+            counts,
         };
         for block in 0..region.blocks.len() {
             emitter.block(block);
@@ -103,7 +112,10 @@ impl<'a> Emitter<'a> {
         let count = (end - first) as i32;
         let label = self.labels[at];
         asm!(self.asm ; =>label ; sub r15, count);
-        if self.count_accesses {
+        if let Some(executed) = self.counts.executed {
+            asm!(self.asm ; mov rax, QWORD executed as i64 ; add QWORD [rax], count);
+        }
+        if self.counts.accesses {
             let accesses = self.region.instrs[first..end].iter().filter(|instr| instr.uses.has(bit::EXITS)).count() as i32;
             if accesses > 0 {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);

@@ -23,7 +23,7 @@ use super::region::Region;
 use super::uses::{Template, Width};
 use crate::core::{FpState, SLOT_SP, SLOT_ZR};
 use crate::decode::Op;
-pub(crate) use emit::Emitter;
+pub(crate) use emit::{Counts, Emitter};
 use std::mem::offset_of;
 pub(crate) use stubs::Stubs;
 

@@ -1,0 +1,207 @@
+//! Translated and interpreted runs, beside each other.
+
+use crate::headless::ENDLESS;
+use crate::program::{Ended, Folder};
+use serde_json::Value;
+use std::path::Path;
+
+/// Guests with what they are told and given, small enough for a test: name, kernel command line, arguments, what is typed.
+const GUESTS: [(&str, &str, &str, &[u8]); 20] = [
+    ("bench", "bench.kind=int bench.n=1000000", "", b""),
+    ("bench", "bench.kind=fill bench.n=20", "", b""),
+    ("bench", "bench.kind=fp bench.n=1000000", "", b""),
+    ("bench", "bench.kind=sort bench.n=4", "", b""),
+    ("bench", "bench.kind=mem bench.n=50000", "", b""),
+    ("blit", "", "", b""),
+    ("card", "card.write=100", "--sd card", b""),
+    ("demo", "demo.tours=1 demo.mode_ms=20", "", b""),
+    ("echo", "", "", b"one two three\r\x04"),
+    ("echo", "echo.uart=1", "--serial null --serial stdio", b"four five six\r\x04"),
+    ("higher", "", "", b""),
+    ("hyper", "", "", b""),
+    ("irqtimer", "", "", b""),
+    ("litmus", "litmus.count=2000 litmus.adds=2000", "", b""),
+    // It is sent a kernel.
+    ("loader", "", "", b""),
+    ("objects", "", "", b""),
+    ("smp", "smp.count=3000", "", b""),
+    ("storm", "storm.count=40 storm.hold_us=5000", "", b""),
+    ("tasks", "", "", b""),
+    ("tree", "", "--cores 3", b""),
+];
+
+fn images() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/images")
+}
+
+/// All that a deterministic run leaves behind.
+#[derive(Debug, PartialEq)]
+struct Left {
+    status: i32,
+    serial: String,
+    frames: String,
+    picture: Vec<u8>,
+    instructions: Value,
+    /// Guest time, and how often the guest changed the display or sent messages.
+    others: [Value; 5],
+}
+
+fn stats(folder: &Folder) -> Value {
+    serde_json::from_slice(&folder.read("stats.json")).expect("JSON")
+}
+
+fn deterministic(folder: &Folder, guest: &(&str, &str, &str, &[u8]), jit: &str) -> Left {
+    let (name, append, args, typed) = *guest;
+    let image = images().join(format!("{name}.img"));
+    // The loader is sent its program's length first.
+    let typed = if name == "loader" {
+        [&(tayberry_guest::OBJECTS.len() as u32).to_le_bytes(), tayberry_guest::OBJECTS].concat()
+    } else {
+        typed.to_vec()
+    };
+    let typed = folder.file("typed", &typed);
+    let all = format!(
+        "--frontend headless --deterministic --jit {jit} --timeout 300 --stats stats.json --frame-log log.csv --screenshot shot.png {args}"
+    );
+    let mut command = folder.tayberry(all.split_whitespace());
+    command.args(["--append", append]).arg(image).stdin(std::fs::File::open(typed).expect("the file"));
+    let run = Ended::of(command);
+    assert_eq!(run.stderr, "", "{guest:?}");
+    let stats = stats(folder);
+    assert_ne!(stats["exit"], "timeout", "{name} {append} must be shorter");
+    assert_eq!(stats["jit"], if tayberry_bcm2837::jit::available().is_ok() { jit } else { "off" });
+    for (core, instructions) in stats["cores"].as_array().expect("one per core").iter().zip(stats["instructions"].as_array().expect("too"))
+    {
+        let count = |key: &str| core[key].as_u64().expect("a number");
+        assert_eq!(count("instructions_interpreted") + count("instructions_jitted"), instructions.as_u64().expect("a number"), "{core}");
+        assert!(jit == "on" || count("instructions_jitted") == 0);
+    }
+    Left {
+        status: run.status,
+        serial: run.stdout,
+        frames: folder.text("log.csv"),
+        picture: folder.read("shot.png"),
+        instructions: stats["instructions"].clone(),
+        others: ["guest_s", "reconfigurations", "property_messages", "exit", "exit_detail"].map(|key| stats[key].clone()),
+    }
+}
+
+#[test]
+fn every_guest_is_the_same_with_and_without() {
+    let folder = Folder::new();
+    folder.file("card", &[0x5a; 1 << 20]);
+    for guest in &GUESTS {
+        let [translated, interpreted] = ["on", "off"].map(|jit| deterministic(&folder, guest, jit));
+        assert!(!translated.serial.is_empty() && translated.status == 0, "{guest:?} does something: {}", translated.serial);
+        // The whole picture is too much to be printed.
+        assert!(translated.picture == interpreted.picture, "{guest:?}: the last frame");
+        assert_eq!(Left { picture: vec![], ..translated }, Left { picture: vec![], ..interpreted }, "{guest:?}");
+    }
+}
+
+#[test]
+fn no_guest_is_left_out() {
+    for image in std::fs::read_dir(images()).expect("the images") {
+        let image = image.expect("an image").path();
+        let name = image.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        assert!(GUESTS.iter().any(|(guest, ..)| *guest == name), "{name}");
+    }
+}
+
+#[test]
+fn statistics_of_each_core() {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    for (args, cache) in [("", 64u64), ("--jit on --jit-cache 4", 4), ("--jit on --jit-cache 1024 --cores 1", 1024), ("--jit off", 0)] {
+        folder.headless(&format!("{args} --timeout 0.3 --stats stats.json k")).expect(0);
+        let stats = stats(&folder);
+        let available = tayberry_bcm2837::jit::available();
+        let on = available.is_ok() && cache != 0;
+        assert_eq!(stats["jit"], if on { "on" } else { "off" }, "{args}");
+        assert_eq!(stats["jit_unavailable"].is_null(), available.is_ok() || cache == 0, "{args}");
+        assert_eq!(stats["jit_cache_bytes"], if on { cache << 20 } else { 0 }, "{args}");
+        let cores = stats["cores"].as_array().expect("a list");
+        assert_eq!(cores.len(), stats["instructions"].as_array().expect("a list").len());
+        for (id, core) in cores.iter().enumerate() {
+            assert_eq!(core["core"], id);
+            let counts = ["instructions_interpreted", "instructions_jitted", "regions", "region_instructions", "code_bytes", "compile_ns"];
+            let more = ["tlb_accesses", "tlb_hits", "tlb_misses", "flushes", "stale"];
+            assert!(counts.iter().chain(&more).all(|key| core[key].is_u64()), "{core}");
+            assert!(core["compile_ns_per_instruction"].is_f64(), "{core}");
+            let exits = ["budget", "attention", "unlinked", "system", "exception"];
+            assert!(exits.iter().all(|key| core["exits"][key].is_u64()), "{core}");
+        }
+        if cfg!(target_os = "linux") {
+            let (resident, peak) =
+                (stats["resident_bytes"].as_u64().expect("bytes"), stats["peak_resident_bytes"].as_u64().expect("bytes"));
+            assert!(1 << 20 < resident && resident <= peak && peak < 1 << 30, "{resident} {peak}");
+        }
+    }
+}
+
+#[test]
+fn an_option_that_is_obeyed_is_not_talked_about() {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    let run = folder.headless("--max-instructions 1000 k").expect(0);
+    assert_eq!(run.stderr, "");
+    let run = folder.headless("--jit on --max-instructions 1000 k").expect(0);
+    match tayberry_bcm2837::jit::available() {
+        Ok(()) => assert_eq!(run.stderr, ""),
+        Err(why) => {
+            assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+            assert!(run.stderr.contains("--jit on") && run.stderr.contains(&why.to_string()), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_trace_ends_with_what_each_core_did() {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    folder.headless("--max-instructions 2000000 --cores 2 --deterministic --trace jit --trace-file trace k").expect(0);
+    let trace = folder.text("trace");
+    assert!(trace.lines().all(|line| line.starts_with("[jit] ")), "{trace}");
+    for core in ["core 0: ", "core 1: "] {
+        assert!(trace.lines().any(|line| line.contains(core) && line.contains("instructions") && line.contains("translated")), "{trace}");
+    }
+}
+
+/// What one core that runs a loop of one instruction long enough leaves behind: statistics, trace, map for `perf`.
+#[cfg(unix)]
+fn profiled() -> (Value, String, Option<String>) {
+    let folder = Folder::new();
+    folder.file("k", ENDLESS);
+    let args = "--frontend headless --cores 1 --max-instructions 5000000 --perf-map --trace jit --trace-file trace --stats stats.json k";
+    let child = folder.tayberry(args.split(' ')).spawn().expect("a run");
+    let map = format!("/tmp/perf-{}.map", child.id());
+    Ended::from(child.wait_with_output().expect("an end")).expect(0);
+    let listed = std::fs::read_to_string(&map).ok();
+    // It may not be there.
+    let _ = std::fs::remove_file(&map);
+    (stats(&folder), folder.text("trace"), listed)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_translated_is_counted_traced_and_listed() {
+    let (stats, trace, listed) = profiled();
+    let core = &stats["cores"][0];
+    let count = |key: &str| core[key].as_u64().expect("a number");
+    if count("regions") == 0 {
+        assert_eq!((count("instructions_jitted"), count("code_bytes"), count("compile_ns"), listed), (0, 0, 0, None), "{core}");
+        assert!(!trace.contains("0x80000"), "{trace}");
+        return;
+    }
+    assert!(count("instructions_jitted") > 4_000_000 && count("region_instructions") > 0 && count("code_bytes") > 0, "{core}");
+    assert!(core["compile_ns_per_instruction"].as_f64().expect("a number") > 0.0, "{core}");
+    assert!(trace.lines().any(|line| line.starts_with("[jit] core 0: ") && line.contains(" in 0x80000")), "{trace}");
+    let listed = listed.expect("a map");
+    assert_eq!(listed.lines().count() as u64, count("regions"), "{listed}");
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert!(words.len() == 3 && words[2].starts_with("guest_0x"), "{line}");
+        assert!(words[..2].iter().all(|number| u64::from_str_radix(number, 16).is_ok_and(|number| number > 0)), "{line}");
+    }
+    assert!(listed.contains(" guest_0x80000\n"), "{listed}");
+}
