@@ -1,5 +1,6 @@
 //! The translation of one region.
 
+use super::branch::FlagsAs;
 use super::stubs::frame;
 use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
@@ -44,6 +45,8 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// How.
+    pub(super) flags_as: FlagsAs,
     /// Vector registers that are cleared in memory above their width since the block began.
     pub(super) cleared: u32,
     /// By block.
@@ -88,6 +91,7 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            flags_as: FlagsAs::Guest,
             cleared: 0,
             labels,
             cold: Vec::new(),
@@ -197,6 +201,11 @@ impl<'a> Emitter<'a> {
         self.region.instrs[self.current].keep_flags
     }
 
+    /// The instructions after the current one in its block.
+    pub(super) fn following(&self) -> &[Instr] {
+        &self.region.instrs[self.current + 1..self.current + self.rest as usize]
+    }
+
     /// Offset of the current instruction in its page.
     pub(super) fn offset(&self) -> i64 {
         self.region.instrs[self.current].offset.into()
@@ -241,14 +250,14 @@ impl<'a> Emitter<'a> {
         if self.keeps_flags() {
             asm!(self.asm ; lahf ; seto al ; mov [rbp + frame!(flags)], eax);
         }
-        self.flags_held = true;
+        (self.flags_held, self.flags_as) = (true, FlagsAs::Guest);
     }
 
     /// The host's flags hold the guest's. RAX is lost, unless they did.
     pub(super) fn want_flags(&mut self) {
         if !self.flags_held {
             asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf);
-            self.flags_held = true;
+            (self.flags_held, self.flags_as) = (true, FlagsAs::Guest);
         }
     }
 

@@ -14,9 +14,11 @@
 
 mod branch;
 mod emit;
+mod float;
 mod integer;
 mod memory;
 mod stubs;
+mod vector_memory;
 mod xmm;
 
 use super::region::Region;
@@ -175,6 +177,25 @@ impl Emitter<'_> {
             Template::Store => self.store(op),
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
+            Template::LoadVector => self.load_vector(op),
+            Template::LoadVectorLiteral => self.load_vector_literal(op),
+            Template::StoreVector => self.store_vector(op),
+            Template::LoadVectorPair => self.load_vector_pair(op),
+            Template::StoreVectorPair => self.store_vector_pair(op),
+            Template::FloatArithmetic => self.float_arithmetic(op),
+            Template::FloatExtremum => self.float_extremum(op),
+            Template::FloatMultiplyAdd => self.float_multiply_add(op),
+            Template::FloatRoot => self.float_root(op),
+            Template::FloatSign => self.float_sign(op),
+            Template::FloatImmediate => self.float_immediate(op),
+            Template::FloatMove => self.float_move(op),
+            Template::FloatConvert => self.float_convert(op),
+            Template::FloatRound => self.float_round(op),
+            Template::FloatToInteger => self.float_to_integer(op),
+            Template::IntegerToFloat => self.integer_to_float(op),
+            Template::FloatSelect => self.float_select(op),
+            Template::FloatCompare => self.float_compare(op),
+            Template::FloatConditionalCompare => self.float_conditional_compare(op),
             Template::Nothing => true,
             Template::Barrier => false,
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
