@@ -459,7 +459,7 @@ impl Emitter<'_> {
             let unordered = self.later(move |emitter| asm!(emitter.asm ; mov eax, 0x100 ; sahf ; jmp =>back));
             asm!(self.asm ; jp =>unordered ; =>back);
         }
-        (self.flags_held, self.flags_as) = (true, form);
+        self.hold_flags(form);
         true
     }
 
