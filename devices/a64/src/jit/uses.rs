@@ -533,7 +533,9 @@ pub(super) fn mark_flags(region: &mut Region) {
             holds = if instr.uses.template.is_none() {
                 false
             } else {
-                instr.uses.has(FLAGS_WRITE) || holds && instr.uses.has(KEEPS | FLAGS_READ)
+                // ADC and SBC lose the host's flags.
+                let keeps = instr.uses.has(KEEPS | FLAGS_READ) && instr.uses.template != Some(Template::AddCarry);
+                instr.uses.has(FLAGS_WRITE) || holds && keeps
             };
         }
         let mut next_setter = end;
