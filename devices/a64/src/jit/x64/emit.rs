@@ -1,8 +1,9 @@
 //! The translation of one region.
 
+use super::branch::FlagsAs;
 use super::integer::sized;
 use super::stubs::frame;
-use super::{Pins, RAX, RCX, Stubs, asm, at, slot, vector};
+use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
@@ -45,6 +46,10 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// How.
+    pub(super) flags_as: FlagsAs,
+    /// Vector registers that are cleared in memory above their width since the block began.
+    pub(super) cleared: u32,
     /// How they are made again, if they are not in memory.
     recipe: Option<Recipe>,
     /// By block.
@@ -91,6 +96,8 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            flags_as: FlagsAs::Guest,
+            cleared: 0,
             recipe: None,
             labels,
             cold: Vec::new(),
@@ -124,7 +131,7 @@ impl<'a> Emitter<'a> {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);
             }
         }
-        (self.flags_held, self.recipe) = (false, None);
+        (self.flags_held, self.recipe, self.cleared) = (false, None, 0);
         let mut current = first;
         while current < end {
             self.current = current;
@@ -205,6 +212,7 @@ impl<'a> Emitter<'a> {
             self.operation();
             let label = self.execute;
             asm!(self.asm ; call =>label);
+            self.cleared = 0;
         }
         if !emitted || !instr.uses.has(bit::KEEPS | bit::FLAGS_WRITE | bit::FLAGS_READ) {
             self.flags_held = false;
@@ -255,6 +263,11 @@ impl<'a> Emitter<'a> {
     /// The flags that the current instruction sets are stored at once.
     pub(super) fn keeps_flags(&self) -> bool {
         self.region.instrs[self.current].flags == Flags::Stored
+    }
+
+    /// The instructions after the current one in its block.
+    pub(super) fn following(&self) -> &[Instr] {
+        &self.region.instrs[self.current + 1..self.current + self.rest as usize]
     }
 
     /// Offset of the current instruction in its page.
@@ -314,12 +327,17 @@ impl<'a> Emitter<'a> {
 
     /// The host's flags are the guest's now; sees to it that they are there for whoever asks. RAX may be lost.
     pub(super) fn flags_made(&mut self) {
-        (self.flags_held, self.recipe) = (true, None);
+        self.hold_flags(FlagsAs::Guest);
         match self.region.instrs[self.current].flags {
             Flags::Dropped => {}
             Flags::Stored => self.store_held_flags(),
             Flags::Remade(recipe) => self.recipe = Some(recipe),
         }
+    }
+
+    /// The host's flags are the guest's now, in some form, and no others are.
+    pub(super) fn hold_flags(&mut self, form: FlagsAs) {
+        (self.flags_held, self.flags_as, self.recipe) = (true, form, None);
     }
 
     fn store_held_flags(&mut self) {
@@ -351,7 +369,7 @@ impl<'a> Emitter<'a> {
             Some(recipe) => self.remake_flags(recipe),
             None => asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf),
         }
-        self.flags_held = true;
+        (self.flags_held, self.flags_as) = (true, FlagsAs::Guest);
     }
 
     fn remake_flags(&mut self, recipe: Recipe) {
@@ -386,7 +404,7 @@ impl<'a> Emitter<'a> {
             self.store_word(slot(from), host);
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
-            asm!(self.asm ; vmovdqa [rbp + vector(register)], Rx(host));
+            self.to_memory(register, host);
         }
     }
 
@@ -397,7 +415,7 @@ impl<'a> Emitter<'a> {
             self.load_word(host, slot(from));
         }
         for (register, host, _) in pins.vectors() {
-            asm!(self.asm ; vmovdqa Rx(host), [rbp + vector(register)]);
+            self.from_memory(register, host);
         }
     }
 

@@ -799,7 +799,8 @@ impl Emitter<'_> {
     }
 
     /// RAX = `from` if a condition holds of the host's flags; the upper half is cleared at 32 bits either way.
-    fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+    pub(super) fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+        let cond = self.host_condition(cond);
         macro_rules! cmov {
             ($name:ident) => {
                 sized!(self, wide, $name RAX, from)
@@ -861,7 +862,7 @@ impl Emitter<'_> {
 }
 
 /// NZCV in bits 3 to 0, as the frame's flags have them.
-fn from_nzcv(nzcv: u32) -> u32 {
+pub(super) fn from_nzcv(nzcv: u32) -> u32 {
     let (n, z, c, v) = (nzcv >> 3 & 1, nzcv >> 2 & 1, nzcv >> 1 & 1, nzcv & 1);
     n << 15 | z << 14 | (c ^ 1) << 8 | v
 }
