@@ -70,6 +70,8 @@ pub(crate) struct Frame {
     pub(crate) lookups: u64,
     /// The host's stack pointer.
     pub(crate) stack: u64,
+    /// Instructions of the budget that are not in the host's register yet.
+    pub(crate) reserve: u64,
     /// Address of the link that was not set.
     pub(crate) link: u64,
     /// Memory accesses, if they are counted, and those that the TLB did not answer.
@@ -93,6 +95,7 @@ impl Frame {
             doorbell: 0,
             lookups: 0,
             stack: 0,
+            reserve: 0,
             link: 0,
             accesses: 0,
             misses: 0,
@@ -117,12 +120,10 @@ pub(crate) struct Lookup {
     by_link: u64,
     /// 0 belongs to no context.
     pub(crate) tag: u32,
-    /// Instructions of budget that it needs.
-    need: u32,
 }
 
 impl Lookup {
-    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0, need: 0 };
+    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0 };
     /// Entries of the table; the back end multiplies by their size.
     pub(crate) const COUNT: usize = 4096;
 }
@@ -134,10 +135,13 @@ const _: () = assert!(size_of::<Lookup>() == 32);
 struct Native {
     code: u64,
     by_link: u64,
-    need: u32,
     generation: u32,
 }
 
+/// Instructions of budget below which the interpreter runs: with the margin of translated code, and its first block, something is sure to be executed.
+const LEAST: u64 = 2 * region::MOST as u64;
+/// Instructions that translated code is given at once; the rest is its reserve.
+const FIRST: u64 = 2048;
 /// Entries of the table of how often blocks were interpreted.
 const HEATS: usize = 4096;
 /// Bytes of code memory below which all code is dropped.
@@ -235,8 +239,8 @@ impl Jit {
     }
 
     fn remember(&mut self, pc: u64, tag: u32, native: Native) {
-        let Native { code, by_link, need, .. } = native;
-        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag, need };
+        let Native { code, by_link, .. } = native;
+        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag };
     }
 }
 
@@ -248,11 +252,11 @@ impl Core {
     #[inline]
     pub(crate) fn run_native(&mut self, bus: &mut dyn Bus, left: u64) -> Ran {
         let Some(jit) = self.jit.as_deref_mut() else { return Ran::Short };
-        let Lookup { pc, code, by_link, tag, need } = jit.lookups[Jit::slot(self.pc)];
+        let Lookup { pc, code, by_link, tag } = jit.lookups[Jit::slot(self.pc)];
         if pc != self.pc || tag != self.tag {
             return Ran::Unknown;
         }
-        if left < u64::from(need) {
+        if left < LEAST {
             return Ran::Short;
         }
         let link = std::mem::take(&mut self.frame.link);
@@ -265,11 +269,13 @@ impl Core {
         // SAFETY: a fat pointer has the size of two words; the frame's is used only by `execute`, below this call.
         self.frame.bus = unsafe { std::mem::transmute::<*mut dyn Bus, [usize; 2]>(std::mem::transmute::<&mut dyn Bus, *mut dyn Bus>(bus)) };
         let before = self.run_retired;
+        let first = left.min(FIRST);
+        self.frame.reserve = left - first;
         // SAFETY: `enter` is the shared code of that signature, `code` the entry of a region that is in memory: both are dropped only between runs.
         // The code changes the core as the interpreter would, through the pointer that it is given, and nothing else refers to it meanwhile.
         let reason = unsafe {
             let enter: unsafe extern "sysv64" fn(*mut Core, u64, u64) -> u32 = std::mem::transmute(enter);
-            enter(self, code, left)
+            enter(self, code, first)
         };
         self.frame.bus = [0; 2];
         self.link = crate::block::NO_LINK;
@@ -385,8 +391,8 @@ impl Core {
         }
         jit.ops.push(made.ops);
         let mut entry = None;
-        for (word, by_address, by_link, need) in made.entries {
-            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, need, generation };
+        for (word, by_address, by_link) in made.entries {
+            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, generation };
             let at = page + 4 * u64::from(word);
             let key = at | u64::from(self.tag & CODE_TAG);
             if at == pa {
