@@ -45,7 +45,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (address, limit) = (number(1, 0x8_0000)?, number(2, 1 << 36)?);
     let ram = Arc::new(GuestRam::new(0x4000_0000)?);
     ram.copy_in(address, &image).ok_or("the image does not fit")?;
-    let mut core = Core::new(Config { id: 0, ram, ram_top: RAM_TOP, doorbell: Arc::default(), features: Features::default(), jit: None });
+    let mut core = Core::new(Config {
+        id: 0,
+        ram,
+        ram_top: RAM_TOP,
+        doorbell: Arc::default(),
+        features: Features::default(),
+        jit: std::env::var("TAYBERRY_JIT")
+            .ok()
+            .map(|t| tayberry_a64::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
+    });
     core.enter_kernel(address);
     let start = Instant::now();
     let mut board = Board { start };

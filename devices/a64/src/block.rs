@@ -8,7 +8,7 @@
 //! risen (see `CodeMap`) is decoded anew when it is next looked up.
 
 use crate::bus::{Bus, Maintenance};
-use crate::core::{Core, Stop};
+use crate::core::{Core, Stop, ends};
 use crate::decode::{self, Decoded, Flow, Op, next};
 use crate::exception::{Class, Exception};
 use crate::int::{branch, fuse};
@@ -55,7 +55,7 @@ struct Block {
 
 /// Multiplies: physical addresses need no more.
 #[derive(Default)]
-struct AddressHasher(u64);
+pub(crate) struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {
@@ -200,19 +200,19 @@ fn fall_through(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 }
 
 /// Executes the operation after it, whose handler does not go on by itself, and does what the run loop expects of the way out.
-fn plain(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+pub(crate) fn plain(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     // SAFETY: the builder puts a `plain` in front of an operation, never at the end of a block.
     let op = unsafe { &*std::ptr::from_ref(op).add(1) };
     core.op_index = u32::from(op.index);
     match (op.exec)(core, bus, op) {
-        Flow::Next if !core.posted => next(core, bus, op),
-        Flow::Next => core.stop_posted(op),
+        Flow::Next if core.ends == 0 => next(core, bus, op),
+        Flow::Next => core.end_block(op),
         flow => core.leave(op, flow),
     }
 }
 
 /// Raises the trap of FP and SIMD instructions that was in force when the block was built.
-fn fp_trapped(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
+pub(crate) fn fp_trapped(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let pc = core.current_pc(op);
     let exception = core.fp_trap().unwrap_or(Exception::UNDEFINED);
     core.raise(exception, pc)
@@ -224,18 +224,18 @@ impl Core {
     pub(crate) fn leave(&mut self, op: &Op, flow: Flow) -> Flow {
         self.run_retired += u64::from(op.index) + 1;
         self.link = NO_LINK;
-        if std::mem::take(&mut self.posted) && flow != Flow::Stop {
+        if std::mem::take(&mut self.ends) & ends::POSTED != 0 && flow != Flow::Stop {
             self.stop = Stop::Posted;
             return Flow::Stop;
         }
         flow
     }
 
-    /// The way out at a store that was posted.
+    /// The way out at a store after which the core stops or looks around.
     #[cold]
-    pub(crate) fn stop_posted(&mut self, op: &Op) -> Flow {
+    pub(crate) fn end_block(&mut self, op: &Op) -> Flow {
         self.pc = self.current_pc(op).wrapping_add(4);
-        self.leave(op, Flow::Next)
+        self.leave(op, Flow::Jump)
     }
 
     /// Where the block at `self.pc` lies in guest-physical memory. Branches leave their target's tag in the PC, and it goes here: an address with a

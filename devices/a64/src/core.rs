@@ -3,7 +3,7 @@
 use crate::block::{Blocks, NO_LINK};
 use crate::decode::Op;
 use crate::features::Features;
-use crate::jit::{Counters, HotRegion, JitConfig};
+use crate::jit::{Counters, Frame, HotRegion, Jit, JitConfig};
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::Tlb;
@@ -35,6 +35,15 @@ pub mod doorbell {
     pub const EVENT: u32 = 1 << 4;
     /// Drop the TLB entries that [`crate::Bus::next_invalidation`] names.
     pub const TLB_SCOPED: u32 = 1 << 5;
+}
+
+/// Bits of [`Core::ends`]: the block ends with the current instruction, whoever executes it, so that what follows happens at the same
+/// instruction in every run.
+pub(crate) mod ends {
+    /// A device write was posted: the core stops.
+    pub(crate) const POSTED: u8 = 1 << 0;
+    /// A device was written, or code: the core looks at its doorbell and its interrupts.
+    pub(crate) const LOOK: u8 = 1 << 1;
 }
 
 /// How a core is built.
@@ -135,8 +144,8 @@ pub struct Core {
     /// Set by a handler after which an interrupt that is already asserted may be let through (MSR DAIF, ERET, HCR_EL2, exception entry):
     /// the run loop polls the lines at the next block boundary.
     pub check_interrupts: bool,
-    /// A device write of the current instruction was posted: the core stops after it.
-    pub(crate) posted: bool,
+    /// What the current instruction's stores ask for once it has retired: bits of [`ends`].
+    pub(crate) ends: u8,
     /// Index of the current instruction in its block, as far as slow paths need it.
     pub(crate) op_index: u32,
     /// How the last block was left: a link of [`Blocks`], or [`NO_LINK`].
@@ -153,6 +162,10 @@ pub struct Core {
     pub(crate) reported: HashSet<u64>,
     /// What was executed, and how.
     pub(crate) counters: Counters,
+    /// What translated code keeps in memory.
+    pub(crate) frame: Frame,
+    /// The translator, if guest code is translated.
+    pub(crate) jit: Option<Box<Jit>>,
 }
 
 /// Addresses of instructions that are told of, at most: a guest that makes up code does not flood the trace.
@@ -180,9 +193,8 @@ impl Core {
             run_retired: 0,
             run_limit: 0,
             stop: Stop::Budget,
-            config,
             check_interrupts: true,
-            posted: false,
+            ends: 0,
             op_index: 0,
             link: NO_LINK,
             tag: 0,
@@ -192,6 +204,9 @@ impl Core {
             code_epoch: 0,
             reported: HashSet::new(),
             counters: Counters::default(),
+            frame: Frame::new(),
+            jit: config.jit.and_then(Jit::new),
+            config,
         }
         .with_context()
     }

@@ -7,7 +7,7 @@
 //! of each element.
 
 use crate::bus::{Access, Bus, Maintenance, Posted};
-use crate::core::{Core, doorbell};
+use crate::core::{Core, doorbell, ends};
 use crate::exception::{Class, Exception};
 use crate::mmu::{Kind, Translation};
 use crate::sysreg::sctlr;
@@ -173,7 +173,7 @@ impl Core {
     /// Host address of an access of `len` bytes, aligned or not, that needs no checks beyond the table's. What is in the tables is little-endian.
     #[inline]
     fn unaligned_host(&self, table: &Table, va: u64, len: u64) -> Option<usize> {
-        if self.sctlr() & sctlr::A == 0 { table.lookup_normal(va, len) } else { None }
+        table.lookup_normal(va, len)
     }
 
     /// Checks an access that is not aligned to `align`: allowed only to Normal memory, and only if alignment is not checked.
@@ -208,6 +208,11 @@ impl Core {
         el == self.el && !self.big_endian() && self.is_ram(at.pa & !(PAGE - 1), PAGE) && !self.is_watched_page(va)
     }
 
+    /// True if unaligned accesses to the page need no look: SCTLR_ELx.A is one of the inputs that a space of the TLB belongs to.
+    fn is_loose(&self, at: &Translation) -> bool {
+        !at.device && self.sctlr() & sctlr::A == 0
+    }
+
     /// Loads an aligned value at a translated address, little-endian.
     fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
         if !self.is_ram(at.pa, u64::from(size)) {
@@ -215,7 +220,7 @@ impl Core {
         }
         let host = self.host(at.pa);
         if self.is_direct(va, at, el) {
-            self.tlb.read.fill(va, host, !at.device);
+            self.tlb.read.fill(va, host, self.is_loose(at));
         }
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
         unsafe { host_load(host, size, order) }
@@ -275,9 +280,8 @@ impl Core {
     fn store_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, value: u64, el: u8, order: Ordering) {
         if !self.is_ram(at.pa, u64::from(size)) {
             let value = value & (u64::MAX >> (64 - 8 * u32::from(size)));
-            if bus.write(self.access(at.pa, size), value) == Posted::Exit {
-                self.posted = true;
-            }
+            let posted = bus.write(self.access(at.pa, size), value);
+            self.device_written(posted);
             return;
         }
         let host = self.host(at.pa);
@@ -286,8 +290,16 @@ impl Core {
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, u64::from(size));
         } else if self.is_direct(va, at, el) {
-            self.tlb.write.fill(va, host, !at.device);
+            self.tlb.write.fill(va, host, self.is_loose(at));
         }
+    }
+
+    /// Notes that a device was written: the block ends with the instruction.
+    pub(crate) fn device_written(&mut self, posted: Posted) {
+        self.ends |= match posted {
+            Posted::Done => ends::LOOK,
+            Posted::Exit => ends::POSTED,
+        };
     }
 
     /// Tells the code map of a store to a page that holds code, and everybody if code became stale. This core rings its own doorbell, so
@@ -295,6 +307,7 @@ impl Core {
     pub(crate) fn code_written(&mut self, bus: &mut dyn Bus, pa: u64, len: u64) {
         if self.config.ram.code().written(pa, len) {
             bus.broadcast(Maintenance::Code);
+            self.ends |= ends::LOOK;
             self.config.doorbell.fetch_or(doorbell::CODE, Ordering::Release);
         }
     }

@@ -4,11 +4,13 @@ use crate::block::NO_LINK;
 use crate::bus::Bus;
 use crate::core::{Core, Run, Stop, doorbell};
 use crate::decode::{Flow, Op};
+use crate::jit::Ran;
 use std::sync::atomic::Ordering;
 
 impl Core {
     /// Runs until exactly `budget` instructions have retired (an exception taken counts as one), or something else stops the core.
     pub fn run(&mut self, bus: &mut dyn Bus, budget: u64) -> Run {
+        let jitted = self.counters.jitted;
         self.run_retired = 0;
         self.link = NO_LINK;
         self.check_interrupts = true;
@@ -17,12 +19,15 @@ impl Core {
         self.stop = Stop::Budget;
         let stop = self.run_blocks(bus, budget);
         self.retired = self.retired.wrapping_add(self.run_retired);
-        self.counters.interpreted += self.run_retired;
+
+        self.counters.interpreted += self.run_retired - (self.counters.jitted - jitted);
         Run { retired: self.run_retired, stop }
     }
 
     fn run_blocks(&mut self, bus: &mut dyn Bus, budget: u64) -> Stop {
+        let translates = self.jit.is_some();
         loop {
+            let mut native = translates;
             if self.config.doorbell.load(Ordering::Relaxed) != 0
                 && let Some(stop) = self.answer_doorbell(bus)
             {
@@ -37,6 +42,8 @@ impl Core {
             }
             if self.check_interrupts {
                 self.poll_interrupts(bus);
+                // Whoever steps or breaks looks at every block.
+                native &= !self.check_interrupts;
                 if self.step_enabled() {
                     if let Some(flow) = self.step() {
                         if self.leave_fetch(flow) {
@@ -59,6 +66,14 @@ impl Core {
                     // An instruction that cannot be fetched aborts before it breaks.
                     Some(ahead) => left = left.min(ahead.max(1)),
                     None => {}
+                }
+            }
+            if native {
+                match self.run_native(bus, left) {
+                    Ran::Stopped => return self.take_stop(),
+                    Ran::On => continue,
+                    Ran::Unknown if self.warm(bus) => continue,
+                    Ran::Unknown | Ran::Short => {}
                 }
             }
             let found = match self.blocks.linked(self.link, self.pc, self.tag) {

@@ -83,7 +83,14 @@ impl Guest {
     /// The same, of a core with extensions.
     pub(crate) fn with_features(words: &[u32], features: Features) -> Self {
         let ram = Arc::new(GuestRam::new(RAM_TOP).expect("4 MiB"));
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default(), features, jit: None });
+        let mut core = Core::new(Config {
+            id: 0,
+            ram: ram.clone(),
+            ram_top: RAM_TOP,
+            doorbell: Arc::default(),
+            features,
+            jit: std::env::var("TAYBERRY_JIT").ok().map(|t| crate::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
+        });
         core.pc = START;
         let guest = Self { core, bus: TestBus::default(), ram };
         guest.write(START, words);

@@ -63,7 +63,16 @@ impl Ours {
         for (at, word) in layout::image() {
             ram.write_u64(at, word).expect("in RAM");
         }
-        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_BYTES, doorbell: Arc::default(), features, jit: None });
+        let mut core = Core::new(Config {
+            id: 0,
+            ram: ram.clone(),
+            ram_top: RAM_BYTES,
+            doorbell: Arc::default(),
+            features,
+            jit: std::env::var("TAYBERRY_JIT")
+                .ok()
+                .map(|t| tayberry_a64::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
+        });
         // Non-secure, 64 bits below, HVC allowed.
         core.sys[Reg::SCR_EL3] = 0x531;
         core.sys[Reg::HCR_EL2] = 1 << 31;

@@ -5,7 +5,7 @@
 //! is not noticed, as by most emulators: watching for that would cost every store. Acquire and release are sequentially consistent on the
 //! host, as LDAR after STLR must be.
 
-use crate::bus::{Access, Bus, Posted};
+use crate::bus::{Access, Bus};
 use crate::core::{Core, SLOT_SP};
 use crate::decode::{Flow, Handler, Op, Row, dest, field, or_sp, row, source};
 use crate::exception::Exception;
@@ -167,11 +167,12 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
 /// An exclusive store to a device is a plain one.
 fn store_device(core: &mut Core, bus: &mut dyn Bus, pa: u64, size: u8, value: u128) {
     let first = size.min(8);
-    let mut posted = bus.write(access(core, pa, first), value as u64 & (u64::MAX >> (64 - 8 * u32::from(first)))) == Posted::Exit;
+    let posted = bus.write(access(core, pa, first), value as u64 & (u64::MAX >> (64 - 8 * u32::from(first))));
+    core.device_written(posted);
     if size == 16 {
-        posted |= bus.write(access(core, pa + 8, 8), (value >> 64) as u64) == Posted::Exit;
+        let posted = bus.write(access(core, pa + 8, 8), (value >> 64) as u64);
+        core.device_written(posted);
     }
-    core.posted |= posted;
 }
 
 /// Stores `new` if memory holds `old`.

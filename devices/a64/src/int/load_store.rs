@@ -132,9 +132,9 @@ impl Core {
     }
 }
 
-/// Goes on after an access that may have been a posted device write.
-pub(super) fn next_unless_posted(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
-    if core.posted { core.stop_posted(op) } else { next(core, bus, op) }
+/// Goes on after a store that may have ended the block.
+pub(super) fn next_unless_ended(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if core.ends != 0 { core.end_block(op) } else { next(core, bus, op) }
 }
 
 /// Addressing mode and operands shared by all single-register forms, with transfers of `1 << scale` bytes; `None` if unallocated.
@@ -251,7 +251,7 @@ fn store_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Core, b
     match checked.and_then(|()| core.store(bus, va, 1 << SIZE, core.reg(op.rd))) {
         Ok(()) => {
             write_back::<MODE>(core, op);
-            next_unless_posted(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -305,7 +305,7 @@ fn store_unprivileged<const SIZE: u8>(core: &mut Core, bus: &mut dyn Bus, op: &O
     let el = unprivileged(core);
     let checked = if op.rn == SLOT_SP { core.check_sp() } else { Ok(()) };
     match checked.and_then(|()| core.store_as(bus, va, 1 << SIZE, core.reg(op.rd), el, Relaxed)) {
-        Ok(()) => next_unless_posted(core, bus, op),
+        Ok(()) => next_unless_ended(core, bus, op),
         Err(exception) => core.fault(op, exception),
     }
 }
@@ -460,7 +460,7 @@ fn store_pair_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Co
     match stored {
         Ok(()) => {
             write_back::<MODE>(core, op);
-            next_unless_posted(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }

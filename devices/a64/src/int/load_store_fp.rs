@@ -1,8 +1,7 @@
 //! Loads and stores of single FP and SIMD registers and pairs (ARM ARM C4.1.4, V = 1).
 
 use super::load_store::{
-    OFFSET, POST, PRE, REGISTER, address, addressing, by_mode, in_page, literal, next_unless_posted, pair_addressing, sp_is_fine,
-    write_back,
+    OFFSET, POST, PRE, REGISTER, address, addressing, by_mode, in_page, literal, next_unless_ended, pair_addressing, sp_is_fine, write_back,
 };
 use super::pick;
 use crate::bus::Bus;
@@ -156,7 +155,7 @@ fn store_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Core, b
     match checked.and_then(|()| store_any::<SIZE>(core, bus, va, value)) {
         Ok(()) => {
             write_back::<MODE>(core, op);
-            next_unless_posted(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -263,7 +262,7 @@ fn store_pair_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Co
     match stored {
         Ok(()) => {
             write_back::<MODE>(core, op);
-            next_unless_posted(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }

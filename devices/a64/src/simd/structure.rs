@@ -168,7 +168,7 @@ fn finish(core: &mut Core, bus: &mut dyn Bus, op: &Op, va: u64, result: Result<(
     match result {
         Ok(()) => {
             write_back(core, op, va);
-            if core.posted { core.stop_posted(op) } else { next(core, bus, op) }
+            if core.ends != 0 { core.end_block(op) } else { next(core, bus, op) }
         }
         Err(exception) => core.fault(op, exception),
     }

@@ -24,7 +24,7 @@ use crate::exception::Exception;
 use crate::mmu::{Kind, Translation};
 use space::{BASES, CodePages, Inputs, Large, Space, half, slot};
 use std::fmt;
-pub(crate) use table::Table;
+pub(crate) use table::{ENTRIES, Entry, Table};
 
 /// Bytes in a page of the TLB.
 const PAGE: u64 = 1 << PAGE_SHIFT;
@@ -242,6 +242,9 @@ impl Core {
     fn number_space(&mut self, at: usize) {
         if self.tlb.next >= NUMBERS {
             self.blocks.forget();
+            if let Some(jit) = self.jit.as_deref_mut() {
+                jit.forget();
+            }
             self.tlb.walks.fill(None);
             self.tlb.spaces.iter_mut().for_each(|space| space.number = 0);
             self.tlb.next = 1;

@@ -222,8 +222,9 @@ fn unaligned_accesses_in_a_page_go_by_its_table() {
             }
         }
     }
-    // SCTLR_EL1.A forbids them, whatever the table holds.
+    // SCTLR_EL1.A forbids them, whatever the table held.
     guest.core.sys[Reg::SCTLR_EL1] |= 2;
+    guest.core.context_changed();
     assert!(guest.core.load(&mut guest.bus, 0x10_0fe1, 4).is_err());
     assert!(guest.core.store(&mut guest.bus, 0x10_0fe1, 4, 0).is_err());
     assert!(guest.core.load_quad(&mut guest.bus, 0x10_0fe1).is_err());

@@ -1,0 +1,126 @@
+//! Branches.
+
+use super::emit::Emitter;
+use super::{RAX, RDX, asm};
+use crate::core::SLOT_ZR;
+use crate::decode::{Op, field};
+use crate::jit::region::End;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+
+/// Jumps to `$label` if condition `$cond` (0 to 13) holds of the host's flags.
+macro_rules! jump_if {
+    ($e:expr, $cond:expr, $label:expr) => {{
+        let label = $label;
+        match $cond {
+            0 => asm!($e.asm ; je =>label),
+            1 => asm!($e.asm ; jne =>label),
+            2 => asm!($e.asm ; jae =>label),
+            3 => asm!($e.asm ; jb =>label),
+            4 => asm!($e.asm ; js =>label),
+            5 => asm!($e.asm ; jns =>label),
+            6 => asm!($e.asm ; jo =>label),
+            7 => asm!($e.asm ; jno =>label),
+            8 => asm!($e.asm ; ja =>label),
+            9 => asm!($e.asm ; jbe =>label),
+            10 => asm!($e.asm ; jge =>label),
+            11 => asm!($e.asm ; jl =>label),
+            12 => asm!($e.asm ; jg =>label),
+            _ => asm!($e.asm ; jle =>label),
+        }
+    }};
+}
+
+impl Emitter<'_> {
+    /// Emits the instruction that ends a block.
+    pub(super) fn control(&mut self, block: usize, op: &Op, end: End) {
+        match end {
+            End::Jump(target) => self.go(block, target),
+            End::Call(target) => {
+                self.link_register();
+                self.leave_to(target);
+            }
+            End::Branch(target) => self.branch(block, op, target),
+            End::Indirect => self.jump_register(op),
+            End::Next | End::Leave => {}
+        }
+    }
+
+    fn branch(&mut self, block: usize, op: &Op, target: i64) {
+        let after = self.offset() + 4;
+        // Over the taken way if that is not just a jump forward.
+        let forward = self.forward(block, target);
+        let over = self.label();
+        let (to, taken) = forward.map_or((over, false), |label| (label, true));
+        if op.insn >> 24 == 0x54 {
+            self.branch_if(field(op.insn, 3, 0) as u8, taken, to);
+        } else if op.insn & 0x7e00_0000 == 0x3400_0000 {
+            self.compare_branch(op, taken, to);
+        } else {
+            self.test_branch(op, taken, to);
+        }
+        if !taken {
+            self.go(block, target);
+        }
+        asm!(self.asm ; =>over);
+        self.go(block, after);
+    }
+
+    /// Jumps if a condition holds, or if it does not.
+    fn branch_if(&mut self, cond: u8, wanted: bool, to: DynamicLabel) {
+        if cond >= 14 {
+            if wanted {
+                asm!(self.asm ; jmp =>to);
+            }
+            return;
+        }
+        self.want_flags();
+        self.jump_on(if wanted { cond } else { cond ^ 1 }, to);
+    }
+
+    /// Jumps if a condition holds of the host's flags, which hold the guest's.
+    pub(super) fn jump_on(&mut self, cond: u8, to: DynamicLabel) {
+        jump_if!(self, cond, to);
+    }
+
+    fn compare_branch(&mut self, op: &Op, wanted: bool, to: DynamicLabel) {
+        let nonzero = field(op.insn, 24, 24) != 0;
+        if op.rn == SLOT_ZR {
+            if nonzero != wanted {
+                asm!(self.asm ; jmp =>to);
+            }
+            return;
+        }
+        let value = self.get(op.rn, RAX);
+        if op.insn >> 31 != 0 {
+            asm!(self.asm ; test Rq(value), Rq(value));
+        } else {
+            asm!(self.asm ; test Rd(value), Rd(value));
+        }
+        jump_if!(self, u8::from(nonzero == wanted), to);
+    }
+
+    fn test_branch(&mut self, op: &Op, wanted: bool, to: DynamicLabel) {
+        let nonzero = field(op.insn, 24, 24) != 0;
+        let value = self.get(op.rn, RAX);
+        let bit = op.rm & 63;
+        if bit < 31 {
+            asm!(self.asm ; test Rd(value), 1 << bit);
+            jump_if!(self, u8::from(nonzero == wanted), to);
+        } else {
+            asm!(self.asm ; bt Rq(value), bit as i8);
+            // The bit is in the carry.
+            jump_if!(self, if nonzero == wanted { 3 } else { 2 }, to);
+        }
+    }
+
+    fn jump_register(&mut self, op: &Op) {
+        // The target first: BLR X30 jumps to the old one.
+        self.load_slot(op.rn, RDX);
+        if field(op.insn, 22, 21) == 1 {
+            self.link_register();
+        }
+        self.spill();
+        asm!(self.asm ; mov rax, rdx);
+        self.look_up();
+    }
+}
