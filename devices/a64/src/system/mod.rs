@@ -268,6 +268,7 @@ fn wfe(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 fn sev(core: &mut Core, bus: &mut dyn Bus, _: &Op) -> Flow {
     core.event = true;
     bus.send_event();
+    core.note_bell();
     Flow::Next
 }
 
