@@ -26,6 +26,7 @@ where
     fn wakes(&mut self) -> bool {
         (self.1)()
     }
+    fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
 }
 
 fn spent(retired: u64) -> Slice {
