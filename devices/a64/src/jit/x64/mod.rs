@@ -17,6 +17,11 @@ mod emit;
 mod integer;
 mod memory;
 mod stubs;
+mod vector;
+mod vector_long;
+mod vector_move;
+mod vector_permute;
+mod vector_shift;
 mod xmm;
 
 use super::region::Region;
@@ -175,6 +180,7 @@ impl Emitter<'_> {
             Template::Store => self.store(op),
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
+            Template::Vector(vector) => self.vector(op, vector),
             Template::Nothing => true,
             Template::Barrier => false,
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
