@@ -71,6 +71,8 @@ pub(crate) struct Frame {
     pub(crate) lookups: u64,
     /// The host's stack pointer.
     pub(crate) stack: u64,
+    /// Instructions of the budget that are not in the host's register yet.
+    pub(crate) reserve: u64,
     /// Address of the link that was not set.
     pub(crate) link: u64,
     /// Memory accesses, if they are counted, and those that the TLB did not answer.
@@ -85,6 +87,11 @@ pub(crate) struct Frame {
     pub(crate) host_mxcsr: u32,
     /// To the nearest, nothing raised, nothing trapped.
     pub(crate) clean_mxcsr: u32,
+    /// Masks of scalars: the sign, and all but the sign.
+    pub(crate) sign_single: [u32; 4],
+    pub(crate) sign_double: [u64; 2],
+    pub(crate) magnitude_single: [u32; 4],
+    pub(crate) magnitude_double: [u64; 2],
 }
 
 impl Frame {
@@ -94,6 +101,7 @@ impl Frame {
             doorbell: 0,
             lookups: 0,
             stack: 0,
+            reserve: 0,
             link: 0,
             accesses: 0,
             misses: 0,
@@ -103,6 +111,10 @@ impl Frame {
             mxcsr: 0,
             host_mxcsr: 0,
             clean_mxcsr: 0x1f80,
+            sign_single: [1 << 31, 0, 0, 0],
+            sign_double: [1 << 63, 0],
+            magnitude_single: [u32::MAX >> 1, 0, 0, 0],
+            magnitude_double: [u64::MAX >> 1, 0],
         }
     }
 }
@@ -118,12 +130,10 @@ pub(crate) struct Lookup {
     by_link: u64,
     /// 0 belongs to no context.
     pub(crate) tag: u32,
-    /// Instructions of budget that it needs.
-    need: u32,
 }
 
 impl Lookup {
-    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0, need: 0 };
+    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0 };
     /// Entries of the table; the back end multiplies by their size.
     pub(crate) const COUNT: usize = 4096;
 }
@@ -135,10 +145,13 @@ const _: () = assert!(size_of::<Lookup>() == 32);
 struct Native {
     code: u64,
     by_link: u64,
-    need: u32,
     generation: u32,
 }
 
+/// Instructions of budget below which the interpreter runs: with the margin of translated code, and its first block, something is sure to be executed.
+const LEAST: u64 = 2 * region::MOST as u64;
+/// Instructions that translated code is given at once; the rest is its reserve.
+const FIRST: u64 = 2048;
 /// Entries of the table of how often blocks were interpreted.
 const HEATS: usize = 4096;
 /// Bytes of code memory below which all code is dropped.
@@ -191,8 +204,12 @@ impl fmt::Debug for Jit {
 }
 
 impl Jit {
-    /// A translator, or `None` where the host has no memory for code.
+    /// A translator, or `None` where the host cannot run its code or has no memory for it.
     pub(crate) fn new(config: JitConfig) -> Option<Box<Self>> {
+        if let Err(why) = available() {
+            tracing::warn!(target: "jit", "{why}: all code is interpreted");
+            return None;
+        }
         let mut memory = match CodeMemory::new(config.cache_bytes.max(4 * LOW)) {
             Ok(memory) => memory,
             Err(error) => {
@@ -236,24 +253,26 @@ impl Jit {
     }
 
     fn remember(&mut self, pc: u64, tag: u32, native: Native) {
-        let Native { code, by_link, need, .. } = native;
-        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag, need };
+        let Native { code, by_link, .. } = native;
+        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag };
     }
 }
 
-/// Bits of [`Core::tag`] that code depends on.
-const CODE_TAG: u32 = 1;
+/// The bits of a context's tag that code depends on, below the address of an instruction: FP traps, and FPCR's modes.
+fn code_tag(tag: u32) -> u64 {
+    u64::from(tag & 1 | tag >> 2 & 2)
+}
 
 impl Core {
     /// Runs translated code at the PC for at most `left` instructions, if there is any.
     #[inline]
     pub(crate) fn run_native(&mut self, bus: &mut dyn Bus, left: u64) -> Ran {
         let Some(jit) = self.jit.as_deref_mut() else { return Ran::Short };
-        let Lookup { pc, code, by_link, tag, need } = jit.lookups[Jit::slot(self.pc)];
+        let Lookup { pc, code, by_link, tag } = jit.lookups[Jit::slot(self.pc)];
         if pc != self.pc || tag != self.tag {
             return Ran::Unknown;
         }
-        if left < u64::from(need) {
+        if left < LEAST {
             return Ran::Short;
         }
         let link = std::mem::take(&mut self.frame.link);
@@ -266,11 +285,13 @@ impl Core {
         // SAFETY: a fat pointer has the size of two words; the frame's is used only by `execute`, below this call.
         self.frame.bus = unsafe { std::mem::transmute::<*mut dyn Bus, [usize; 2]>(std::mem::transmute::<&mut dyn Bus, *mut dyn Bus>(bus)) };
         let before = self.run_retired;
+        let first = left.min(FIRST);
+        self.frame.reserve = left - first;
         // SAFETY: `enter` is the shared code of that signature, `code` the entry of a region that is in memory: both are dropped only between runs.
         // The code changes the core as the interpreter would, through the pointer that it is given, and nothing else refers to it meanwhile.
         let reason = unsafe {
             let enter: unsafe extern "sysv64" fn(*mut Core, u64, u64) -> u32 = std::mem::transmute(enter);
-            enter(self, code, left)
+            enter(self, code, first)
         };
         self.frame.bus = [0; 2];
         self.link = crate::block::NO_LINK;
@@ -327,7 +348,7 @@ impl Core {
             return false;
         }
         let generation = self.config.ram.code().generation(pa);
-        let key = pa | u64::from(tag & CODE_TAG);
+        let key = pa | code_tag(tag);
         let Some(jit) = self.jit.as_deref_mut() else { return false };
         let known = jit.natives.get(&key).copied().filter(|native| native.generation == generation);
         let native = match known {
@@ -352,8 +373,8 @@ impl Core {
         let page = pa & !(PAGE_BYTES - 1);
         let mut first_mark = false;
         let mut line = u64::MAX;
-        let fp_off = self.tag & 1 != 0;
-        let region = Region::discover(((pa - page) / 4) as usize, self.config.features, fp_off, |word| {
+        let context = region::Context { fp_off: self.tag & 1 != 0, fp_mode: self.tag & 8 != 0 };
+        let region = Region::discover(((pa - page) / 4) as usize, self.config.features, context, |word| {
             let at = page + 4 * word as u64;
             // Marked before the words are read: see `CodeMap`.
             if at / LINE_BYTES != line {
@@ -378,18 +399,19 @@ impl Core {
             jit.profile.push(Profile { region, executed: Box::default() });
             jit.profile.last().map_or(0, |profile| &raw const *profile.executed as u64)
         });
+        let linear = self.tlb.read.is_linear();
         let counts = Counts { accesses: jit.config.count_accesses, executed };
-        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts)?;
+        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts, linear)?;
         let base = jit.memory.place(&made.code)? as u64;
         if jit.config.perf_map {
             jit.perf.add(base as *const u8, made.code.len(), self.pc);
         }
         jit.ops.push(made.ops);
         let mut entry = None;
-        for (word, by_address, by_link, need) in made.entries {
-            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, need, generation };
+        for (word, by_address, by_link) in made.entries {
+            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, generation };
             let at = page + 4 * u64::from(word);
-            let key = at | u64::from(self.tag & CODE_TAG);
+            let key = at | code_tag(self.tag);
             if at == pa {
                 entry = Some(native);
                 if jit.natives.insert(key, native).is_some_and(|old| old.generation != generation) {

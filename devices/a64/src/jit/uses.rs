@@ -2,6 +2,7 @@
 
 use super::region::{End, Region};
 use super::uses_vector::{self, Vector};
+use crate::core::SLOT_SINK;
 use crate::decode::{self, NO_ROW, Op, field};
 use std::sync::OnceLock;
 
@@ -35,6 +36,25 @@ pub(crate) enum Template {
     Store,
     LoadPair,
     StorePair,
+    LoadVector,
+    LoadVectorLiteral,
+    StoreVector,
+    LoadVectorPair,
+    StoreVectorPair,
+    FloatArithmetic,
+    FloatExtremum,
+    FloatMultiplyAdd,
+    FloatRoot,
+    FloatSign,
+    FloatImmediate,
+    FloatMove,
+    FloatConvert,
+    FloatRound,
+    FloatToInteger,
+    IntegerToFloat,
+    FloatSelect,
+    FloatCompare,
+    FloatConditionalCompare,
     Nothing,
     Barrier,
     Jump,
@@ -74,9 +94,13 @@ pub(crate) mod bit {
     /// The same of vector registers that are read as second operand and after.
     pub(crate) const VN_SINGLE: u32 = 1 << 22;
     pub(crate) const VN_DOUBLE: u32 = 1 << 23;
+    /// Its template is right only for the usual rounding and without flushing.
+    pub(crate) const HOST_MODE: u32 = 1 << 24;
+    /// All vector registers are used as scalars of the format in bits 23 and 22.
+    pub(crate) const SCALAR: u32 = 1 << 25;
     /// Two bits each from here on: how many more registers are used in the same way, from the one after the destination or the first source on.
-    pub(crate) const VD_MORE: u32 = 24;
-    pub(crate) const VN_MORE: u32 = 26;
+    pub(crate) const VD_MORE: u32 = 26;
+    pub(crate) const VN_MORE: u32 = 28;
 }
 use bit::*;
 
@@ -182,8 +206,59 @@ const TABLE: &[(&str, Template, u32)] = &[
     ("RET", Template::JumpRegister, N_READ),
 ];
 
+const FDN: u32 = VD_WRITE | VN_READ | SCALAR;
+const FDNM: u32 = FDN | VM_READ | HOST_MODE;
+
+/// Scalar floating point.
+const FLOATS: &[(&str, Template, u32)] = &[
+    ("FMUL (scalar)", Template::FloatArithmetic, FDNM),
+    ("FDIV (scalar)", Template::FloatArithmetic, FDNM),
+    ("FADD (scalar)", Template::FloatArithmetic, FDNM),
+    ("FSUB (scalar)", Template::FloatArithmetic, FDNM),
+    ("FNMUL (scalar)", Template::FloatArithmetic, FDNM),
+    ("FMAX (scalar)", Template::FloatExtremum, FDNM),
+    ("FMIN (scalar)", Template::FloatExtremum, FDNM),
+    ("FMAXNM (scalar)", Template::FloatExtremum, FDNM),
+    ("FMINNM (scalar)", Template::FloatExtremum, FDNM),
+    ("FMADD", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FMSUB", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FNMADD", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FNMSUB", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FSQRT (scalar)", Template::FloatRoot, FDN | HOST_MODE),
+    ("FMOV (register)", Template::FloatSign, FDN | KEEPS),
+    ("FABS (scalar)", Template::FloatSign, FDN | KEEPS),
+    ("FNEG (scalar)", Template::FloatSign, FDN | KEEPS),
+    ("FMOV (scalar, immediate)", Template::FloatImmediate, VD_WRITE | SCALAR | KEEPS),
+    ("FMOV (general)", Template::FloatMove, KEEPS),
+    ("FCVT", Template::FloatConvert, VD_WRITE | VN_READ | HOST_MODE),
+    ("FRINTN (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTP (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTM (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTZ (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTX (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTI (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FCVTNS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTPS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTMS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTZS (scalar, integer)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTZU (scalar, integer)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("SCVTF (scalar, integer)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("UCVTF (scalar, integer)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("SCVTF (scalar, fixed-point)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("UCVTF (scalar, fixed-point)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("FCSEL", Template::FloatSelect, FDN | VM_READ | FLAGS_READ),
+    ("FCMP", Template::FloatCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMPE", Template::FloatCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMP (zero)", Template::FloatCompare, VN_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMPE (zero)", Template::FloatCompare, VN_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCCMP", Template::FloatConditionalCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_READ | FLAGS_WRITE),
+    ("FCCMPE", Template::FloatConditionalCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_READ | FLAGS_WRITE),
+];
+
 const LOAD: u32 = D_WRITE | N_READ | M_READ | EXITS;
 const STORE: u32 = D_READ | N_READ | M_READ | EXITS;
+const LOAD_VECTOR: u32 = VD_WRITE | N_READ | M_READ | EXITS;
+const STORE_VECTOR: u32 = VD_READ | N_READ | M_READ | EXITS;
 
 /// Loads and stores: every row whose name starts so, but for those that follow.
 const TRANSFERS: &[(&str, Template, u32)] = &[
@@ -192,6 +267,17 @@ const TRANSFERS: &[(&str, Template, u32)] = &[
     ("STP, STNP", Template::StorePair, D_READ | A_READ | N_READ | EXITS),
     ("LDP, LDNP", Template::LoadPair, D_WRITE | A_WRITE | N_READ | EXITS),
     ("LDPSW", Template::LoadPair, D_WRITE | A_WRITE | N_READ | EXITS),
+    ("LDR (literal, SIMD&FP)", Template::LoadVectorLiteral, VD_WRITE | EXITS),
+    ("LDR (immediate, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDR (unsigned offset, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDR (register, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDUR (SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("STR (immediate, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STR (unsigned offset, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STR (register, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STUR (SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STP, STNP (SIMD&FP)", Template::StoreVectorPair, VD_READ | VA_READ | N_READ | EXITS),
+    ("LDP, LDNP (SIMD&FP)", Template::LoadVectorPair, VD_WRITE | VA_WRITE | N_READ | EXITS),
     ("PRFM (literal)", Template::Nothing, KEEPS),
     ("PRFM (unsigned offset)", Template::Nothing, KEEPS),
     ("PRFM (register)", Template::Nothing, KEEPS),
@@ -202,7 +288,7 @@ const TRANSFERS: &[(&str, Template, u32)] = &[
 const FORMS: [&str; 4] = ["(immediate)", "(unsigned offset)", "(register)", ""];
 
 fn of_name(name: &str) -> Option<(Template, u32)> {
-    if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).find(|row| row.0 == name) {
+    if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).chain(FLOATS).find(|row| row.0 == name) {
         return Some((template, bits));
     }
     if let Some(vector) = uses_vector::of_name(name) {
@@ -252,8 +338,38 @@ pub(crate) fn pair_mode(insn: u32) -> Mode {
     }
 }
 
+/// How much of its vector registers a load or store uses.
+fn transfer_width(insn: u32, template: Option<Template>) -> u32 {
+    let size = field(insn, 31, 30);
+    let double = match template {
+        // Bit 23 is a quadword.
+        Some(Template::LoadVector | Template::StoreVector) if field(insn, 23, 23) != 0 => return 0,
+        Some(Template::LoadVector | Template::StoreVector) => size == 3,
+        Some(Template::LoadVectorPair | Template::StoreVectorPair | Template::LoadVectorLiteral) if size == 2 => return 0,
+        Some(Template::LoadVectorPair | Template::StoreVectorPair | Template::LoadVectorLiteral) => size == 1,
+        _ => return 0,
+    };
+    if double { VD_DOUBLE } else { VD_SINGLE }
+}
+
+/// What an FMOV between a general and a vector register uses.
+fn float_move_bits(insn: u32) -> u32 {
+    let (high, to_vector) = (field(insn, 19, 19) != 0, field(insn, 16, 16) != 0);
+    let width = match (high, insn >> 31) {
+        (true, _) => 0,
+        (_, 0) => VD_SINGLE | VN_SINGLE,
+        _ => VD_DOUBLE | VN_DOUBLE,
+    };
+    width
+        | match (to_vector, high) {
+            (true, true) => N_READ | VD_READ | VD_WRITE,
+            (true, false) => N_READ | VD_WRITE,
+            (false, _) => D_WRITE | VN_READ,
+        }
+}
+
 /// What an allocated instruction uses.
-pub(crate) fn of(op: &Op) -> Uses {
+pub(crate) fn of(op: &Op, fp_mode: bool) -> Uses {
     static ROWS: OnceLock<Vec<Uses>> = OnceLock::new();
     let rows = ROWS.get_or_init(|| {
         let of_row =
@@ -264,13 +380,28 @@ pub(crate) fn of(op: &Op) -> Uses {
         return Uses::default();
     }
     let mut uses = rows.get(usize::from(op.row)).copied().unwrap_or_default();
+    if uses.has(HOST_MODE) && fp_mode {
+        return Uses::default();
+    }
+    uses.bits |= transfer_width(op.insn, uses.template);
+    match uses.template {
+        Some(Template::FloatConvert) => match (field(op.insn, 23, 22), field(op.insn, 16, 15)) {
+            (0, 1) => uses.bits |= VD_DOUBLE | VN_SINGLE,
+            (1, 0) => uses.bits |= VD_SINGLE | VN_DOUBLE,
+            // Half precision.
+            _ => return Uses::default(),
+        },
+        Some(Template::FloatMove) => uses.bits |= float_move_bits(op.insn),
+        _ if uses.has(SCALAR) => uses.bits |= if field(op.insn, 22, 22) != 0 { VD_DOUBLE | VN_DOUBLE } else { VD_SINGLE | VN_SINGLE },
+        _ => {}
+    }
     let written_back = match uses.template {
-        Some(Template::Load | Template::Store) => mode(op.insn),
-        Some(Template::LoadPair | Template::StorePair) => pair_mode(op.insn),
         Some(Template::Vector(vector)) => {
             uses.bits |= uses_vector::refine(vector, op);
             return uses;
         }
+        Some(Template::Load | Template::Store | Template::LoadVector | Template::StoreVector) => mode(op.insn),
+        Some(Template::LoadPair | Template::StorePair | Template::LoadVectorPair | Template::StoreVectorPair) => pair_mode(op.insn),
         _ => return uses,
     };
     if matches!(written_back, Mode::Pre | Mode::Post) {
@@ -336,15 +467,83 @@ impl Uses {
     }
 }
 
-/// Decides for every instruction that sets the flags whether anybody may ask for them in memory: whatever leaves the region, and whoever reads
-/// them when the host's flags no longer hold them.
+/// What becomes of the flags that an instruction sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Flags {
+    /// Nobody asks for them but the instructions right after it, if at all.
+    #[default]
+    Dropped,
+    /// They are stored at once.
+    Stored,
+    /// They are made again from what they were made of, where somebody asks.
+    Remade(Recipe),
+}
+
+/// What flags are made of. The registers hold it until the next instruction that sets the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    pub(crate) wide: bool,
+    pub(crate) kind: Kind,
+    /// Slot of the first operand, or of the result.
+    pub(crate) a: u8,
+    pub(crate) b: Operand,
+}
+
+/// How flags are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// By comparing `a` with `b`.
+    Compare,
+    /// By comparing what `a` was before `b` was taken off it.
+    Subtracted,
+    /// By looking at `a`, with no carry.
+    Test,
+}
+
+/// The second operand of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operand {
+    Slot(u8),
+    Constant(i32),
+}
+
+/// How the flags of an instruction can be made again after it, if at all.
+fn recipe(op: &Op, template: Template) -> Option<Recipe> {
+    let wide = op.insn >> 31 != 0;
+    let subtracts = field(op.insn, 30, 30) != 0;
+    let b = match template {
+        Template::AddImmediate if subtracts => Operand::Constant(op.imm as i32),
+        Template::AddShifted if subtracts && op.aux[0] == 0 => Operand::Slot(op.rm),
+        Template::LogicalImmediate | Template::LogicalShifted if op.rd != SLOT_SINK => {
+            return Some(Recipe { wide, kind: Kind::Test, a: op.rd, b: Operand::Constant(0) });
+        }
+        _ => return None,
+    };
+    if b == Operand::Slot(op.rd) {
+        None
+    } else if op.rd == op.rn {
+        Some(Recipe { wide, kind: Kind::Subtracted, a: op.rd, b })
+    } else {
+        Some(Recipe { wide, kind: Kind::Compare, a: op.rn, b })
+    }
+}
+
+impl Recipe {
+    /// An instruction may change what it is made of.
+    fn spoiled_by(&self, op: &Op, uses: Uses) -> bool {
+        uses.template.is_none() || uses.slots(op).any(|(slot, written)| written && (slot == self.a || self.b == Operand::Slot(slot)))
+    }
+}
+
+/// Decides for every instruction that sets the flags what becomes of them, by who may ask: whatever leaves the region, and whoever reads them when the host's
+/// flags no longer hold them. Within a block they may be remade; from block to block they are in memory.
 pub(super) fn mark_flags(region: &mut Region) {
-    let mut wanted = vec![true; region.blocks.len()];
     for at in (0..region.blocks.len()).rev() {
-        // On the way back to an earlier block the region may be left.
-        let inside = |target| region.block_at(target).filter(|&to| to > at);
+        let inside = |target: i64| region.block_at(target);
         let leaves = matches!(region.end(at), End::Call(_) | End::Indirect | End::Leave);
-        let mut needed = leaves || region.targets(at).any(|target| inside(target).is_none_or(|to| wanted[to]));
+        // Where loops come back the region may be left.
+        let wanted_by_next = region.targets(at).any(|target| inside(target).is_some_and(|to| to <= at || region.blocks[to].wants_flags));
+        let mut needed = leaves || wanted_by_next || region.targets(at).any(|target| inside(target).is_none());
         let (first, end) = (region.blocks[at].first, region.blocks[at].end);
         let mut held = vec![false; end - first];
         let mut holds = false;
@@ -353,17 +552,31 @@ pub(super) fn mark_flags(region: &mut Region) {
             holds = if instr.uses.template.is_none() {
                 false
             } else {
-                instr.uses.has(FLAGS_WRITE) || holds && instr.uses.has(KEEPS | FLAGS_READ)
+                // ADC and SBC lose the host's flags.
+                let keeps = instr.uses.has(KEEPS | FLAGS_READ) && instr.uses.template != Some(Template::AddCarry);
+                instr.uses.has(FLAGS_WRITE) || holds && keeps
             };
         }
-        for (held, instr) in held.iter().zip(&mut region.instrs[first..end]).rev() {
+        let mut next_setter = end;
+        for current in (first..end).rev() {
+            let instr = &region.instrs[current];
             let uses = instr.uses;
             if uses.has(FLAGS_WRITE) {
-                instr.keep_flags = needed;
-                needed = false;
+                let kept =
+                    |recipe: &Recipe| region.instrs[current + 1..next_setter].iter().all(|later| !recipe.spoiled_by(&later.op, later.uses));
+                let recipe = uses.template.and_then(|template| recipe(&instr.op, template)).filter(kept);
+                let flags = match recipe {
+                    _ if !needed => Flags::Dropped,
+                    Some(recipe) => Flags::Remade(recipe),
+                    None => Flags::Stored,
+                };
+                region.instrs[current].flags = flags;
+                (needed, next_setter) = (false, current);
             }
-            needed |= uses.needs_memory() || uses.has(FLAGS_READ) && !held;
+            needed |= uses.needs_memory() || uses.has(FLAGS_READ) && !held[current - first];
         }
-        wanted[at] = needed;
+        let block = &mut region.blocks[at];
+        block.wants_flags = needed || block.head;
+        block.passes_flags = wanted_by_next;
     }
 }

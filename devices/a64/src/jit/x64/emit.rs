@@ -1,11 +1,13 @@
 //! The translation of one region.
 
+use super::branch::FlagsAs;
+use super::integer::sized;
 use super::stubs::frame;
 use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
-use crate::jit::uses::bit;
+use crate::jit::uses::{Flags, Kind, Operand, Recipe, Template, bit};
 use crate::jit::{Frame, Lookup, exit};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
@@ -29,7 +31,7 @@ pub(crate) struct Counts {
 pub(crate) struct Made {
     pub(crate) code: Vec<u8>,
     /// For each entry its word in the page, and the offsets of its code when entered by address and by link.
-    pub(crate) entries: Vec<(u16, usize, usize, u32)>,
+    pub(crate) entries: Vec<(u16, usize, usize)>,
     /// Operations for handlers; the code has their addresses.
     pub(crate) ops: Box<[Op]>,
 }
@@ -44,8 +46,12 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// How.
+    pub(super) flags_as: FlagsAs,
     /// Vector registers that are cleared in memory above their width since the block began.
     pub(super) cleared: u32,
+    /// How they are made again, if they are not in memory.
+    recipe: Option<Recipe>,
     /// By block.
     labels: Vec<DynamicLabel>,
     cold: Vec<Cold>,
@@ -61,6 +67,8 @@ pub(crate) struct Emitter<'a> {
     pub(super) current: usize,
     pub(super) rest: u32,
     counts: Counts,
+    /// Most memory is mapped in one piece.
+    pub(super) linear: bool,
 }
 
 /// Operations of an instruction in [`Emitter::ops`].
@@ -79,7 +87,7 @@ fn operations(instr: &Instr) -> [Op; OPS] {
 
 impl<'a> Emitter<'a> {
     /// Makes host code, to be placed at `base`. `None` if it cannot be assembled, which is an error of ours.
-    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts) -> Option<Made> {
+    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts, linear: bool) -> Option<Made> {
         let mut asm = Asm::new_with_capacity(base as usize, 64 * region.instrs.len() + 1024, 16, 0, 256, 64, 256);
         let labels = region.blocks.iter().map(|_| asm.new_dynamic_label()).collect();
         let (execute, execute_last) = (asm.new_dynamic_label(), asm.new_dynamic_label());
@@ -90,7 +98,9 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            flags_as: FlagsAs::Guest,
             cleared: 0,
+            recipe: None,
             labels,
             cold: Vec::new(),
             links: Vec::new(),
@@ -101,6 +111,7 @@ impl<'a> Emitter<'a> {
             current: 0,
             rest: 0,
             counts,
+            linear,
         };
         for block in 0..region.blocks.len() {
             emitter.block(block);
@@ -113,8 +124,7 @@ impl<'a> Emitter<'a> {
         let block = &self.region.blocks[at];
         let (first, end) = (block.first, block.end);
         let count = (end - first) as i32;
-        let label = self.labels[at];
-        asm!(self.asm ; =>label ; sub r15, count);
+        self.enter_block(at, count);
         if let Some(executed) = self.counts.executed {
             asm!(self.asm ; mov rax, QWORD executed as i64 ; add QWORD [rax], count);
         }
@@ -124,11 +134,64 @@ impl<'a> Emitter<'a> {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);
             }
         }
-        (self.flags_held, self.cleared) = (false, 0);
-        for current in first..end {
+        (self.flags_held, self.recipe, self.cleared) = (false, None, 0);
+        let mut current = first;
+        while current < end {
             self.current = current;
             self.rest = (end - current) as u32;
-            self.instruction(at, current + 1 == end);
+            match self.built_constant(current, end) {
+                Some((next, value)) => {
+                    self.move_constant(self.region.instrs[current].op.rd, value);
+                    current = next;
+                }
+                None => {
+                    self.instruction(at, current + 1 == end);
+                    current += 1;
+                }
+            }
+        }
+    }
+
+    /// A constant that is built from here on by MOVZ or MOVN and MOVKs, none of which is the last of the block; and what comes after. Nothing can look at it
+    /// in between.
+    fn built_constant(&self, from: usize, end: usize) -> Option<(usize, u64)> {
+        let instrs = &self.region.instrs;
+        let first = &instrs[from].op;
+        if instrs[from].uses.template != Some(Template::MoveWide) {
+            return None;
+        }
+        let (mut at, mut value) = (from + 1, first.imm);
+        while at < end {
+            let op = &instrs[at].op;
+            if instrs[at].uses.template != Some(Template::MoveKeep) || op.rd != first.rd || op.insn >> 31 == 0 {
+                break;
+            }
+            value = value & !(0xffff << (op.aux[0] & 63)) | op.imm;
+            at += 1;
+        }
+        (at > from + 1 && at < end).then_some((at, value))
+    }
+
+    /// Takes a block's instructions off the budget, and sees that there is enough of it where loops come back.
+    fn enter_block(&mut self, at: usize, count: i32) {
+        let label = self.labels[at];
+        asm!(self.asm ; =>label);
+        if count < 128 {
+            asm!(self.asm ; sub r15, BYTE count as i8);
+        } else {
+            asm!(self.asm ; sub r15, count);
+        }
+        if self.region.blocks[at].head {
+            let offset = self.region.instrs[self.region.blocks[at].first].offset;
+            let refill = self.stubs.refill;
+            let out = self.later(move |emitter| {
+                let out = emitter.label();
+                asm!(emitter.asm ; add r15, count ; call extern refill ; jnz =>out ; jmp =>label ; =>out);
+                emitter.spill();
+                emitter.address(RAX, offset.into());
+                emitter.leave(exit::LOOK);
+            });
+            asm!(self.asm ; js =>out);
         }
     }
 
@@ -137,6 +200,7 @@ impl<'a> Emitter<'a> {
         let instr = &region.instrs[self.current];
         match instr.end {
             End::Leave => {
+                self.store_flags();
                 self.operation();
                 let label = self.execute_last;
                 asm!(self.asm ; jmp =>label);
@@ -147,6 +211,7 @@ impl<'a> Emitter<'a> {
         }
         let emitted = instr.uses.template.is_some_and(|template| self.emit(template, &instr.op));
         if !emitted {
+            self.store_flags();
             self.operation();
             let label = self.execute;
             asm!(self.asm ; call =>label);
@@ -156,6 +221,7 @@ impl<'a> Emitter<'a> {
             self.flags_held = false;
         }
         if last {
+            self.pass_flags(block);
             self.go(block, region.after(block));
         }
     }
@@ -170,9 +236,10 @@ impl<'a> Emitter<'a> {
     /// Code for later, where a label is bound first.
     pub(super) fn later(&mut self, code: impl FnOnce(&mut Emitter) + 'static) -> DynamicLabel {
         let label = self.asm.new_dynamic_label();
-        let (current, rest) = (self.current, self.rest);
+        let (current, rest, recipe) = (self.current, self.rest, self.recipe);
         self.cold.push(Box::new(move |emitter| {
-            (emitter.current, emitter.rest) = (current, rest);
+            (emitter.current, emitter.rest, emitter.recipe) = (current, rest, recipe);
+            emitter.flags_held = false;
             asm!(emitter.asm ; =>label);
             code(emitter);
         }));
@@ -186,6 +253,7 @@ impl<'a> Emitter<'a> {
 
     /// The current instruction by its handler, then on at `back`. All registers are as before the instruction.
     pub(super) fn by_handler(&mut self, back: DynamicLabel) {
+        self.store_flags();
         self.operation();
         let label = self.execute;
         asm!(self.asm ; call =>label ; jmp =>back);
@@ -205,9 +273,14 @@ impl<'a> Emitter<'a> {
         self.asm.new_dynamic_label()
     }
 
-    /// The flags that the current instruction sets are asked for in memory.
+    /// The flags that the current instruction sets are stored at once.
     pub(super) fn keeps_flags(&self) -> bool {
-        self.region.instrs[self.current].keep_flags
+        self.region.instrs[self.current].flags == Flags::Stored
+    }
+
+    /// The instructions after the current one in its block.
+    pub(super) fn following(&self) -> &[Instr] {
+        &self.region.instrs[self.current + 1..self.current + self.rest as usize]
     }
 
     /// Offset of the current instruction in its page.
@@ -230,7 +303,23 @@ impl<'a> Emitter<'a> {
             Some(host) if host == to => {}
             Some(host) => asm!(self.asm ; mov Rq(to), Rq(host)),
             None if from == SLOT_ZR => asm!(self.asm ; mov Rd(to), 0),
-            None => asm!(self.asm ; mov Rq(to), [rbp + slot(from)]),
+            None => self.load_word(to, slot(from)),
+        }
+    }
+
+    /// Loads a word of the core. The host's flags stay.
+    fn load_word(&mut self, to: u8, offset: i32) {
+        match i8::try_from(offset) {
+            Ok(offset) => asm!(self.asm ; mov Rq(to), [BYTE rbp + offset]),
+            Err(_) => asm!(self.asm ; mov Rq(to), [DWORD rbp + offset]),
+        }
+    }
+
+    /// Stores a word of the core. The host's flags stay.
+    fn store_word(&mut self, offset: i32, from: u8) {
+        match i8::try_from(offset) {
+            Ok(offset) => asm!(self.asm ; mov [BYTE rbp + offset], Rq(from)),
+            Err(_) => asm!(self.asm ; mov [DWORD rbp + offset], Rq(from)),
         }
     }
 
@@ -245,23 +334,79 @@ impl<'a> Emitter<'a> {
             Some(host) if host == value => {}
             Some(host) => asm!(self.asm ; mov Rq(host), Rq(value)),
             None if to == SLOT_SINK => {}
-            None => asm!(self.asm ; mov [rbp + slot(to)], Rq(value)),
+            None => self.store_word(slot(to), value),
         }
     }
 
-    /// The host's flags are the guest's now; stores them if anybody may ask. RAX is lost.
+    /// The host's flags are the guest's now; sees to it that they are there for whoever asks. RAX may be lost.
     pub(super) fn flags_made(&mut self) {
-        if self.keeps_flags() {
-            asm!(self.asm ; lahf ; seto al ; mov [rbp + frame!(flags)], eax);
+        self.hold_flags(FlagsAs::Guest);
+        match self.region.instrs[self.current].flags {
+            Flags::Dropped => {}
+            Flags::Stored => self.store_held_flags(),
+            Flags::Remade(recipe) => self.recipe = Some(recipe),
         }
-        self.flags_held = true;
     }
 
-    /// The host's flags hold the guest's. RAX is lost, unless they did.
+    /// The host's flags are the guest's now, in some form, and no others are.
+    pub(super) fn hold_flags(&mut self, form: FlagsAs) {
+        (self.flags_held, self.flags_as, self.recipe) = (true, form, None);
+    }
+
+    fn store_held_flags(&mut self) {
+        asm!(self.asm ; lahf ; seto al ; mov [rbp + frame!(flags)], eax);
+    }
+
+    /// The guest's flags are in memory after it, if anybody may ask for them there. RAX and RCX are lost. What was compared is still in its registers.
+    pub(super) fn store_flags(&mut self) {
+        if self.recipe.is_some() {
+            self.want_flags();
+            self.store_held_flags();
+        }
+    }
+
+    /// Stores the flags if a block of the region that comes next wants them in memory. The host's flags stay as they are.
+    pub(super) fn pass_flags(&mut self, block: usize) {
+        if self.region.blocks[block].passes_flags && self.recipe.is_some() {
+            self.store_flags();
+            self.recipe = None;
+        }
+    }
+
+    /// The host's flags hold the guest's. RAX and RCX are lost, unless they did.
     pub(super) fn want_flags(&mut self) {
-        if !self.flags_held {
-            asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf);
-            self.flags_held = true;
+        if self.flags_held {
+            return;
+        }
+        match self.recipe {
+            Some(recipe) => self.remake_flags(recipe),
+            None => asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf),
+        }
+        (self.flags_held, self.flags_as) = (true, FlagsAs::Guest);
+    }
+
+    fn remake_flags(&mut self, recipe: Recipe) {
+        let Recipe { wide, kind, a, b } = recipe;
+        let first = self.get(a, RAX);
+        match (kind, b) {
+            (Kind::Test, _) => {
+                sized!(self, wide, test first, first);
+                asm!(self.asm ; stc);
+            }
+            (Kind::Compare, Operand::Constant(b)) => self.compare_constant(wide, first, b),
+            (Kind::Compare, Operand::Slot(b)) => {
+                let second = self.get(b, RCX);
+                sized!(self, wide, cmp first, second);
+            }
+            (Kind::Subtracted, Operand::Constant(b)) => {
+                asm!(self.asm ; lea rax, [Rq(first) + b]);
+                self.compare_constant(wide, RAX, b);
+            }
+            (Kind::Subtracted, Operand::Slot(b)) => {
+                let second = self.get(b, RCX);
+                asm!(self.asm ; lea rax, [Rq(first) + Rq(second)]);
+                sized!(self, wide, cmp RAX, second);
+            }
         }
     }
 
@@ -269,7 +414,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn spill(&mut self) {
         let pins = self.pins.clone();
         for (from, host, _) in pins.generals().filter(|pin| pin.2) {
-            asm!(self.asm ; mov [rbp + slot(from)], Rq(host));
+            self.store_word(slot(from), host);
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
             self.to_memory(register, host);
@@ -280,7 +425,7 @@ impl<'a> Emitter<'a> {
     fn fill(&mut self) {
         let pins = self.pins.clone();
         for (from, host, _) in pins.generals() {
-            asm!(self.asm ; mov Rq(host), [rbp + slot(from)]);
+            self.load_word(host, slot(from));
         }
         for (register, host, _) in pins.vectors() {
             self.from_memory(register, host);
@@ -296,49 +441,26 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Goes on at an offset from the page's start. The host's flags are lost where that is backwards or elsewhere.
+    /// Goes on at an offset from the page's start.
     pub(super) fn go(&mut self, block: usize, target: i64) {
         match self.region.block_at(target) {
             Some(to) if to == block + 1 => {}
-            Some(to) if to > block => {
+            Some(to) => {
                 let label = self.labels[to];
                 asm!(self.asm ; jmp =>label);
             }
-            Some(to) => self.go_back(to, target),
             None => self.leave_to(target),
         }
     }
 
-    /// True if nothing needs to be done to go on at the target.
-    pub(super) fn follows(&self, block: usize, target: i64) -> bool {
-        self.region.block_at(target) == Some(block + 1)
-    }
-
-    /// The label of a later block.
-    pub(super) fn forward(&self, block: usize, target: i64) -> Option<DynamicLabel> {
-        self.region.block_at(target).filter(|&to| to > block).map(|to| self.labels[to])
-    }
-
-    /// To an earlier block: the budget and the doorbell are looked at.
-    fn go_back(&mut self, to: usize, target: i64) {
-        let (need, label) = (self.region.blocks[to].need as i32, self.labels[to]);
-        let out = self.later(move |emitter| {
-            emitter.spill();
-            emitter.address(RAX, target);
-            emitter.leave(exit::LOOK);
-        });
-        asm!(self.asm
-            ; cmp r15, need
-            ; jl =>out
-            ; mov rax, [rbp + frame!(doorbell)]
-            ; cmp DWORD [rax], 0
-            ; jne =>out
-            ; jmp =>label
-        );
+    /// The label of a block of the region.
+    pub(super) fn inside(&self, target: i64) -> Option<DynamicLabel> {
+        self.region.block_at(target).map(|to| self.labels[to])
     }
 
     /// Out of the region, to an offset from its page's start.
     pub(super) fn leave_to(&mut self, target: i64) {
+        self.store_flags();
         self.spill();
         if !(0..4096).contains(&target) {
             self.address(RAX, target);
@@ -378,14 +500,16 @@ impl<'a> Emitter<'a> {
         );
     }
 
-    /// The ways in: (word of the page, labels of the code by address and by link, instructions needed).
-    fn entries(&mut self) -> Vec<(u16, DynamicLabel, DynamicLabel, u32)> {
+    /// The ways in: (word of the page, labels of the code by address and by link).
+    fn entries(&mut self) -> Vec<(u16, DynamicLabel, DynamicLabel)> {
         let region = self.region;
         let mut entries = Vec::new();
         for (at, block) in region.blocks.iter().enumerate().filter(|(_, block)| block.entry) {
             let (by_address, by_link, inside) = (self.label(), self.label(), self.labels[at]);
-            let (offset, need) = (region.instrs[block.first].offset, block.need);
+            let offset = region.instrs[block.first].offset;
+            let refill = self.stubs.refill;
             let out = self.later(move |emitter| {
+                asm!(emitter.asm ; call extern refill ; jz =>by_link);
                 emitter.address(RAX, offset.into());
                 emitter.leave(exit::LOOK);
             });
@@ -395,21 +519,18 @@ impl<'a> Emitter<'a> {
                 ; and rax, -4096
                 ; mov [rbp + frame!(page)], rax
                 ; =>by_link
-                ; cmp r15, need as i32
-                ; jl =>out
-                ; mov rax, [rbp + frame!(doorbell)]
-                ; cmp DWORD [rax], 0
-                ; jne =>out
+                ; test r15, r15
+                ; js =>out
             );
             self.fill();
             asm!(self.asm ; jmp =>inside);
-            entries.push((offset / 4, by_address, by_link, need));
+            entries.push((offset / 4, by_address, by_link));
         }
         entries
     }
 
     /// The region's own stubs, the cold code, the words of links.
-    fn finish(mut self, entries: Vec<(u16, DynamicLabel, DynamicLabel, u32)>) -> Option<Made> {
+    fn finish(mut self, entries: Vec<(u16, DynamicLabel, DynamicLabel)>) -> Option<Made> {
         let (execute, last) = (self.execute, self.execute_last);
         let (shared, shared_last) = (self.stubs.execute, self.stubs.execute_last);
         asm!(self.asm ; =>execute);
@@ -439,8 +560,8 @@ impl<'a> Emitter<'a> {
             words.push((offset(word)?, base + offset(unlinked)? as u64));
         }
         let mut made = Vec::with_capacity(entries.len());
-        for (word, by_address, by_link, need) in entries {
-            made.push((word, offset(by_address)?, offset(by_link)?, need));
+        for (word, by_address, by_link) in entries {
+            made.push((word, offset(by_address)?, offset(by_link)?));
         }
         let mut code = self.asm.take().ok()?;
         for (at, value) in words {

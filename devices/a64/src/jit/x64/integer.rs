@@ -15,10 +15,31 @@ macro_rules! sized {
     };
 }
 
+pub(super) use sized;
+
 /// `$name rd, imm` at 64 or 32 bits.
 macro_rules! sized_imm {
     ($e:expr, $wide:expr, $name:ident $a:expr, $imm:expr) => {
-        if $wide { asm!($e.asm ; $name Rq($a), $imm) } else { asm!($e.asm ; $name Rd($a), $imm) }
+        match (i8::try_from($imm), $wide) {
+            (Ok(imm), true) => asm!($e.asm ; $name Rq($a), BYTE imm),
+            (Ok(imm), false) => asm!($e.asm ; $name Rd($a), BYTE imm),
+            (_, true) => asm!($e.asm ; $name Rq($a), DWORD $imm),
+            (_, false) => asm!($e.asm ; $name Rd($a), DWORD $imm),
+        }
+    };
+}
+
+/// A shift of a register by a constant at 64 or 32 bits.
+macro_rules! shift {
+    ($e:expr, $wide:expr, $name:ident $a:expr, $amount:expr) => {
+        if $wide { asm!($e.asm ; $name Rq($a), $amount) } else { asm!($e.asm ; $name Rd($a), $amount) }
+    };
+}
+
+/// TEST has no short form.
+macro_rules! test_imm {
+    ($e:expr, $wide:expr, $a:expr, $imm:expr) => {
+        if $wide { asm!($e.asm ; test Rq($a), $imm) } else { asm!($e.asm ; test Rd($a), $imm) }
     };
 }
 
@@ -40,6 +61,28 @@ fn immediate(wide: bool, value: u64) -> Option<i32> {
 }
 
 impl Emitter<'_> {
+    /// CMP with a constant. The assembler has no short form of it.
+    pub(super) fn compare_constant(&mut self, wide: bool, a: u8, value: i32) {
+        match (i8::try_from(value), wide) {
+            (Ok(value), _) => {
+                let rex = 0x40 | u8::from(wide) << 3 | a >> 3;
+                self.asm.extend([rex, 0x83, 0xf8 | a & 7, value as u8]);
+            }
+            (_, true) => asm!(self.asm ; cmp Rq(a), DWORD value),
+            (_, false) => asm!(self.asm ; cmp Rd(a), DWORD value),
+        }
+    }
+
+    /// `to = from + offset`. The host's flags stay.
+    pub(super) fn lea(&mut self, wide: bool, to: u8, from: u8, offset: i32) {
+        match (i8::try_from(offset), wide) {
+            (Ok(offset), true) => asm!(self.asm ; lea Rq(to), [BYTE Rq(from) + offset]),
+            (Ok(offset), false) => asm!(self.asm ; lea Rd(to), [BYTE Rq(from) + offset]),
+            (_, true) => asm!(self.asm ; lea Rq(to), [DWORD Rq(from) + offset]),
+            (_, false) => asm!(self.asm ; lea Rd(to), [DWORD Rq(from) + offset]),
+        }
+    }
+
     /// Sets a host register to a constant. The host's flags stay.
     pub(super) fn constant(&mut self, to: u8, value: u64) {
         if value <= u64::from(u32::MAX) {
@@ -77,10 +120,8 @@ impl Emitter<'_> {
             let from = self.get(op.rn, RAX);
             if value == 0 {
                 sized!(self, wide, mov to, from);
-            } else if wide {
-                asm!(self.asm ; lea Rq(to), [Rq(from) + value]);
             } else {
-                asm!(self.asm ; lea Rd(to), [Rq(from) + value]);
+                self.lea(wide, to, from, value);
             }
             self.put(op.rd, to);
             return true;
@@ -89,7 +130,7 @@ impl Emitter<'_> {
         let from = self.get(op.rn, RAX);
         if op.rd == SLOT_SINK {
             if subtracts(op) {
-                sized_imm!(self, wide, cmp from, value);
+                self.compare_constant(wide, from, value);
             } else {
                 sized!(self, wide, mov RAX, from);
                 sized_imm!(self, wide, add RAX, value);
@@ -97,7 +138,7 @@ impl Emitter<'_> {
             }
         } else {
             let to = self.target(op.rd, RAX);
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             if subtracts(op) {
@@ -116,13 +157,21 @@ impl Emitter<'_> {
     fn shifted(&mut self, op: &Op, to: u8) {
         let (wide, amount) = (wide(op), op.aux[0] as i8);
         let from = self.get(op.rm, to);
+        if amount != 0 && field(op.insn, 23, 22) == 3 {
+            if wide {
+                asm!(self.asm ; rorx Rq(to), Rq(from), amount);
+            } else {
+                asm!(self.asm ; rorx Rd(to), Rd(from), amount);
+            }
+            return;
+        }
         sized!(self, wide, mov to, from);
         if amount != 0 {
             match field(op.insn, 23, 22) {
-                0 => sized_imm!(self, wide, shl to, amount),
-                1 => sized_imm!(self, wide, shr to, amount),
-                2 => sized_imm!(self, wide, sar to, amount),
-                _ => sized_imm!(self, wide, ror to, amount),
+                0 => shift!(self, wide, shl to, amount),
+                1 => shift!(self, wide, shr to, amount),
+                2 => shift!(self, wide, sar to, amount),
+                _ => shift!(self, wide, ror to, amount),
             }
         }
     }
@@ -249,14 +298,14 @@ impl Emitter<'_> {
         let mut to = if opc == 3 { RAX } else { self.target(op.rd, RAX) };
         if let Some(value) = immediate(wide, op.imm) {
             if opc == 3 && op.rd == SLOT_SINK {
-                sized_imm!(self, wide, test from, value);
+                test_imm!(self, wide, from, value);
                 self.logical_flags();
                 return true;
             }
             if opc == 3 {
                 to = self.target(op.rd, RAX);
             }
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             match opc {
@@ -291,7 +340,7 @@ impl Emitter<'_> {
             // MOV
             let to = self.target(op.rd, RAX);
             let from = self.get(op.rm, RAX);
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             self.put(op.rd, to);
@@ -319,7 +368,7 @@ impl Emitter<'_> {
         let own = self.target(op.rd, RAX);
         // The result must not be made in the second operand before it is used.
         let to = if own == second && own != first { RAX } else { own };
-        if to != first || !wide {
+        if to != first {
             sized!(self, wide, mov to, first);
         }
         match opc {
@@ -335,17 +384,22 @@ impl Emitter<'_> {
     }
 
     pub(super) fn move_wide(&mut self, op: &Op) -> bool {
-        if let Some(host) = self.pins.general(op.rd) {
-            self.constant(host, op.imm);
-        } else if op.rd != SLOT_SINK {
-            if let Some(value) = immediate(true, op.imm) {
-                asm!(self.asm ; mov QWORD [rbp + slot(op.rd)], value);
+        self.move_constant(op.rd, op.imm);
+        true
+    }
+
+    /// Sets a slot to a constant. The host's flags stay; RAX is lost.
+    pub(super) fn move_constant(&mut self, to: u8, value: u64) {
+        if let Some(host) = self.pins.general(to) {
+            self.constant(host, value);
+        } else if to != SLOT_SINK {
+            if let Some(value) = immediate(true, value) {
+                asm!(self.asm ; mov QWORD [rbp + slot(to)], value);
             } else {
-                self.constant(RAX, op.imm);
-                self.put(op.rd, RAX);
+                self.constant(RAX, value);
+                self.put(to, RAX);
             }
         }
-        true
     }
 
     pub(super) fn move_keep(&mut self, op: &Op) -> bool {
@@ -396,19 +450,19 @@ impl Emitter<'_> {
                 (0, 16) => asm!(self.asm ; movzx Rd(to), Rw(from)),
                 (0, 32) => asm!(self.asm ; mov Rd(to), Rd(from)),
                 _ if s == size - 1 => {
-                    if to != from || !wide {
+                    if to != from {
                         sized!(self, wide, mov to, from);
                     }
-                    sized_imm!(self, wide, shr to, r as i8);
+                    shift!(self, wide, shr to, r as i8);
                 }
                 (r, bits) => {
                     // The field ends below the top: at most 32 bits fit an immediate mask once they are at the bottom.
-                    if to != from || !wide {
+                    if to != from {
                         sized!(self, wide, mov to, from);
                     }
                     if bits < 32 {
                         if r != 0 {
-                            sized_imm!(self, wide, shr to, r as i8);
+                            shift!(self, wide, shr to, r as i8);
                         }
                         asm!(self.asm ; and Rd(to), ((1u64 << bits) - 1) as i32);
                     } else {
@@ -418,14 +472,14 @@ impl Emitter<'_> {
             }
         } else {
             let shift = size - r;
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             if s + 1 + shift == size {
-                sized_imm!(self, wide, shl to, shift as i8);
+                shift!(self, wide, shl to, shift as i8);
             } else if s < 31 {
                 asm!(self.asm ; and Rd(to), ((1u64 << (s + 1)) - 1) as i32);
-                sized_imm!(self, wide, shl to, shift as i8);
+                shift!(self, wide, shl to, shift as i8);
             } else {
                 // Only at 64 bits: the field is longer than an immediate.
                 asm!(self.asm ; shl Rq(to), (63 - s) as i8 ; shr Rq(to), (63 - s - shift) as i8);
@@ -445,17 +499,17 @@ impl Emitter<'_> {
             (0, 7, false) => asm!(self.asm ; movsx Rd(to), Rb(from)),
             (0, 15, false) => asm!(self.asm ; movsx Rd(to), Rw(from)),
             _ => {
-                if to != from || !wide {
+                if to != from {
                     sized!(self, wide, mov to, from);
                 }
                 let up = size - 1 - s;
                 // Right: the field goes to the top and back to bit 0. Left: back to bit `size - r`.
                 let down = if s >= r { up + r } else { up - (size - r) };
                 if up != 0 {
-                    sized_imm!(self, wide, shl to, up as i8);
+                    shift!(self, wide, shl to, up as i8);
                 }
                 if down != 0 {
-                    sized_imm!(self, wide, sar to, down as i8);
+                    shift!(self, wide, sar to, down as i8);
                 }
             }
         }
@@ -498,6 +552,17 @@ impl Emitter<'_> {
             return true;
         }
         let (wide, lsb) = (wide(op), op.aux[0] as i8);
+        if op.rn == op.rm && lsb != 0 {
+            // ROR
+            let (from, to) = (self.get(op.rm, RAX), self.target(op.rd, RAX));
+            if wide {
+                asm!(self.asm ; rorx Rq(to), Rq(from), lsb);
+            } else {
+                asm!(self.asm ; rorx Rd(to), Rd(from), lsb);
+            }
+            self.put(op.rd, to);
+            return true;
+        }
         let high = self.get(op.rn, RCX);
         self.load_slot(op.rm, RAX);
         if lsb == 0 {
@@ -599,7 +664,7 @@ impl Emitter<'_> {
             if own == second {
                 sized!(self, wide, imul own, first);
             } else {
-                if own != first || !wide {
+                if own != first {
                     sized!(self, wide, mov own, first);
                 }
                 sized!(self, wide, imul own, second);
@@ -683,7 +748,7 @@ impl Emitter<'_> {
         if signed {
             // The one overflow: dividing by -1 is negation.
             let plain = self.label();
-            sized_imm!(self, wide, cmp divisor, -1);
+            self.compare_constant(wide, divisor, -1);
             asm!(self.asm ; jne =>plain ; mov rdx, rax);
             if wide {
                 asm!(self.asm ; neg rdx);
@@ -734,7 +799,8 @@ impl Emitter<'_> {
     }
 
     /// RAX = `from` if a condition holds of the host's flags; the upper half is cleared at 32 bits either way.
-    fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+    pub(super) fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+        let cond = self.host_condition(cond);
         macro_rules! cmov {
             ($name:ident) => {
                 sized!(self, wide, $name RAX, from)
@@ -769,7 +835,7 @@ impl Emitter<'_> {
         let first = self.get(op.rn, RAX);
         let second = if immediate { RCX } else { self.get(op.rm, RCX) };
         match (immediate, subtract) {
-            (true, true) => sized_imm!(self, wide, cmp first, op.imm as i32),
+            (true, true) => self.compare_constant(wide, first, op.imm as i32),
             (false, true) => sized!(self, wide, cmp first, second),
             (true, false) => {
                 sized!(self, wide, mov RAX, first);
@@ -796,7 +862,7 @@ impl Emitter<'_> {
 }
 
 /// NZCV in bits 3 to 0, as the frame's flags have them.
-fn from_nzcv(nzcv: u32) -> u32 {
+pub(super) fn from_nzcv(nzcv: u32) -> u32 {
     let (n, z, c, v) = (nzcv >> 3 & 1, nzcv >> 2 & 1, nzcv >> 1 & 1, nzcv & 1);
     n << 15 | z << 14 | (c ^ 1) << 8 | v
 }

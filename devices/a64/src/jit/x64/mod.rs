@@ -10,27 +10,35 @@
 //! The host's carry is a borrow, the guest's is not: a guest's carry is a clear one here. Conditions then are the host's one by one.
 //!
 //! # Time
+//! R15 holds what is left of the budget, less [`MARGIN`] and less [`Frame::reserve`]: it is looked at where regions are entered and where loops come back, and as
+//! long as it is not negative the longest way through a region is covered. Then some of the reserve is moved to it, and the doorbell looked at.
+//!
 //! A block takes its instructions off R15 when it is entered. Whatever may leave a region in the middle of a block says how many of them it has not executed.
 
 mod branch;
 mod emit;
+mod float;
 mod integer;
 mod memory;
 mod stubs;
 mod vector;
 mod vector_long;
+mod vector_memory;
 mod vector_move;
 mod vector_permute;
 mod vector_shift;
 mod xmm;
 
-use super::region::Region;
+use super::region::{self, Region};
 use super::uses::{Template, Width};
 use crate::core::{FpState, SLOT_SP, SLOT_ZR};
 use crate::decode::Op;
 pub(crate) use emit::{Counts, Emitter};
 use std::mem::offset_of;
 pub(crate) use stubs::Stubs;
+
+/// What R15 holds less than the budget.
+pub(super) const MARGIN: i32 = region::MOST as i32;
 
 /// Distance of RBP from the start of the core.
 pub(super) const BIAS: i32 = 128;
@@ -181,6 +189,25 @@ impl Emitter<'_> {
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
             Template::Vector(vector) => self.vector(op, vector),
+            Template::LoadVector => self.load_vector(op),
+            Template::LoadVectorLiteral => self.load_vector_literal(op),
+            Template::StoreVector => self.store_vector(op),
+            Template::LoadVectorPair => self.load_vector_pair(op),
+            Template::StoreVectorPair => self.store_vector_pair(op),
+            Template::FloatArithmetic => self.float_arithmetic(op),
+            Template::FloatExtremum => self.float_extremum(op),
+            Template::FloatMultiplyAdd => self.float_multiply_add(op),
+            Template::FloatRoot => self.float_root(op),
+            Template::FloatSign => self.float_sign(op),
+            Template::FloatImmediate => self.float_immediate(op),
+            Template::FloatMove => self.float_move(op),
+            Template::FloatConvert => self.float_convert(op),
+            Template::FloatRound => self.float_round(op),
+            Template::FloatToInteger => self.float_to_integer(op),
+            Template::IntegerToFloat => self.integer_to_float(op),
+            Template::FloatSelect => self.float_select(op),
+            Template::FloatCompare => self.float_compare(op),
+            Template::FloatConditionalCompare => self.float_conditional_compare(op),
             Template::Nothing => true,
             Template::Barrier => false,
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
