@@ -95,6 +95,45 @@ pub(crate) enum Vector {
     LongElement(Sign, Long),
     /// The first source is wide already.
     Wide(Sign, bool),
+    Float(Float),
+}
+
+/// Floating point operations. With `bool`: the product is negated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Float {
+    Add,
+    Sub,
+    AbsDiff,
+    Mul,
+    Div,
+    MulAdd(bool),
+    MulElement,
+    MulAddElement(bool),
+    Abs,
+    Neg,
+    Sqrt,
+    /// By the mode and the quietness of the host's instruction (which are SSE4.1's).
+    Round(u8),
+    AddPairs,
+    Extremum {
+        least: bool,
+    },
+    /// With `true`: of magnitudes.
+    Compare(Compare, bool),
+    /// With `true`: zero is the first operand.
+    CompareZero(Compare, bool),
+    FromInteger(Sign),
+    ToInteger(Sign),
+    Lengthen,
+    Narrow,
+}
+
+/// Comparisons of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Equal,
+    GreaterEqual,
+    Greater,
 }
 
 /// How lanes are taken for numbers.
@@ -312,9 +351,59 @@ const TABLE: &[(&str, Vector, u32)] = &[
     ("USUBW", Vector::Wide(Unsigned, true), V3 | KEEPS),
 ];
 
+/// By the host's arithmetic, which may leave lanes to the handler.
+const HOST: u32 = HOST_MODE | EXITS;
+/// By the host's arithmetic, always.
+const EXACT: u32 = HOST_MODE | KEEPS;
+
+/// Floating point.
+const FLOATS: &[(&str, Float, u32)] = &[
+    ("FADD (vector)", Float::Add, V3 | HOST),
+    ("FSUB (vector)", Float::Sub, V3 | HOST),
+    ("FABD", Float::AbsDiff, V3 | HOST),
+    ("FMUL (vector)", Float::Mul, V3 | HOST),
+    ("FDIV (vector)", Float::Div, V3 | HOST),
+    ("FMLA (vector)", Float::MulAdd(false), V3 | ACC | HOST),
+    ("FMLS (vector)", Float::MulAdd(true), V3 | ACC | HOST),
+    ("FMUL (by element)", Float::MulElement, V3 | HOST),
+    ("FMLA (by element)", Float::MulAddElement(false), V3 | ACC | HOST),
+    ("FMLS (by element)", Float::MulAddElement(true), V3 | ACC | HOST),
+    ("FABS (vector)", Float::Abs, V2 | KEEPS),
+    ("FNEG (vector)", Float::Neg, V2 | KEEPS),
+    ("FSQRT (vector)", Float::Sqrt, V2 | HOST),
+    ("FRINTN (vector)", Float::Round(8), V2 | HOST),
+    ("FRINTM (vector)", Float::Round(9), V2 | HOST),
+    ("FRINTP (vector)", Float::Round(10), V2 | HOST),
+    ("FRINTZ (vector)", Float::Round(11), V2 | HOST),
+    ("FRINTX (vector)", Float::Round(0), V2 | HOST),
+    ("FRINTI (vector)", Float::Round(8), V2 | HOST),
+    ("FADDP (vector)", Float::AddPairs, V3 | HOST),
+    ("FMAX (vector)", Float::Extremum { least: false }, V3 | HOST),
+    ("FMIN (vector)", Float::Extremum { least: true }, V3 | HOST),
+    ("FMAXNM (vector)", Float::Extremum { least: false }, V3 | HOST),
+    ("FMINNM (vector)", Float::Extremum { least: true }, V3 | HOST),
+    ("FCMEQ (register)", Float::Compare(Compare::Equal, false), V3 | EXACT),
+    ("FCMGE (register)", Float::Compare(Compare::GreaterEqual, false), V3 | EXACT),
+    ("FCMGT (register)", Float::Compare(Compare::Greater, false), V3 | EXACT),
+    ("FACGE", Float::Compare(Compare::GreaterEqual, true), V3 | EXACT),
+    ("FACGT", Float::Compare(Compare::Greater, true), V3 | EXACT),
+    ("FCMEQ (zero)", Float::CompareZero(Compare::Equal, false), V2 | EXACT),
+    ("FCMGE (zero)", Float::CompareZero(Compare::GreaterEqual, false), V2 | EXACT),
+    ("FCMGT (zero)", Float::CompareZero(Compare::Greater, false), V2 | EXACT),
+    ("FCMLE (zero)", Float::CompareZero(Compare::GreaterEqual, true), V2 | EXACT),
+    ("FCMLT (zero)", Float::CompareZero(Compare::Greater, true), V2 | EXACT),
+    ("SCVTF (vector, integer)", Float::FromInteger(Signed), V2 | EXACT),
+    ("UCVTF (vector, integer)", Float::FromInteger(Unsigned), V2 | EXACT),
+    ("FCVTZS (vector, integer)", Float::ToInteger(Signed), V2 | HOST),
+    ("FCVTZU (vector, integer)", Float::ToInteger(Unsigned), V2 | HOST),
+    ("FCVTL", Float::Lengthen, V2 | HOST),
+    ("FCVTN", Float::Narrow, V2 | ACC | HOST),
+];
+
 /// The template and the uses of the row of a name.
 pub(super) fn of_name(name: &str) -> Option<(Template, u32)> {
-    TABLE.iter().find(|row| row.0 == name).map(|&(_, vector, bits)| (Template::Vector(vector), bits))
+    let float = || FLOATS.iter().find(|row| row.0 == name).map(|&(_, float, bits)| (Template::Vector(Vector::Float(float)), bits));
+    TABLE.iter().find(|row| row.0 == name).map(|&(_, vector, bits)| (Template::Vector(vector), bits)).or_else(float)
 }
 
 /// What the instruction word adds to the uses of its row: registers that follow the first one.

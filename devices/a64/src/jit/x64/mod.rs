@@ -22,6 +22,7 @@ mod integer;
 mod memory;
 mod stubs;
 mod vector;
+mod vector_float;
 mod vector_long;
 mod vector_memory;
 mod vector_move;

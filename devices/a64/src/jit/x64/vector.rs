@@ -163,6 +163,7 @@ impl Emitter<'_> {
                 vi!(e, vpshufd X13, n, 0x4e);
                 v!(e, vpaddq to, n, X13);
             }),
+            Vector::Float(float) => self.vector_float(op, float),
             _ => {
                 self.vector_move(op, vector)
                     || self.vector_permute(op, vector)
