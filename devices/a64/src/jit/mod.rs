@@ -22,6 +22,7 @@ mod memory;
 mod perf;
 mod region;
 mod uses;
+mod uses_vector;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x64;
 
