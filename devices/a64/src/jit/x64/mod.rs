@@ -17,9 +17,11 @@
 
 mod branch;
 mod emit;
+mod exclusive;
 mod integer;
 mod memory;
 mod stubs;
+mod system;
 
 use super::region::{self, Region};
 use super::uses::Template;
@@ -172,7 +174,14 @@ impl Emitter<'_> {
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
             Template::Nothing => true,
-            Template::Barrier => false,
+            Template::Barrier => self.barrier(op),
+            Template::LoadExclusive => self.load_exclusive(op),
+            Template::StoreExclusive => self.store_exclusive(op),
+            Template::LoadAcquire => self.load_acquire(op),
+            Template::StoreRelease => self.store_release(op),
+            Template::ReadSystem => self.read_system(op),
+            Template::WriteSystem => self.write_system(op),
+            Template::MaskInterrupts => self.mask_interrupts(op),
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
         }
     }
