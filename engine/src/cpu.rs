@@ -32,4 +32,7 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Asked of a core that waits, between slices: has what it waits for come?
     fn wakes(&mut self) -> bool;
+
+    /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
+    fn trim(&mut self) {}
 }
