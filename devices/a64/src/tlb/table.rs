@@ -5,8 +5,6 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
-/// Index of the last page of all.
-const LAST: usize = ENTRIES - 1;
 
 /// One page.
 #[derive(Clone, Copy)]
@@ -23,11 +21,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which has another index, but for the entries of index 0 and of the last
-    /// index: an access that begins in the last page of all has its last byte in the page at zero, and that byte's page is what translated code compares.
+    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which is looked for at index 0 only; and at the last one, by what begins
+    /// in the page before it.
     const EMPTY: Self = Self { tag: 0, addend: 0, loose: 0, common: 0 };
     /// The empty entry of these two.
-    const EMPTY_AT_ENDS: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
+    const EMPTY_EDGE: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
     /// log2 of the size.
     pub(crate) const SHIFT: u32 = 5;
     /// Offsets of the fields, for translated code, which does what [`Table::lookup`] and [`Table::lookup_normal`] do.
@@ -37,7 +35,7 @@ impl Entry {
     pub(crate) const COMMON: usize = std::mem::offset_of!(Self, common);
 
     fn empty(index: usize) -> Self {
-        if matches!(index, 0 | LAST) { Self::EMPTY_AT_ENDS } else { Self::EMPTY }
+        if index == 0 || index == ENTRIES - 1 { Self::EMPTY_EDGE } else { Self::EMPTY }
     }
 }
 
@@ -61,7 +59,7 @@ impl Table {
     pub(super) fn new() -> Self {
         // SAFETY: an entry is integers, for which zeros are valid.
         let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
-        (entries[0], entries[LAST]) = (Entry::EMPTY_AT_ENDS, Entry::EMPTY_AT_ENDS);
+        [entries[0], entries[ENTRIES - 1]] = [Entry::EMPTY_EDGE; 2];
         Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
     }
 
