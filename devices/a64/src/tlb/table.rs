@@ -5,8 +5,6 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
-/// Index of the last page of all.
-const LAST: usize = ENTRIES - 1;
 
 /// One page.
 #[derive(Clone, Copy)]

@@ -337,10 +337,10 @@ impl Emitter<'_> {
             return true;
         }
         if opc == 1 && !not && op.aux[0] == 0 && op.rn == SLOT_ZR {
-            // MOV
+            // MOV; of 32 bits it clears the others, also of its own register.
             let to = self.target(op.rd, RAX);
             let from = self.get(op.rm, RAX);
-            if to != from {
+            if to != from || !wide {
                 sized!(self, wide, mov to, from);
             }
             self.put(op.rd, to);
