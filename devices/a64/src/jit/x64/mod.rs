@@ -20,6 +20,7 @@ mod emit;
 mod float;
 mod integer;
 mod memory;
+mod structure;
 mod stubs;
 mod vector;
 mod vector_float;
