@@ -17,11 +17,13 @@
 
 mod branch;
 mod emit;
+mod exclusive;
 mod float;
 mod integer;
 mod memory;
 mod structure;
 mod stubs;
+mod system;
 mod vector;
 mod vector_float;
 mod vector_long;
@@ -211,7 +213,14 @@ impl Emitter<'_> {
             Template::FloatCompare => self.float_compare(op),
             Template::FloatConditionalCompare => self.float_conditional_compare(op),
             Template::Nothing => true,
-            Template::Barrier => false,
+            Template::Barrier => self.barrier(op),
+            Template::LoadExclusive => self.load_exclusive(op),
+            Template::StoreExclusive => self.store_exclusive(op),
+            Template::LoadAcquire => self.load_acquire(op),
+            Template::StoreRelease => self.store_release(op),
+            Template::ReadSystem => self.read_system(op),
+            Template::WriteSystem => self.write_system(op),
+            Template::MaskInterrupts => self.mask_interrupts(op),
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
         }
     }
