@@ -4,6 +4,7 @@ use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
 use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
+use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
@@ -127,6 +128,22 @@ impl Machine {
     /// Runs one tick of the schedule by hand.
     pub fn tick(&mut self) {
         self.schedule.run(&mut self.world);
+    }
+
+    /// The same, with at most `instructions` retired in it.
+    pub fn tick_at_most(&mut self, instructions: u64) {
+        self.world.resource_mut::<Executor>().allowance = instructions;
+        self.tick();
+    }
+
+    /// Calls `visit` with each core's number and the core, between ticks.
+    pub fn each_core(&mut self, visit: &mut dyn FnMut(usize, &dyn Processor)) {
+        self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
+    }
+
+    /// What the guest or a frontend has asked of the power switch since it was last asked, for whoever ticks by hand.
+    pub fn power_request(&self) -> Option<PowerRequest> {
+        self.power.take()
     }
 
     /// Connects it to the frontends' channels.
@@ -285,6 +302,16 @@ pub fn prepare() -> (MachineHandle, Starter) {
 }
 
 impl Starter {
+    /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
+    ///
+    /// # Errors
+    /// What `build` says.
+    pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
+        let mut machine = build(self.shared)?;
+        machine.connect(&self.end.channels, &Limits::default());
+        Ok(machine)
+    }
+
     /// Builds the machine by `build` (again at every reset) and runs it on a thread of its own until it ends.
     ///
     /// # Errors

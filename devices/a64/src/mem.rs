@@ -216,7 +216,9 @@ impl Core {
     /// Loads an aligned value at a translated address, little-endian.
     fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
         if !self.is_ram(at.pa, u64::from(size)) {
-            return bus.read(self.access(at.pa, size)) & (u64::MAX >> (64 - 8 * u32::from(size)));
+            let value = bus.read(self.access(at.pa, size));
+            self.note_bell();
+            return value & (u64::MAX >> (64 - 8 * u32::from(size)));
         }
         let host = self.host(at.pa);
         if self.is_direct(va, at, el) {
@@ -291,6 +293,13 @@ impl Core {
             self.code_written(bus, at.pa, u64::from(size));
         } else if self.is_direct(va, at, el) {
             self.tlb.write.fill(va, host, self.is_loose(at));
+        }
+    }
+
+    /// Notes what the machine has rung at this core meanwhile: the block ends with the instruction.
+    pub(crate) fn note_bell(&mut self) {
+        if self.config.doorbell.load(Relaxed) != 0 {
+            self.ends |= ends::LOOK;
         }
     }
 

@@ -204,6 +204,10 @@ impl Processor for A64Processor {
     fn wakes(&mut self) -> bool {
         self.is_called(0)
     }
+
+    fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
+        self.core.inspect(visit);
+    }
 }
 
 impl Drop for A64Processor {

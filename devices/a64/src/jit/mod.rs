@@ -22,6 +22,7 @@ mod memory;
 mod perf;
 mod region;
 mod uses;
+mod uses_vector;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x64;
 
@@ -203,8 +204,12 @@ impl fmt::Debug for Jit {
 }
 
 impl Jit {
-    /// A translator, or `None` where the host has no memory for code.
+    /// A translator, or `None` where the host cannot run its code or has no memory for it.
     pub(crate) fn new(config: JitConfig) -> Option<Box<Self>> {
+        if let Err(why) = available() {
+            tracing::warn!(target: "jit", "{why}: all code is interpreted");
+            return None;
+        }
         let mut memory = match CodeMemory::new(config.cache_bytes.max(4 * LOW)) {
             Ok(memory) => memory,
             Err(error) => {

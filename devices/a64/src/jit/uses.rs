@@ -1,6 +1,7 @@
 //! What instructions need of the translator: which template they have, which registers they use, and what becomes of the flags.
 
 use super::region::{End, Region};
+use super::uses_vector::{self, Vector};
 use crate::core::SLOT_SINK;
 use crate::decode::{self, NO_ROW, Op, field};
 use std::sync::OnceLock;
@@ -61,6 +62,7 @@ pub(crate) enum Template {
     CompareBranch,
     TestBranch,
     JumpRegister,
+    Vector(Vector),
 }
 
 /// Bits of [`Uses::bits`]: what of an operation's operands is a general register, read or written.
@@ -96,6 +98,9 @@ pub(crate) mod bit {
     pub(crate) const HOST_MODE: u32 = 1 << 24;
     /// All vector registers are used as scalars of the format in bits 23 and 22.
     pub(crate) const SCALAR: u32 = 1 << 25;
+    /// Two bits each from here on: how many more registers are used in the same way, from the one after the destination or the first source on.
+    pub(crate) const VD_MORE: u32 = 26;
+    pub(crate) const VN_MORE: u32 = 28;
 }
 use bit::*;
 
@@ -286,6 +291,9 @@ fn of_name(name: &str) -> Option<(Template, u32)> {
     if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).chain(FLOATS).find(|row| row.0 == name) {
         return Some((template, bits));
     }
+    if let Some(vector) = uses_vector::of_name(name) {
+        return Some(vector);
+    }
     let plain = |stem: &str, forms: &[&str]| forms.iter().any(|form| name.strip_suffix(form).is_some_and(|start| start.trim_end() == stem));
     let loads = ["LDRB", "LDRSB", "LDRH", "LDRSH", "LDR", "LDRSW"];
     let unscaled = ["LDURB", "LDURSB", "LDURH", "LDURSH", "LDUR", "LDURSW"];
@@ -388,6 +396,10 @@ pub(crate) fn of(op: &Op, fp_mode: bool) -> Uses {
         _ => {}
     }
     let written_back = match uses.template {
+        Some(Template::Vector(vector)) => {
+            uses.bits |= uses_vector::refine(vector, op);
+            return uses;
+        }
         Some(Template::Load | Template::Store | Template::LoadVector | Template::StoreVector) => mode(op.insn),
         Some(Template::LoadPair | Template::StorePair | Template::LoadVectorPair | Template::StoreVectorPair) => pair_mode(op.insn),
         _ => return uses,
@@ -435,7 +447,14 @@ impl Uses {
             (op.rd, VD_WRITE, true, first),
             (op.ra, VA_WRITE, true, third),
         ];
-        all.into_iter().filter(move |&(_, bit, ..)| bits & bit != 0).map(|(register, _, written, width)| (register & 31, written, width))
+        let more = |register: u8, from: u32, used: u32, write: u32| {
+            (1..=(bits >> from & 3) as u8).map(move |i| (register.wrapping_add(i), used, bits & write != 0, Width::Whole))
+        };
+        all.into_iter()
+            .chain(more(op.rd, VD_MORE, VD_READ | VD_WRITE, VD_WRITE))
+            .chain(more(op.rn, VN_MORE, VN_READ, 0))
+            .filter(move |&(_, bit, ..)| bits & bit != 0)
+            .map(|(register, _, written, width)| (register & 31, written, width))
     }
 
     pub(crate) fn has(self, bits: u32) -> bool {

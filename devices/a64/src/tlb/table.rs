@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
+/// Index of the last page of all.
+const LAST: usize = ENTRIES - 1;
 
 /// One page.
 #[derive(Clone, Copy)]
@@ -21,10 +23,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which has another index, but for the entry of index 0.
+    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which has another index, but for the entries of index 0 and of the last
+    /// index: an access that begins in the last page of all has its last byte in the page at zero, and that byte's page is what translated code compares.
     const EMPTY: Self = Self { tag: 0, addend: 0, loose: 0, common: 0 };
-    /// The empty entry of index 0.
-    const EMPTY_FIRST: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
+    /// The empty entry of these two.
+    const EMPTY_AT_ENDS: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
     /// log2 of the size.
     pub(crate) const SHIFT: u32 = 5;
     /// Offsets of the fields, for translated code, which does what [`Table::lookup`] and [`Table::lookup_normal`] do.
@@ -34,7 +37,7 @@ impl Entry {
     pub(crate) const COMMON: usize = std::mem::offset_of!(Self, common);
 
     fn empty(index: usize) -> Self {
-        if index == 0 { Self::EMPTY_FIRST } else { Self::EMPTY }
+        if matches!(index, 0 | LAST) { Self::EMPTY_AT_ENDS } else { Self::EMPTY }
     }
 }
 
@@ -58,7 +61,7 @@ impl Table {
     pub(super) fn new() -> Self {
         // SAFETY: an entry is integers, for which zeros are valid.
         let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
-        entries[0] = Entry::EMPTY_FIRST;
+        (entries[0], entries[LAST]) = (Entry::EMPTY_AT_ENDS, Entry::EMPTY_AT_ENDS);
         Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
     }
 

@@ -99,6 +99,8 @@ impl Bus for World {
 
     fn send_event(&mut self) {
         self.events.push(Event::Event);
+        // Somebody waits: the slice ends.
+        self.bell.fetch_or(doorbell::STOP, Ordering::Relaxed);
     }
 
     fn broadcast(&mut self, what: Maintenance) {

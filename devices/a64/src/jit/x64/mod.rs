@@ -21,7 +21,13 @@ mod float;
 mod integer;
 mod memory;
 mod stubs;
+mod vector;
+mod vector_float;
+mod vector_long;
 mod vector_memory;
+mod vector_move;
+mod vector_permute;
+mod vector_shift;
 mod xmm;
 
 use super::region::{self, Region};
@@ -183,6 +189,7 @@ impl Emitter<'_> {
             Template::Store => self.store(op),
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
+            Template::Vector(vector) => self.vector(op, vector),
             Template::LoadVector => self.load_vector(op),
             Template::LoadVectorLiteral => self.load_vector_literal(op),
             Template::StoreVector => self.store_vector(op),
