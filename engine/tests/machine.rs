@@ -353,6 +353,7 @@ impl Processor for Sleeper {
     fn wakes(&mut self) -> bool {
         self.work.load(Ordering::Relaxed) > 0
     }
+    fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
     fn trim(&mut self) {
         self.trimmed.fetch_add(1, Ordering::Relaxed);
     }

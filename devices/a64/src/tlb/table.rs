@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
+/// The last of them.
+const LAST: usize = ENTRIES - 1;
 
 /// One page.
 #[derive(Clone, Copy)]
