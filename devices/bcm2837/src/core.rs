@@ -213,6 +213,10 @@ impl Processor for A64Processor {
         self.core.inspect(visit);
     }
 
+    fn trim(&mut self) {
+        self.core.trim();
+    }
+
     fn sleep(&mut self) -> bool {
         self.soc.bells.waits(self.soc.id);
         !self.is_called(self.soc.retired)
