@@ -104,7 +104,7 @@ fn end_of(op: &Op, offset: i64) -> End {
 
 /// Nothing comes back to what follows these: ERET, BRK, HLT, UDF, unallocated words.
 fn never_comes_back(insn: u32) -> bool {
-    insn == 0xd69f_03e0 || insn >> 16 == 0 || insn >> 24 == 0xd4 && insn & 0x00e0_001f == 0 || insn >> 21 == 0b1101_0100_001
+    insn == 0xd69f_03e0 || insn >> 16 == 0 || insn >> 24 == 0xd4 && insn & 0x00e0_001f == 0 || insn >> 21 == 0b110_1010_0001
 }
 
 /// The word at an offset in the page, if the walk goes there.

@@ -417,7 +417,7 @@ impl<'a> Emitter<'a> {
             self.store_word(slot(from), host);
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
-            self.to_memory(register, host);
+            self.store_vector_register(register, host);
         }
     }
 
@@ -428,7 +428,7 @@ impl<'a> Emitter<'a> {
             self.load_word(host, slot(from));
         }
         for (register, host, _) in pins.vectors() {
-            self.from_memory(register, host);
+            self.load_vector_register(register, host);
         }
     }
 
