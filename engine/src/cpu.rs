@@ -12,6 +12,8 @@ pub enum SliceEnd {
         /// What it waits for may be a plain store by another core: try it again soon, in place of sleeping until it is woken.
         poll: bool,
     },
+    /// The core waits for what other cores may well do in a moment (WFE): it is asked [`Processor::wakes`] for a while, then told to [`Processor::sleep`].
+    Doze,
     /// The core is lost for good, and why, in words.
     Lost(String),
 }
@@ -30,9 +32,18 @@ pub trait Processor: Send + Sync + 'static {
     /// Runs at most `budget` instructions (exactly so many unless something else ends the slice).
     fn run(&mut self, budget: u64) -> Slice;
 
-    /// Asked of a core that waits, between slices: has what it waits for come?
+    /// Asked of a core that waits or dozes: has what it waits for come?
     fn wakes(&mut self) -> bool;
 
     /// Calls `visit` with each value of the core's architectural state, between slices: its name, its number among those of the name, and the value.
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64));
+
+    /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
+    fn trim(&mut self) {}
+
+    /// A core that dozes is not asked all the time any more: from now on whatever it waits for must end the slices of others, if it comes while they run. False
+    /// if it has come already.
+    fn sleep(&mut self) -> bool {
+        !self.wakes()
+    }
 }

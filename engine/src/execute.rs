@@ -30,6 +30,8 @@ pub(crate) enum CoreState {
     Ready,
     /// Waits for a store by another core: looks again every tick.
     Polling,
+    /// Waits for what others do, and is asked within the slice.
+    Dozing,
     Waiting,
     /// Stopped for good, why, and for how many ticks.
     Lost(String, u32),
@@ -61,7 +63,7 @@ impl CoreSlot {
     }
 
     pub(crate) fn runnable(&self) -> bool {
-        matches!(self.state, CoreState::Ready | CoreState::Polling)
+        matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing)
     }
 
     /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
@@ -72,10 +74,18 @@ impl CoreSlot {
             SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
+            SliceEnd::Doze => CoreState::Dozing,
             SliceEnd::Lost(reason) => CoreState::Lost(format!("core {}: {reason}", self.id), 0),
         };
         stats.instructions[self.id].add(retired);
         (retired, spent)
+    }
+
+    /// A core that dozes falls asleep, or finds that it is called.
+    pub(crate) fn fall_asleep(&mut self) {
+        if self.state == CoreState::Dozing {
+            self.state = if self.processor.sleep() { CoreState::Waiting } else { CoreState::Ready };
+        }
     }
 
     /// A lost core is told of while the others go on; where they do not, the end of the run tells.
@@ -215,6 +225,7 @@ fn execute_deterministic(
     let slot = &mut slots[at];
     clock.set_core_now(slot.id, local);
     let (retired, _) = slot.run(budget, &parts.stats);
+    slot.fall_asleep();
     executor.allowance = executor.allowance.saturating_sub(retired);
     slot.local = local.plus(match slot.state {
         CoreState::Polling => retired + POLL_NS,

@@ -27,6 +27,37 @@ const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
 const POLL_NAP: Duration = Duration::from_micros(50);
 
+/// A machine is quiet that retires fewer than [`QUIET_INSTRUCTIONS`] in this time.
+const QUIET_TIME: Duration = Duration::from_secs(2);
+/// A system that only keeps its clock retires some millions a second.
+const QUIET_INSTRUCTIONS: u64 = 20_000_000;
+
+/// Watches for idle times, so that cores give memory back in each once.
+struct Quiet {
+    since: Instant,
+    /// Instructions that had retired then.
+    instructions: u64,
+    /// Nothing to give back: it was done, and little has run since.
+    trimmed: bool,
+}
+
+impl Quiet {
+    fn new(instructions: u64) -> Self {
+        Self { since: Instant::now(), instructions, trimmed: false }
+    }
+
+    /// Asked when nothing runs: is it time to trim?
+    fn is_due(&mut self, instructions: u64) -> bool {
+        if self.since.elapsed() < QUIET_TIME {
+            return false;
+        }
+        let quiet = instructions - self.instructions < QUIET_INSTRUCTIONS;
+        let due = quiet && !self.trimmed;
+        *self = Self { trimmed: quiet, ..Self::new(instructions) };
+        due
+    }
+}
+
 /// A machine that can be run.
 pub struct Machine {
     world: World,
@@ -124,6 +155,7 @@ impl Machine {
     /// Runs until something ends this power cycle.
     fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
         let mut idle_since = None;
+        let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
@@ -152,13 +184,24 @@ impl Machine {
             match activity {
                 Activity::Busy => {}
                 Activity::Polling => parker.park_timeout(POLL_NAP),
-                Activity::Idle(next) => self.nap(parker, next, limits, started),
+                Activity::Idle(next) => {
+                    if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
+                        self.trim();
+                    }
+                    self.nap(parker, next, limits, started);
+                }
                 // The last words of the guest were published by this tick.
                 Activity::Dead(reason) if self.power_is_quiet() => return CycleEnd::Exit(ExitReason::Lost(reason)),
                 // A watchdog, if anything, gets it going again.
                 Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
         }
+    }
+
+    /// Cores give back memory that is nothing but a cache.
+    fn trim(&mut self) {
+        let mut cores = self.world.query::<&mut CoreSlot>();
+        cores.iter_mut(&mut self.world).for_each(|mut core| core.processor.trim());
     }
 
     /// Nothing asks for reset or power-off, or will; if something does, the loop's next turn sees it.

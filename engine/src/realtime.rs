@@ -6,6 +6,9 @@
 //! A host thread that runs cores holds one and takes others from a queue. Where others wait, turns are short and it exchanges its core for the next one after
 //! each: a core that spins for another one's store wastes a turn, however late or seldom a busy host lends the second thread. Where none waits, turns are long and
 //! cost nothing to speak of.
+//!
+//! A core that dozes (WFE) stays in the queue: threads ask it now and then whether its event has come, so that cores which wait for each other's events for a moment
+//! hand over within the slice. It falls asleep when it has dozed for long, or when nobody is left who could wake it; from then on an event ends the slice.
 
 use crate::clock::{Clock, GuestTime};
 use crate::execute::{Activity, CoreSlot, CoreState, Executor, MIN_BUDGET, SliceParts, idle};
@@ -17,6 +20,8 @@ use std::time::Instant;
 
 /// Looks at polled locations after which a slice in which nothing else runs is over.
 const POLL_LOOKS: u32 = 64;
+/// A core that dozes for so long falls asleep, nanoseconds.
+const LONGEST_DOZE_NS: u64 = 50_000;
 /// A turn is not worth while for less, nanoseconds.
 const LEAST_TURN_NS: u64 = 1_000;
 
@@ -74,8 +79,10 @@ struct Share<'a> {
     slot: &'a mut CoreSlot,
     /// Instructions that it may still retire.
     left: u64,
-    /// It ran last without finding that it had to poll.
+    /// It ran last without finding that it had to poll or to doze.
     busy: bool,
+    /// When in the slice it began to doze.
+    dozes_since: u64,
     looks: u32,
 }
 
@@ -120,23 +127,26 @@ pub(crate) fn execute_realtime(
     }
     let longest = executor.lengths.slice;
     let length = next.map_or(longest, |next| next.0.saturating_sub(clock.now().0).min(longest));
-    let retired = run_slice(slots, executor, ready, length, parts);
+    let (retired, anybody_busy) = run_slice(slots, executor, ready, length, parts);
     executor.allowance = executor.allowance.saturating_sub(retired);
+    if !anybody_busy {
+        slots.iter_mut().for_each(|slot| slot.fall_asleep());
+    }
     if ready == polling && slots.iter().all(|slot| slot.state != CoreState::Ready) { Activity::Polling } else { Activity::Busy }
 }
 
-/// Runs all `ready` cores for `length` nanoseconds, and waits for them. Returns instructions retired.
-fn run_slice(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, ready: usize, length: u64, parts: &SliceParts) -> u64 {
+/// Runs all `ready` cores for `length` nanoseconds, and waits for them. Returns instructions retired, and whether a core was left that neither polls nor dozes.
+fn run_slice(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, ready: usize, length: u64, parts: &SliceParts) -> (u64, bool) {
     executor.first = (executor.first + 1) % slots.len();
     let (last, first) = slots.split_at_mut(executor.first);
     let share = executor.allowance.div_ceil(ready as u64);
     let queue = ArrayQueue::new(ready);
     let mut busy = 0;
-    for slot in first.iter_mut().chain(last).filter(|slot| slot.runnable()) {
+    for slot in first.iter_mut().chain(last.iter_mut()).filter(|slot| slot.runnable()) {
         let slot = &mut **slot;
         let is_busy = slot.state == CoreState::Ready;
         busy += usize::from(is_busy);
-        let _ = queue.push(Share { slot, left: share, busy: is_busy, looks: 0 });
+        let _ = queue.push(Share { slot, left: share, busy: is_busy, dozes_since: 0, looks: 0 });
     }
     let slice = Slice {
         started: Instant::now(),
@@ -159,7 +169,9 @@ fn run_slice(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, ready: usize,
             slice.run_cores();
         });
     }
-    slice.retired.load(Relaxed)
+    let retired = slice.retired.load(Relaxed);
+    drop(slice);
+    (retired, slots.iter().any(|slot| slot.state == CoreState::Ready))
 }
 
 impl Slice<'_> {
@@ -196,7 +208,15 @@ impl Slice<'_> {
 
     /// A core's turn of about `ns`. True if it goes on within this slice.
     fn take_turn(&self, share: &mut Share, ns: u64, now: &mut u64, retired: &mut u64) -> bool {
+        if share.slot.state == CoreState::Dozing && !share.slot.processor.wakes() {
+            *now = self.elapsed();
+            return self.doze(share, *now);
+        }
         let slot = &mut *share.slot;
+        if slot.state != CoreState::Polling && !share.busy {
+            share.busy = true;
+            self.busy.fetch_add(1, Relaxed);
+        }
         let budget = slot.pace.instructions(ns).min(share.left);
         let (ran, spent) = slot.run(budget, &self.parts.stats);
         let after = self.elapsed();
@@ -206,9 +226,12 @@ impl Slice<'_> {
         *now = after;
         *retired += ran;
         share.left -= ran.min(share.left);
-        let polls = slot.state == CoreState::Polling;
-        let goes_on = share.left > 0 && (polls || spent && ran >= budget);
-        let busy = goes_on && !polls;
+        let (polls, dozes) = (slot.state == CoreState::Polling, slot.state == CoreState::Dozing);
+        let goes_on = share.left > 0 && (polls || dozes || spent && ran >= budget);
+        let busy = goes_on && !polls && !dozes;
+        if dozes {
+            share.dozes_since = after;
+        }
         match (share.busy, busy) {
             (true, false) => _ = self.busy.fetch_sub(1, Relaxed),
             (false, true) => _ = self.busy.fetch_add(1, Relaxed),
@@ -222,5 +245,20 @@ impl Slice<'_> {
             }
         }
         goes_on
+    }
+
+    /// A core's turn while it dozes and was not called. True if it stays in this slice.
+    fn doze(&self, share: &mut Share, now: u64) -> bool {
+        if self.busy.load(Relaxed) == 0 {
+            share.looks += 1;
+            if share.looks >= self.looks {
+                self.over.store(true, Relaxed);
+            }
+        }
+        if now.saturating_sub(share.dozes_since) > LONGEST_DOZE_NS {
+            share.slot.fall_asleep();
+            return share.slot.runnable();
+        }
+        true
     }
 }

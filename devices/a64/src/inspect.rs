@@ -58,7 +58,7 @@ impl Core {
         let monitor = &self.monitor;
         visit("monitor", 0, monitor.armed.into());
         if monitor.armed {
-            visit("monitor address", 0, monitor.pa);
+            visit("monitor address", 0, self.monitored_address());
             visit("monitor size", 0, monitor.size.into());
             visit("monitor value", 0, monitor.value as u64);
             visit("monitor value", 1, (monitor.value >> 64) as u64);

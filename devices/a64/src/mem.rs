@@ -24,13 +24,16 @@ const WNR: u32 = 1 << 6;
 /// Bytes in a page.
 const PAGE: u64 = 4096;
 
-/// The local exclusive monitor: what the last load-exclusive saw. A store-exclusive is a compare-and-swap against it.
+/// The local exclusive monitor: what the last load-exclusive saw. A store-exclusive is a compare-and-swap against it. Translated code reads and writes it too,
+/// the first two fields at once.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Monitor {
     pub(crate) armed: bool,
-    pub(crate) pa: u64,
     /// Bytes, 1 to 16.
     pub(crate) size: u8,
+    /// RAM's address on the host, or what [`Core::monitored`] makes of a device's.
+    pub(crate) at: u64,
     pub(crate) value: u128,
 }
 
@@ -145,6 +148,17 @@ impl Core {
         self.config.ram.base().expose_provenance().wrapping_add(pa as usize)
     }
 
+    /// What the monitor knows an address by: RAM is mapped once, and no address of the host has its upper bits set as a device's complement has.
+    pub(crate) fn monitored(&self, pa: u64, size: u8) -> u64 {
+        if self.is_ram(pa, size.into()) { self.host(pa) as u64 } else { !pa }
+    }
+
+    /// The physical address that is monitored.
+    pub(crate) fn monitored_address(&self) -> u64 {
+        let at = self.monitor.at;
+        if at >> 63 != 0 { !at } else { at.wrapping_sub(self.host(0) as u64) }
+    }
+
     /// True if `size` bytes at `pa` are RAM for this core.
     pub(crate) fn is_ram(&self, pa: u64, size: u64) -> bool {
         pa.checked_add(size).is_some_and(|end| end <= self.config.ram_top) && self.config.ram.contains(pa, size)
@@ -220,12 +234,25 @@ impl Core {
             self.note_bell();
             return value & (u64::MAX >> (64 - 8 * u32::from(size)));
         }
-        let host = self.host(at.pa);
-        if self.is_direct(va, at, el) {
-            self.tlb.read.fill(va, host, self.is_loose(at));
-        }
+        self.note_loaded(va, at, el);
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
-        unsafe { host_load(host, size, order) }
+        unsafe { host_load(self.host(at.pa), size, order) }
+    }
+
+    /// The next load of a page of RAM finds it in the software TLB, if it may be there.
+    pub(crate) fn note_loaded(&mut self, va: u64, at: &Translation, el: u8) {
+        if self.is_direct(va, at, el) {
+            self.tlb.read.fill(va, self.host(at.pa), self.is_loose(at));
+        }
+    }
+
+    /// RAM was stored to: tells of code that changed; or the next store to the page finds it in the software TLB, if it may be there.
+    pub(crate) fn note_stored(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8) {
+        if self.config.ram.code().is_code_page(at.pa) {
+            self.code_written(bus, at.pa, size.into());
+        } else if self.is_direct(va, at, el) {
+            self.tlb.write.fill(va, self.host(at.pa), self.is_loose(at));
+        }
     }
 
     /// Little-endian, as [`Core::load_physical`].
@@ -286,14 +313,9 @@ impl Core {
             self.device_written(posted);
             return;
         }
-        let host = self.host(at.pa);
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
-        unsafe { host_store(host, size, value, order) };
-        if self.config.ram.code().is_code_page(at.pa) {
-            self.code_written(bus, at.pa, u64::from(size));
-        } else if self.is_direct(va, at, el) {
-            self.tlb.write.fill(va, host, self.is_loose(at));
-        }
+        unsafe { host_store(self.host(at.pa), size, value, order) };
+        self.note_stored(bus, va, at, size, el);
     }
 
     /// Notes what the machine has rung at this core meanwhile: the block ends with the instruction.

@@ -150,6 +150,8 @@ impl Core {
             self.check_code();
         }
         if asked & doorbell::EVENT != 0 {
+            // An event that comes while this one was not taken rings no bell: what its sender stored must be visible too.
+            std::sync::atomic::fence(Ordering::SeqCst);
             self.event = true;
         }
         self.check_interrupts = true;

@@ -4,6 +4,9 @@
 //! A core that is about to wait says so ([`Bells::waits`]) and then looks at its doorbell and its interrupt lines; a core that changes them rings and then
 //! looks whether anybody waits. Both with a `SeqCst` fence in between, so at least one of the two notices the other.
 //!
+//! An event that a core was sent already and has not taken stands for later ones too: the sender's fence comes before it looks, the taker's after it took, so what
+//! was stored before any of them is visible to the taker.
+//!
 //! TLB invalidations for a core are queued before its doorbell rings (`Release`), and it empties the queue after it took the doorbell (`Acquire`), so it finds
 //! all that it was rung for. Where a queue is full the doorbell asks for everything instead.
 
@@ -62,7 +65,13 @@ impl Bells {
 
     /// SEV by `core`: all others get an event. It has set its own event register itself.
     pub fn event(&self, core: usize) {
-        self.attention.ring_others(core, doorbell::EVENT);
+        fence(Ordering::SeqCst);
+        for other in (0..self.attention.cores()).filter(|&other| other != core) {
+            let bell = self.attention.get(other).filter(|bell| bell.load(Ordering::Relaxed) & doorbell::EVENT == 0);
+            if let Some(bell) = bell {
+                bell.fetch_or(doorbell::EVENT, Ordering::Release);
+            }
+        }
         self.stop_for_waiters();
     }
 

@@ -194,7 +194,11 @@ impl Processor for A64Processor {
                 SliceEnd::Yield
             }
             Stop::Wfi => self.wait(Wait::Interrupt, run.retired),
-            Stop::Wfe { armed: false } => self.wait(Wait::Event, run.retired),
+            Stop::Wfe { armed: false } => {
+                self.waits_for = Wait::Event;
+                self.soc.retired = run.retired;
+                SliceEnd::Doze
+            }
             Stop::Wfe { armed: true } => SliceEnd::Wait { poll: true },
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
@@ -207,6 +211,15 @@ impl Processor for A64Processor {
 
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
         self.core.inspect(visit);
+    }
+
+    fn trim(&mut self) {
+        self.core.trim();
+    }
+
+    fn sleep(&mut self) -> bool {
+        self.soc.bells.waits(self.soc.id);
+        !self.is_called(self.soc.retired)
     }
 }
 

@@ -96,12 +96,13 @@ fn load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
 
 fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(), Exception> {
     let va = aligned(core, op, Kind::Read)?;
-    let pa = core.translate_cached(va, Kind::Read, core.el)?.pa;
-    let size = op.aux[0];
+    let found = core.translate_cached(va, Kind::Read, core.el)?;
+    let (pa, size) = (found.pa, op.aux[0]);
     core.watch(va, size.into(), Kind::Read, core.el)?;
     let order = if op.aux[2] != 0 { SeqCst } else { Relaxed };
     let value = if core.is_ram(pa, u64::from(size)) {
         let host = core.host(pa);
+        core.note_loaded(va, &found, core.el);
         // SAFETY: checked to be RAM, and aligned to its size.
         unsafe {
             if size == 16 {
@@ -116,7 +117,7 @@ fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(),
         core.note_bell();
         value
     };
-    core.monitor = Monitor { armed: true, pa, size, value };
+    core.monitor = Monitor { armed: true, size, at: core.monitored(pa, size), value };
     let value = ordered(core, op, value);
     if op.aux[1] == 0 {
         core.set_reg(op.rd, value as u64);
@@ -137,8 +138,8 @@ fn store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
 
 fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(), Exception> {
     let va = aligned(core, op, Kind::Write)?;
-    let pa = core.translate_cached(va, Kind::Write, core.el)?.pa;
-    let size = op.aux[0];
+    let found = core.translate_cached(va, Kind::Write, core.el)?;
+    let (pa, size) = (found.pa, op.aux[0]);
     core.watch(va, size.into(), Kind::Write, core.el)?;
     let (low, high) = (core.reg(op.rd), core.reg(op.ra));
     let value = match (op.aux[1], size) {
@@ -149,13 +150,13 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
     let value = ordered(core, op, value);
     let monitor = core.monitor;
     core.monitor.armed = false;
-    let mine = monitor.armed && monitor.pa == pa && monitor.size == size;
+    let mine = monitor.armed && monitor.at == core.monitored(pa, size) && monitor.size == size;
     let stored = mine
         && if core.is_ram(pa, u64::from(size)) {
             // SAFETY: checked to be RAM, and aligned to its size.
             let stored = unsafe { compare_and_swap(core.host(pa), size, monitor.value, value, op.aux[2] != 0) };
-            if stored && core.config.ram.code().is_code_page(pa) {
-                core.code_written(bus, pa, u64::from(size));
+            if stored {
+                core.note_stored(bus, va, &found, size, core.el);
             }
             stored
         } else {

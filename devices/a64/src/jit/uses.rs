@@ -1,8 +1,10 @@
 //! What instructions need of the translator: which template they have, which registers they use, and what becomes of the flags.
 
 use super::region::{End, Region};
+use super::uses_vector::{self, Vector};
 use crate::core::SLOT_SINK;
 use crate::decode::{self, NO_ROW, Op, field};
+use crate::sysreg;
 use std::sync::OnceLock;
 
 /// The instructions that a back end has code for; each of them with all of its operand sizes, modes and flags as the instruction word says.
@@ -56,11 +58,19 @@ pub(crate) enum Template {
     FloatConditionalCompare,
     Nothing,
     Barrier,
+    LoadExclusive,
+    StoreExclusive,
+    LoadAcquire,
+    StoreRelease,
+    ReadSystem,
+    WriteSystem,
+    MaskInterrupts,
     Jump,
     Branch,
     CompareBranch,
     TestBranch,
     JumpRegister,
+    Vector(Vector),
 }
 
 /// Bits of [`Uses::bits`]: what of an operation's operands is a general register, read or written.
@@ -72,6 +82,7 @@ pub(crate) mod bit {
     pub(crate) const M_READ: u32 = 1 << 4;
     pub(crate) const A_READ: u32 = 1 << 5;
     pub(crate) const A_WRITE: u32 = 1 << 6;
+    pub(crate) const M_WRITE: u32 = 1 << 7;
     /// The same of vector registers.
     pub(crate) const VD_READ: u32 = 1 << 8;
     pub(crate) const VD_WRITE: u32 = 1 << 9;
@@ -96,6 +107,11 @@ pub(crate) mod bit {
     pub(crate) const HOST_MODE: u32 = 1 << 24;
     /// All vector registers are used as scalars of the format in bits 23 and 22.
     pub(crate) const SCALAR: u32 = 1 << 25;
+    /// Two bits each from here on: how many more registers are used in the same way, from the one after the destination or the first source on.
+    pub(crate) const VD_MORE: u32 = 26;
+    pub(crate) const VN_MORE: u32 = 28;
+    /// The same of what accesses no memory.
+    pub(crate) const LEAVES: u32 = 1 << 30;
 }
 use bit::*;
 
@@ -189,6 +205,16 @@ const TABLE: &[(&str, Template, u32)] = &[
     ("CCMN (immediate)", Template::ConditionalCompare, N_READ | FLAGS_READ | FLAGS_WRITE),
     ("CCMP (immediate)", Template::ConditionalCompare, N_READ | FLAGS_READ | FLAGS_WRITE),
     ("HINT", Template::Nothing, KEEPS),
+    ("barrier", Template::Barrier, LEAVES),
+    ("MRS", Template::ReadSystem, D_WRITE | LEAVES),
+    ("MSR (register)", Template::WriteSystem, N_READ | LEAVES),
+    ("MSR DAIFSet", Template::MaskInterrupts, LEAVES),
+    ("LDXR, LDXRB, LDXRH", Template::LoadExclusive, D_WRITE | N_READ | EXITS),
+    ("LDAXR, LDAXRB, LDAXRH", Template::LoadExclusive, D_WRITE | N_READ | EXITS),
+    ("STXR, STXRB, STXRH", Template::StoreExclusive, D_READ | N_READ | M_WRITE | EXITS),
+    ("STLXR, STLXRB, STLXRH", Template::StoreExclusive, D_READ | N_READ | M_WRITE | EXITS),
+    ("LDAR, LDARB, LDARH", Template::LoadAcquire, D_WRITE | N_READ | EXITS),
+    ("STLR, STLRB, STLRH", Template::StoreRelease, D_READ | N_READ | EXITS),
     ("B", Template::Jump, 0),
     ("BL", Template::Jump, 0),
     ("B.cond", Template::Branch, FLAGS_READ),
@@ -285,6 +311,9 @@ const FORMS: [&str; 4] = ["(immediate)", "(unsigned offset)", "(register)", ""];
 fn of_name(name: &str) -> Option<(Template, u32)> {
     if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).chain(FLOATS).find(|row| row.0 == name) {
         return Some((template, bits));
+    }
+    if let Some(vector) = uses_vector::of_name(name) {
+        return Some(vector);
     }
     let plain = |stem: &str, forms: &[&str]| forms.iter().any(|form| name.strip_suffix(form).is_some_and(|start| start.trim_end() == stem));
     let loads = ["LDRB", "LDRSB", "LDRH", "LDRSH", "LDR", "LDRSW"];
@@ -388,8 +417,20 @@ pub(crate) fn of(op: &Op, fp_mode: bool) -> Uses {
         _ => {}
     }
     let written_back = match uses.template {
+        Some(Template::Vector(vector)) => {
+            uses.bits |= uses_vector::refine(vector, op);
+            return uses;
+        }
         Some(Template::Load | Template::Store | Template::LoadVector | Template::StoreVector) => mode(op.insn),
         Some(Template::LoadPair | Template::StorePair | Template::LoadVectorPair | Template::StoreVectorPair) => pair_mode(op.insn),
+        Some(Template::ReadSystem | Template::WriteSystem) if sysreg::inline(op.insn).is_none() => return Uses::default(),
+        Some(Template::Barrier) => {
+            // Only DSB may wait for others.
+            if field(op.insn, 7, 5) != 4 {
+                uses.bits &= !LEAVES;
+            }
+            return uses;
+        }
         _ => return uses,
     };
     if matches!(written_back, Mode::Pre | Mode::Post) {
@@ -413,6 +454,7 @@ impl Uses {
             (op.rd, D_WRITE, true),
             (op.rn, N_WRITE, true),
             (op.ra, A_WRITE, true),
+            (op.rm, M_WRITE, true),
         ];
         all.into_iter().filter(move |&(_, bit, _)| bits & bit != 0).map(|(slot, _, written)| (slot, written))
     }
@@ -435,7 +477,14 @@ impl Uses {
             (op.rd, VD_WRITE, true, first),
             (op.ra, VA_WRITE, true, third),
         ];
-        all.into_iter().filter(move |&(_, bit, ..)| bits & bit != 0).map(|(register, _, written, width)| (register & 31, written, width))
+        let more = |register: u8, from: u32, used: u32, write: u32| {
+            (1..=(bits >> from & 3) as u8).map(move |i| (register.wrapping_add(i), used, bits & write != 0, Width::Whole))
+        };
+        all.into_iter()
+            .chain(more(op.rd, VD_MORE, VD_READ | VD_WRITE, VD_WRITE))
+            .chain(more(op.rn, VN_MORE, VN_READ, 0))
+            .filter(move |&(_, bit, ..)| bits & bit != 0)
+            .map(|(register, _, written, width)| (register & 31, written, width))
     }
 
     pub(crate) fn has(self, bits: u32) -> bool {
@@ -444,7 +493,7 @@ impl Uses {
 
     /// All of the guest's state must be in memory before it.
     fn needs_memory(self) -> bool {
-        self.template.is_none() || self.has(EXITS)
+        self.template.is_none() || self.has(EXITS | LEAVES)
     }
 }
 

@@ -185,6 +185,7 @@ impl Core {
 
     /// All that translations of the current regime depend on: while it is the same, they are the same (but for the tables themselves). So is the order
     /// of bytes, which decides what the software TLB may hold.
+    #[inline(always)]
     pub(crate) fn translation_inputs(&self) -> [u64; 8] {
         const CONTROL: u64 = sctlr::M | sctlr::A | sctlr::WXN | sctlr::EE | sctlr::E0E;
         const HYPERVISOR: u64 = hcr::VM | hcr::DC | hcr::TGE | hcr::PTW | 3 << 32;

@@ -43,16 +43,20 @@ pub(crate) fn build_unallocated_mrs(insn: u32) -> Option<Op> {
     find(field(insn, 19, 5) as u16).is_none().then(|| system::op(insn, unallocated))
 }
 
-/// Storage with no guard but the level, on which nothing depends at once; and NZCV.
+/// Storage with no guard but the level, on which nothing depends at once; NZCV; and SP_EL0.
 fn is_plain_write(register: &Register) -> bool {
-    register.trap == Trap::None && register.write.is_none() && !register.context || register.name == "NZCV"
+    register.trap == Trap::None && register.write.is_none() && !register.context || matches!(register.name, "NZCV" | "SP_EL0")
 }
 
 /// MSR that does not end its block: `imm` is the register's index in the table, `aux[0]` the lowest level that may.
 pub(crate) fn build_threaded_msr(insn: u32) -> Option<Op> {
     let index = find(field(insn, 19, 5) as u16)?;
     let register = &TABLE[index];
-    let exec: Handler = if register.name == "NZCV" { msr_nzcv } else { msr_plain };
+    let exec: Handler = match register.name {
+        "NZCV" => msr_nzcv,
+        "SP_EL0" => msr_sp_el0,
+        _ => msr_plain,
+    };
     is_plain_write(register).then(|| msr_op(insn, index, exec))
 }
 
@@ -61,6 +65,64 @@ pub(crate) fn build_msr(insn: u32) -> Option<Op> {
     match find(field(insn, 19, 5) as u16) {
         Some(index) => (!is_plain_write(&TABLE[index])).then(|| msr_op(insn, index, msr)),
         None => Some(system::op(insn, unallocated)),
+    }
+}
+
+/// What MRS and MSR of some registers come to, for translated code. Everything else is the handlers'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inline {
+    /// Storage, from a level on, unless bits of HCR_EL2 are set.
+    Read {
+        /// Index in the table.
+        index: usize,
+        /// The lowest level that may.
+        el: u8,
+        /// Bits of HCR_EL2 that may trap it.
+        hcr: u64,
+    },
+    /// PSTATE.DAIF, but at EL0.
+    Daif,
+    /// CurrentEL, but at EL0.
+    CurrentEl,
+    /// SP_EL0, but at EL0 and where it is the current stack pointer.
+    SpEl0,
+    /// Storage, from a level on, of the masked value and some ones.
+    Write {
+        /// Index in the table.
+        index: usize,
+        /// The lowest level that may.
+        el: u8,
+        /// Bits that are kept.
+        mask: u64,
+        /// Bits that are one.
+        ones: u64,
+    },
+    /// SP_EL0, as in `SpEl0`.
+    WriteSpEl0,
+}
+
+/// What an allocated MRS or MSR (register) that does not end its block comes to without its handler.
+pub(crate) fn inline(insn: u32) -> Option<Inline> {
+    let index = find(field(insn, 19, 5) as u16)?;
+    let register = &TABLE[index];
+    if field(insn, 21, 21) == 0 {
+        return match register.name {
+            "SP_EL0" => Some(Inline::WriteSpEl0),
+            "NZCV" => None,
+            _ if !is_plain_write(register) => None,
+            _ => Some(Inline::Write { index, el: register.write_el, mask: register.mask, ones: register.ones }),
+        };
+    }
+    let stored = |hcr| Inline::Read { index, el: register.read_el, hcr };
+    match (register.name, register.trap) {
+        ("NZCV", _) => None,
+        ("DAIF", _) => Some(Inline::Daif),
+        ("CURRENTEL", _) => Some(Inline::CurrentEl),
+        ("SP_EL0", _) => Some(Inline::SpEl0),
+        _ if register.read.is_some() => None,
+        (_, Trap::None) => Some(stored(0)),
+        (_, Trap::VirtualMemory) => Some(stored(super::hcr::TRVM)),
+        _ => None,
     }
 }
 
@@ -93,6 +155,14 @@ fn mrs_sp_el0(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
         return mrs(core, bus, op);
     }
     core.set_reg(op.rd, core.sys.sp[0]);
+    next(core, bus, op)
+}
+
+fn msr_sp_el0(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if let Err(why) = core.check_access(&TABLE[op.imm as usize], true) {
+        return system::refuse_and_leave(core, op, why);
+    }
+    core.sys.sp[0] = core.reg(op.rn);
     next(core, bus, op)
 }
 

@@ -13,7 +13,7 @@ mod tests;
 mod timer;
 mod trap;
 
-pub(crate) use access::{build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs};
+pub(crate) use access::{Inline, build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs, inline};
 pub(crate) use debug::{MDSCR_KDE, MDSCR_MDE, MDSCR_SS};
 pub(crate) use pmu::{EXC_RETURN, EXC_TAKEN};
 pub(crate) use timer::event_stream_enabled;
@@ -270,6 +270,11 @@ impl SysRegs {
             *cell = value;
         }
     }
+}
+
+impl SysRegs {
+    /// Offset of the storage, by index in the table, for translated code.
+    pub(crate) const VALUES: usize = std::mem::offset_of!(Self, values);
 }
 
 impl Index<Reg> for SysRegs {

@@ -259,6 +259,10 @@ fn wfe(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let doorbell = &core.config.doorbell;
     let sent = doorbell.load(Ordering::Relaxed) & doorbell::EVENT != 0
         && doorbell.fetch_and(!doorbell::EVENT, Ordering::Acquire) & doorbell::EVENT != 0;
+    if sent {
+        // As where the doorbell is answered: this event may stand for later ones.
+        fence(Ordering::SeqCst);
+    }
     if std::mem::take(&mut core.event) || sent {
         return Flow::Next;
     }

@@ -228,7 +228,9 @@ impl Core {
         let regime = usize::from(self.el.saturating_sub(1)).min(2);
         let inputs = self.translation_inputs();
         let mut at = self.tlb.current[regime];
-        if self.tlb.spaces[at].inputs != inputs {
+        // One by one, in registers: exceptions and returns come by here.
+        let difference = self.tlb.spaces[at].inputs.iter().zip(&inputs).fold(0, |all, (old, new)| all | (old ^ new));
+        if difference != 0 {
             at = self.tlb.enter(regime, &inputs);
         }
         self.tlb.select(at, slot(self.el));

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
+/// The last of them.
+const LAST: usize = ENTRIES - 1;
 
 /// One page.
 #[derive(Clone, Copy)]
@@ -21,11 +23,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which is looked for at index 0 only; and at the last one, by what begins
-    /// in the page before it.
+    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which has another index, but for the entries of index 0 and of the last
+    /// index: an access that begins in the last page of all has its last byte in the page at zero, and that byte's page is what translated code compares.
     const EMPTY: Self = Self { tag: 0, addend: 0, loose: 0, common: 0 };
     /// The empty entry of these two.
-    const EMPTY_EDGE: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
+    const EMPTY_AT_ENDS: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
     /// log2 of the size.
     pub(crate) const SHIFT: u32 = 5;
     /// Offsets of the fields, for translated code, which does what [`Table::lookup`] and [`Table::lookup_normal`] do.
@@ -35,7 +37,7 @@ impl Entry {
     pub(crate) const COMMON: usize = std::mem::offset_of!(Self, common);
 
     fn empty(index: usize) -> Self {
-        if index == 0 || index == ENTRIES - 1 { Self::EMPTY_EDGE } else { Self::EMPTY }
+        if matches!(index, 0 | LAST) { Self::EMPTY_AT_ENDS } else { Self::EMPTY }
     }
 }
 
@@ -59,7 +61,7 @@ impl Table {
     pub(super) fn new() -> Self {
         // SAFETY: an entry is integers, for which zeros are valid.
         let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
-        [entries[0], entries[ENTRIES - 1]] = [Entry::EMPTY_EDGE; 2];
+        (entries[0], entries[LAST]) = (Entry::EMPTY_AT_ENDS, Entry::EMPTY_AT_ENDS);
         Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
     }
 
@@ -97,7 +99,7 @@ impl Table {
         let addend = host.wrapping_sub(va as usize);
         let tag = va & !(PAGE - 1);
         if addend == self.common {
-            self.uncommon = (self.uncommon - 1).max(0);
+            self.uncommon = (self.uncommon - 1).max(-(ENTRIES as i32));
         } else {
             self.uncommon += 1;
             if self.uncommon > UNCOMMON {
@@ -110,7 +112,8 @@ impl Table {
     }
 
     fn make_common(&mut self, addend: usize) {
-        (self.common, self.uncommon) = (addend, 0);
+        // As many fills again before the next change, so that changes cost no more than fills.
+        (self.common, self.uncommon) = (addend, -(self.filled.len() as i32));
         for &index in &self.filled {
             let index = usize::from(index) % ENTRIES;
             let entry = &mut self.entries[index];

@@ -7,8 +7,8 @@ use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
+use crate::jit::translator::{Frame, Lookup, exit};
 use crate::jit::uses::{Flags, Kind, Operand, Recipe, Template, bit};
-use crate::jit::{Frame, Lookup, exit};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
@@ -57,6 +57,8 @@ pub(crate) struct Emitter<'a> {
     cold: Vec<Cold>,
     /// Words of links, and the code that each points to before it is linked.
     links: Vec<(DynamicLabel, DynamicLabel)>,
+    /// Constants that code refers to.
+    constants: Vec<(u128, DynamicLabel)>,
     /// Calls the handler of an operation, with all registers written back and loaded again; and the same for the last of a block.
     execute: DynamicLabel,
     execute_last: DynamicLabel,
@@ -102,6 +104,7 @@ impl<'a> Emitter<'a> {
             labels,
             cold: Vec::new(),
             links: Vec::new(),
+            constants: Vec::new(),
             execute,
             execute_last,
             ops: region.instrs.iter().flat_map(operations).collect(),
@@ -254,6 +257,16 @@ impl<'a> Emitter<'a> {
         self.operation();
         let label = self.execute;
         asm!(self.asm ; call =>label ; jmp =>back);
+    }
+
+    /// The place of a constant.
+    pub(super) fn pool(&mut self, value: u128) -> DynamicLabel {
+        if let Some(&(_, at)) = self.constants.iter().find(|constant| constant.0 == value) {
+            return at;
+        }
+        let at = self.label();
+        self.constants.push((value, at));
+        at
     }
 
     pub(super) fn label(&mut self) -> DynamicLabel {
@@ -534,6 +547,10 @@ impl<'a> Emitter<'a> {
         asm!(self.asm ; .align 8);
         for (word, _) in self.links.clone() {
             asm!(self.asm ; =>word ; .i64 0);
+        }
+        asm!(self.asm ; .align 16);
+        for (value, at) in self.constants.clone() {
+            asm!(self.asm ; =>at ; .i64 value as i64 ; .i64 (value >> 64) as i64);
         }
         self.asm.commit().ok()?;
         let offset = |label| self.asm.labels().resolve_dynamic(label).ok().map(|offset| offset.0);

@@ -5,7 +5,7 @@ use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 
 /// `$name rd, rs` at 64 or 32 bits.

@@ -8,16 +8,16 @@ use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, at};
 use crate::core::{SLOT_SINK, SLOT_SP};
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use crate::jit::uses::{Mode, mode, pair_mode};
 use crate::tlb::{ENTRIES, Entry, Table, Tlb};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;
 
-const READ: i32 = at!(tlb) + (offset_of!(Tlb, read) + offset_of!(Table, entries)) as i32;
+pub(super) const READ: i32 = at!(tlb) + (offset_of!(Tlb, read) + offset_of!(Table, entries)) as i32;
 const READ_COMMON: i32 = at!(tlb) + (offset_of!(Tlb, read) + offset_of!(Table, common)) as i32;
 const WRITE_COMMON: i32 = at!(tlb) + (offset_of!(Tlb, write) + offset_of!(Table, common)) as i32;
-const WRITE: i32 = at!(tlb) + (offset_of!(Tlb, write) + offset_of!(Table, entries)) as i32;
+pub(super) const WRITE: i32 = at!(tlb) + (offset_of!(Tlb, write) + offset_of!(Table, entries)) as i32;
 
 /// One access, as far as the TLB is concerned.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ impl Emitter<'_> {
     }
 
     /// Loads a general register: `opc` 1 extends by zeros, 2 by the sign to 64 bits, 3 to 32 bits.
-    fn load_general(&mut self, to: u8, place: Place, offset: i8, scale: u8, opc: u32) {
+    pub(super) fn load_general(&mut self, to: u8, place: Place, offset: i8, scale: u8, opc: u32) {
         let (a, b) = (place.address, place.addend);
         let host = if to == SLOT_SINK { RAX } else { self.target(to, RAX) };
         match (scale, opc) {

@@ -17,11 +17,20 @@
 
 mod branch;
 mod emit;
+mod exclusive;
 mod float;
 mod integer;
 mod memory;
+mod structure;
 mod stubs;
+mod system;
+mod vector;
+mod vector_float;
+mod vector_long;
 mod vector_memory;
+mod vector_move;
+mod vector_permute;
+mod vector_shift;
 mod xmm;
 
 use super::region::{self, Region};
@@ -183,6 +192,7 @@ impl Emitter<'_> {
             Template::Store => self.store(op),
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
+            Template::Vector(vector) => self.vector(op, vector),
             Template::LoadVector => self.load_vector(op),
             Template::LoadVectorLiteral => self.load_vector_literal(op),
             Template::StoreVector => self.store_vector(op),
@@ -203,7 +213,14 @@ impl Emitter<'_> {
             Template::FloatCompare => self.float_compare(op),
             Template::FloatConditionalCompare => self.float_conditional_compare(op),
             Template::Nothing => true,
-            Template::Barrier => false,
+            Template::Barrier => self.barrier(op),
+            Template::LoadExclusive => self.load_exclusive(op),
+            Template::StoreExclusive => self.store_exclusive(op),
+            Template::LoadAcquire => self.load_acquire(op),
+            Template::StoreRelease => self.store_release(op),
+            Template::ReadSystem => self.read_system(op),
+            Template::WriteSystem => self.write_system(op),
+            Template::MaskInterrupts => self.mask_interrupts(op),
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
         }
     }

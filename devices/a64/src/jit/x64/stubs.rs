@@ -3,7 +3,7 @@
 use super::{BIAS, MARGIN, asm, at};
 use crate::core::FpState;
 use crate::jit::memory::CodeMemory;
-use crate::jit::{Frame, execute, execute_last};
+use crate::jit::translator::{Frame, execute, execute_last};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
@@ -35,7 +35,8 @@ pub(crate) struct Stubs {
     pub(super) refill: usize,
 }
 
-const FPSR: i32 = at!(fp) + offset_of!(FpState, fpsr) as i32;
+/// Offset of FPSR from RBP.
+pub(super) const FPSR: i32 = at!(fp) + offset_of!(FpState, fpsr) as i32;
 
 /// Frame's flags to NZCV.
 fn flags_to_guest(asm: &mut VecAssembler<X64Relocation>) {
