@@ -40,4 +40,10 @@ pub trait Processor: Send + Sync + 'static {
     fn sleep(&mut self) -> bool {
         !self.wakes()
     }
+
+    /// Calls `visit` with each value of the core's architectural state, between slices: its name, its number among those of the name, and the value.
+    fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64));
+
+    /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
+    fn trim(&mut self) {}
 }

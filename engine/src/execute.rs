@@ -54,6 +54,14 @@ impl CoreSlot {
         Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default() }
     }
 
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    pub(crate) fn processor(&self) -> &dyn Processor {
+        &*self.processor
+    }
+
     pub(crate) fn runnable(&self) -> bool {
         matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing)
     }

@@ -4,7 +4,8 @@ use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
 use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
-use crate::execute::{Activity, Executor, SliceParts};
+use crate::cpu::Processor;
+use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
 use crate::power::{PowerRequest, PowerSwitch};
@@ -25,6 +26,37 @@ const NOTHING_TO_COME: Duration = Duration::from_secs(1);
 const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
 const POLL_NAP: Duration = Duration::from_micros(50);
+
+/// A machine is quiet that retires fewer than [`QUIET_INSTRUCTIONS`] in this time.
+const QUIET_TIME: Duration = Duration::from_secs(2);
+/// A system that only keeps its clock retires some millions a second.
+const QUIET_INSTRUCTIONS: u64 = 20_000_000;
+
+/// Watches for idle times, so that cores give memory back in each once.
+struct Quiet {
+    since: Instant,
+    /// Instructions that had retired then.
+    instructions: u64,
+    /// Nothing to give back: it was done, and little has run since.
+    trimmed: bool,
+}
+
+impl Quiet {
+    fn new(instructions: u64) -> Self {
+        Self { since: Instant::now(), instructions, trimmed: false }
+    }
+
+    /// Asked when nothing runs: is it time to trim?
+    fn is_due(&mut self, instructions: u64) -> bool {
+        if self.since.elapsed() < QUIET_TIME {
+            return false;
+        }
+        let quiet = instructions - self.instructions < QUIET_INSTRUCTIONS;
+        let due = quiet && !self.trimmed;
+        *self = Self { trimmed: quiet, ..Self::new(instructions) };
+        due
+    }
+}
 
 /// A machine that can be run.
 pub struct Machine {
@@ -98,6 +130,22 @@ impl Machine {
         self.schedule.run(&mut self.world);
     }
 
+    /// The same, with at most `instructions` retired in it.
+    pub fn tick_at_most(&mut self, instructions: u64) {
+        self.world.resource_mut::<Executor>().allowance = instructions;
+        self.tick();
+    }
+
+    /// Calls `visit` with each core's number and the core, between ticks.
+    pub fn each_core(&mut self, visit: &mut dyn FnMut(usize, &dyn Processor)) {
+        self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
+    }
+
+    /// What the guest or a frontend has asked of the power switch since it was last asked, for whoever ticks by hand.
+    pub fn power_request(&self) -> Option<PowerRequest> {
+        self.power.take()
+    }
+
     /// Connects it to the frontends' channels.
     fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
@@ -107,6 +155,7 @@ impl Machine {
     /// Runs until something ends this power cycle.
     fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
         let mut idle_since = None;
+        let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
@@ -135,13 +184,24 @@ impl Machine {
             match activity {
                 Activity::Busy => {}
                 Activity::Polling => parker.park_timeout(POLL_NAP),
-                Activity::Idle(next) => self.nap(parker, next, limits, started),
+                Activity::Idle(next) => {
+                    if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
+                        self.trim();
+                    }
+                    self.nap(parker, next, limits, started);
+                }
                 // The last words of the guest were published by this tick.
                 Activity::Dead(reason) if self.power_is_quiet() => return CycleEnd::Exit(ExitReason::Lost(reason)),
                 // A watchdog, if anything, gets it going again.
                 Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
         }
+    }
+
+    /// Cores give back memory that is nothing but a cache.
+    fn trim(&mut self) {
+        let mut cores = self.world.query::<&mut CoreSlot>();
+        cores.iter_mut(&mut self.world).for_each(|mut core| core.processor.trim());
     }
 
     /// Nothing asks for reset or power-off, or will; if something does, the loop's next turn sees it.
@@ -242,6 +302,16 @@ pub fn prepare() -> (MachineHandle, Starter) {
 }
 
 impl Starter {
+    /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
+    ///
+    /// # Errors
+    /// What `build` says.
+    pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
+        let mut machine = build(self.shared)?;
+        machine.connect(&self.end.channels, &Limits::default());
+        Ok(machine)
+    }
+
     /// Builds the machine by `build` (again at every reset) and runs it on a thread of its own until it ends.
     ///
     /// # Errors

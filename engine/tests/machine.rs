@@ -26,6 +26,7 @@ where
     fn wakes(&mut self) -> bool {
         (self.1)()
     }
+    fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
 }
 
 fn spent(retired: u64) -> Slice {
@@ -331,4 +332,52 @@ fn an_instruction_limit_ends_a_machine_that_sleeps_for_good() {
         assert_eq!(running.join(), ExitReason::MaxInstructions);
         assert_eq!(handle.stats.total_instructions(), 1);
     }
+}
+
+/// Works for a while at first and whenever its bell rings, then sleeps; counts how often it is asked to trim.
+struct Sleeper {
+    work: Arc<AtomicU64>,
+    trimmed: Arc<AtomicU64>,
+}
+
+impl Processor for Sleeper {
+    fn run(&mut self, budget: u64) -> Slice {
+        match self.work.load(Ordering::Relaxed) {
+            0 => asleep(),
+            left => {
+                self.work.store(left - left.min(budget), Ordering::Relaxed);
+                spent(budget)
+            }
+        }
+    }
+    fn wakes(&mut self) -> bool {
+        self.work.load(Ordering::Relaxed) > 0
+    }
+    fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
+    fn trim(&mut self) {
+        self.trimmed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_idle_machine_gives_memory_back_once_and_again_after_work() {
+    let (work, trimmed) = (Arc::new(AtomicU64::new(50_000_000)), Arc::new(AtomicU64::new(0)));
+    let (core_work, core_trimmed) = (Arc::clone(&work), Arc::clone(&trimmed));
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), move |machine| {
+        let (work, trimmed) = (Arc::clone(&core_work), Arc::clone(&core_trimmed));
+        machine.add_core(move |_| Box::new(Sleeper { work, trimmed }));
+    });
+    for times in 1..=2 {
+        let started = std::time::Instant::now();
+        while trimmed.load(Ordering::Relaxed) < times {
+            assert!(started.elapsed() < Duration::from_secs(60), "it is never trimmed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(2_500));
+        assert_eq!(trimmed.load(Ordering::Relaxed), times, "once an idle time");
+        work.store(50_000_000, Ordering::Relaxed);
+        handle.control.type_serial(0, *b"wake up");
+    }
+    handle.control.stop();
+    running.join();
 }

@@ -230,7 +230,9 @@ impl Core {
     /// Loads an aligned value at a translated address, little-endian.
     fn load_physical(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, order: Ordering) -> u64 {
         if !self.is_ram(at.pa, u64::from(size)) {
-            return bus.read(self.access(at.pa, size)) & (u64::MAX >> (64 - 8 * u32::from(size)));
+            let value = bus.read(self.access(at.pa, size));
+            self.note_bell();
+            return value & (u64::MAX >> (64 - 8 * u32::from(size)));
         }
         self.note_loaded(va, at, el);
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
@@ -314,6 +316,13 @@ impl Core {
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
         unsafe { host_store(self.host(at.pa), size, value, order) };
         self.note_stored(bus, va, at, size, el);
+    }
+
+    /// Notes what the machine has rung at this core meanwhile: the block ends with the instruction.
+    pub(crate) fn note_bell(&mut self) {
+        if self.config.doorbell.load(Relaxed) != 0 {
+            self.ends |= ends::LOOK;
+        }
     }
 
     /// Notes that a device was written: the block ends with the instruction.

@@ -213,6 +213,10 @@ impl Processor for A64Processor {
         self.soc.bells.waits(self.soc.id);
         !self.is_called(self.soc.retired)
     }
+
+    fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
+        self.core.inspect(visit);
+    }
 }
 
 impl Drop for A64Processor {

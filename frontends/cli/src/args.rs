@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use tayberry_bcm2837::Features;
+use tayberry_bcm2837::{Features, JitConfig};
 
 /// Raspberry Pi 3 emulator.
 ///
@@ -71,6 +71,10 @@ struct Args {
     /// Host memory for translated code, all cores together, 4 to 1024 MiB; when it is full, code is dropped and made anew
     #[arg(long, value_name = "MiB", default_value_t = 64, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(4..=1024))]
     jit_cache: u16,
+
+    /// How often a block of guest code is interpreted before it is translated, 0 to 10000
+    #[arg(long, value_name = "N", default_value_t = JitConfig::default().threshold, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    jit_threshold: u16,
 
     /// List translated code in /tmp/perf-PID.map, so that perf names it by its guest address
     #[arg(long)]
@@ -150,6 +154,8 @@ pub struct JitOptions {
     pub asked: Option<bool>,
     /// Memory for all cores' code.
     pub cache_mib: u16,
+    /// How often code is interpreted first.
+    pub threshold: u16,
     pub perf_map: bool,
 }
 
@@ -295,7 +301,12 @@ fn config(args: Args) -> Result<Config, Unusable> {
     if args.until.as_deref() == Some("") {
         return Err(Unusable::new("--until needs some text to wait for"));
     }
-    let jit = JitOptions { asked: args.jit.map(|jit| jit == Jit::On), cache_mib: args.jit_cache, perf_map: args.perf_map };
+    let jit = JitOptions {
+        asked: args.jit.map(|jit| jit == Jit::On),
+        cache_mib: args.jit_cache,
+        threshold: args.jit_threshold,
+        perf_map: args.perf_map,
+    };
     if jit.perf_map && jit.asked == Some(false) {
         return Err(Unusable::new("--perf-map lists translated code: with --jit off there is none"));
     }
@@ -396,9 +407,11 @@ mod tests {
     #[test]
     fn translation() {
         let jit = |args| run(args).expect("good").jit;
-        assert_eq!(jit(""), JitOptions { asked: None, cache_mib: 64, perf_map: false });
-        assert_eq!(jit("--jit on --jit-cache 4 --perf-map"), JitOptions { asked: Some(true), cache_mib: 4, perf_map: true });
-        assert_eq!(jit("--jit off --jit-cache 1024"), JitOptions { asked: Some(false), cache_mib: 1024, perf_map: false });
+        let default = JitOptions { asked: None, cache_mib: 64, threshold: JitConfig::default().threshold, perf_map: false };
+        assert_eq!(jit(""), default);
+        let all = JitOptions { asked: Some(true), cache_mib: 4, threshold: 0, perf_map: true };
+        assert_eq!(jit("--jit on --jit-cache 4 --jit-threshold 0 --perf-map"), all);
+        assert_eq!(jit("--jit off --jit-cache 1024"), JitOptions { asked: Some(false), cache_mib: 1024, ..default });
     }
 
     #[test]
@@ -431,6 +444,7 @@ mod tests {
             ("--jit-cache 3", "4..=1024"),
             ("--jit-cache 1025", "4..=1024"),
             ("--jit-cache -1", "--jit-cache"),
+            ("--jit-threshold 10001", "0..=10000"),
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),

@@ -27,8 +27,8 @@ impl Choice {
             return Self { config: None, unavailable: Some(why) };
         }
         let cache_bytes = (usize::from(options.cache_mib) << 20) / cores.max(1) / UNIT * UNIT;
-        let config =
-            JitConfig { cache_bytes, count_accesses: counted, perf_map: options.perf_map, profile: profiled, ..JitConfig::default() };
+        let JitOptions { threshold, perf_map, .. } = *options;
+        let config = JitConfig { cache_bytes, threshold, count_accesses: counted, perf_map, profile: profiled };
         Self { config: Some(config), unavailable: None }
     }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use tayberry_bcm2837::jit::HostFeatures;
 
-    const DEFAULT: JitOptions = JitOptions { asked: None, cache_mib: 64, perf_map: false };
+    const DEFAULT: JitOptions = JitOptions { asked: None, cache_mib: 64, threshold: 7, perf_map: false };
 
     #[test]
     fn a_host_without_features_interprets() {
@@ -84,7 +84,7 @@ mod tests {
     fn what_costs_time_is_done_only_where_it_is_wanted() {
         let config =
             |options: JitOptions, counted, profiled| Choice::new(&options, 4, Ok(()), counted, profiled).config.expect("translated");
-        assert_eq!(config(DEFAULT, false, false), JitConfig { cache_bytes: 16 << 20, ..JitConfig::default() });
+        assert_eq!(config(DEFAULT, false, false), JitConfig { threshold: 7, ..JitConfig::default() });
         assert!(config(DEFAULT, true, false).count_accesses && config(DEFAULT, false, true).profile);
         assert!(config(JitOptions { perf_map: true, ..DEFAULT }, false, false).perf_map);
         let off = Choice::new(&JitOptions { asked: Some(false), ..DEFAULT }, 4, Ok(()), true, true);

@@ -113,7 +113,9 @@ fn try_load_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<(),
         }
     } else {
         let low = u128::from(bus.read(access(core, pa, size.min(8))));
-        low | if size == 16 { u128::from(bus.read(access(core, pa + 8, 8))) << 64 } else { 0 }
+        let value = low | if size == 16 { u128::from(bus.read(access(core, pa + 8, 8))) << 64 } else { 0 };
+        core.note_bell();
+        value
     };
     core.monitor = Monitor { armed: true, size, at: core.monitored(pa, size), value };
     let value = ordered(core, op, value);

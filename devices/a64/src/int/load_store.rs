@@ -223,7 +223,7 @@ fn load_slow<const SIZE: u8, const EXT: u8, const MODE: u8, const SP: bool>(core
         Ok(value) => {
             core.set_reg(op.rd, extend::<SIZE, EXT>(value));
             write_back::<MODE>(core, op);
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -293,7 +293,7 @@ fn load_unprivileged<const SIZE: u8, const EXT: u8>(core: &mut Core, bus: &mut d
     match checked.and_then(|()| core.load_as(bus, va, 1 << SIZE, el, Relaxed)) {
         Ok(value) => {
             core.set_reg(op.rd, extend::<SIZE, EXT>(value));
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -355,7 +355,7 @@ fn load_literal_slow<const SIZE: u8, const EXT: u8>(core: &mut Core, bus: &mut d
     match core.load(bus, va, 1 << SIZE) {
         Ok(value) => {
             core.set_reg(op.rd, extend::<SIZE, EXT>(value));
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -425,7 +425,7 @@ fn load_pair_slow<const SIZE: u8, const EXT: u8, const MODE: u8, const SP: bool>
             core.set_reg(op.rd, extend::<SIZE, EXT>(a));
             core.set_reg(op.ra, extend::<SIZE, EXT>(b));
             write_back::<MODE>(core, op);
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }

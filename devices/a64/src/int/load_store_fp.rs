@@ -126,7 +126,7 @@ fn load_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Core, bu
         Ok(value) => {
             *core.vector(op.rd) = value;
             write_back::<MODE>(core, op);
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -177,7 +177,7 @@ fn load_literal<const SIZE: u8>(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> 
     match load_any::<SIZE>(core, bus, va) {
         Ok(value) => {
             *core.vector(op.rd) = value;
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }
@@ -226,7 +226,7 @@ fn load_pair_slow<const SIZE: u8, const MODE: u8, const SP: bool>(core: &mut Cor
             *core.vector(op.rd) = a;
             *core.vector(op.ra) = b;
             write_back::<MODE>(core, op);
-            next(core, bus, op)
+            next_unless_ended(core, bus, op)
         }
         Err(exception) => core.fault(op, exception),
     }

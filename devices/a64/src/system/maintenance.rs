@@ -231,14 +231,15 @@ fn instruction_all(_: &mut Core, _: &mut dyn Bus, _: &Op, _: u64) -> Result<Afte
     Ok(After::Leave)
 }
 
-/// IC IVAU drops code decoded from the line, here and on the other cores.
+/// IC IVAU drops code decoded from the line, here and on the other cores. The next DSB waits for them in any case: whether there was such code is not the
+/// guest's to see, and translated code is marked further ahead than interpreted code.
 fn instruction_line(core: &mut Core, bus: &mut dyn Bus, _: &Op, va: u64) -> Result<After, Exception> {
     let pa = line(core, va, Kind::Read)?;
     if core.config.ram.code().written(pa, LINE_BYTES) {
         core.config.doorbell.fetch_or(doorbell::CODE, Ordering::Release);
         bus.broadcast(Maintenance::Code);
-        core.sys.sync_pending = true;
     }
+    core.sys.sync_pending = true;
     Ok(After::Leave)
 }
 

@@ -156,6 +156,8 @@ fn eret(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
         return refuse(core, op, Denied::Undefined);
     }
     core.check_interrupts = true;
+    // ERET may be come to by a tail call.
+    core.op_index = u32::from(op.index);
     core.exception_return()
 }
 
@@ -269,10 +271,11 @@ fn wfe(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     wait(core, op, trap, Stop::Wfe { armed })
 }
 
-fn sev(core: &mut Core, bus: &mut dyn Bus, _: &Op) -> Flow {
+/// SEV ends its block: the machine may stop the slice for those who wait, and that must be after the same instruction whatever the blocks are.
+fn sev(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     core.event = true;
     bus.send_event();
-    Flow::Next
+    leave(core, op)
 }
 
 fn sevl(core: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {

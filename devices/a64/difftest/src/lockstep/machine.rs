@@ -99,6 +99,8 @@ impl Bus for World {
 
     fn send_event(&mut self) {
         self.events.push(Event::Event);
+        // Somebody waits: the slice ends.
+        self.bell.fetch_or(doorbell::STOP, Ordering::Relaxed);
     }
 
     fn broadcast(&mut self, what: Maintenance) {
@@ -411,7 +413,7 @@ impl Pair {
 impl World {
     /// The bits that the machine, not the core itself, has rung and the core has not seen.
     fn bell_bits(&self) -> u32 {
-        self.bell.load(Ordering::Relaxed) & !(doorbell::CODE | doorbell::WRITE_TLB)
+        self.bell.load(Ordering::Relaxed) & !(doorbell::CODE | doorbell::WRITE_TLB | LOOK)
     }
 }
 

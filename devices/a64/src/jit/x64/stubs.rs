@@ -35,7 +35,8 @@ pub(crate) struct Stubs {
     pub(super) refill: usize,
 }
 
-const FPSR: i32 = at!(fp) + offset_of!(FpState, fpsr) as i32;
+/// Offset of FPSR from RBP.
+pub(super) const FPSR: i32 = at!(fp) + offset_of!(FpState, fpsr) as i32;
 
 /// Frame's flags to NZCV.
 fn flags_to_guest(asm: &mut VecAssembler<X64Relocation>) {
