@@ -175,7 +175,7 @@ impl Source {
 mod tests {
     use super::*;
     use crate::lockstep::asm;
-    use tayberry_a64::{Core, JitConfig};
+    use tayberry_a64::Core;
 
     fn interpreters(spoil: fn(&mut Core)) -> Build {
         Build { features: Features::default(), jit: None, spoil }
