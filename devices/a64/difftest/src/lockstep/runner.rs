@@ -175,7 +175,7 @@ impl Source {
 mod tests {
     use super::*;
     use crate::lockstep::asm;
-    use tayberry_a64::{Core, JitConfig};
+    use tayberry_a64::Core;
 
     fn interpreters(spoil: fn(&mut Core)) -> Build {
         Build { features: Features::default(), jit: None, spoil }
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_translators_of_batches_differ() {
-        let jit = |batch| Build::varied(batch).jit.unwrap_or_else(JitConfig::default);
+        let jit = |batch| Build::varied(batch).jit.unwrap_or_default();
         let thresholds: Vec<_> = (0..3).map(|batch| jit(batch).threshold).collect();
         assert_eq!(thresholds, [0, 1, 2]);
         assert!((0..4).any(|batch| jit(batch).cache_bytes < 1 << 20));
