@@ -186,8 +186,8 @@ pub(super) fn plan(rng: &mut Rng, at: u64, words: &[u32]) -> Vec<Step> {
     // Many runs end long before their budget.
     while left > 0 || runs < RUNS {
         runs += 1;
-        let chance = if budget == 1 { rng.one_in(40) } else { restless || rng.one_in(8) };
-        if !quiet && chance {
+        let pokes = if budget == 1 { rng.one_in(40) } else { restless || rng.one_in(8) };
+        if pokes && !quiet {
             plan.push(poke(rng, at, words));
         }
         let order = rng.below(13);
