@@ -1,26 +1,20 @@
 //! The `Execute` phase: which cores run, for how long, on which threads.
 //!
-//! Realtime: all ready cores run a slice in parallel; the slice ends at the next deadline. Deterministic: one core a tick, the one whose own
-//! time is furthest behind, so that the interleaving is a function of the guest alone.
+//! Realtime: all ready cores run a slice in parallel; the slice ends at the next deadline ([`crate::realtime`]). Deterministic: one core a tick, the one whose
+//! own time is furthest behind, so that the interleaving is a function of the guest alone.
 
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime};
 use crate::cpu::{Processor, Slice, SliceEnd};
-use crate::stats::{Counter, Stats};
+use crate::realtime::{Lengths, Pace, execute_realtime};
+use crate::stats::Stats;
 use bevy_ecs::prelude::*;
-use rayon::{ScopeFifo, ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
-use std::time::Instant;
 
-/// Longest slice in realtime, nanoseconds: bounds how late input and stop requests are seen.
-const SLICE_NS: u64 = 1_000_000;
-/// Longest slice while cores poll for each other's stores, or share host threads.
-const SHORT_SLICE_NS: u64 = 100_000;
 /// Shortest slice, instructions: a deadline that is (nearly) due does not stall the machine.
-const MIN_BUDGET: u64 = 1_000;
-/// Guest time of a core's turn within a slice that it shares with others.
-const TURN_NS: u64 = 20_000;
+pub(crate) const MIN_BUDGET: u64 = 1_000;
 /// How far (in nanoseconds, which are instructions) a deterministic core may run ahead of the others.
 const QUANTUM_NS: u64 = 5_000;
 /// Longest deterministic slice of a core that runs alone.
@@ -29,12 +23,10 @@ const LONE_BUDGET: u64 = 1_000_000;
 const POLL_NS: u64 = 500;
 /// Ticks for which the others must go on before a lost core is told of.
 const LOST_TICKS: u32 = 8;
-/// Looks at a polled location within one realtime slice.
-const POLL_SPINS: u32 = 64;
 
 /// What a core is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum CoreState {
+pub(crate) enum CoreState {
     Ready,
     /// Waits for a store by another core: looks again every tick.
     Polling,
@@ -47,23 +39,25 @@ enum CoreState {
 #[derive(Component)]
 pub struct CoreSlot {
     id: usize,
-    processor: Box<dyn Processor>,
-    state: CoreState,
+    pub(crate) processor: Box<dyn Processor>,
+    pub(crate) state: CoreState,
     /// Deterministic: the core's own time.
     local: GuestTime,
+    /// Realtime: how fast it runs.
+    pub(crate) pace: Pace,
 }
 
 impl CoreSlot {
     pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self { id, processor, state: CoreState::Ready, local: GuestTime(0) }
+        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default() }
     }
 
-    fn runnable(&self) -> bool {
+    pub(crate) fn runnable(&self) -> bool {
         matches!(self.state, CoreState::Ready | CoreState::Polling)
     }
 
     /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
-    fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
+    pub(crate) fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
         let Slice { retired, end } = self.processor.run(budget);
         let spent = matches!(end, SliceEnd::Spent);
         self.state = match end {
@@ -84,22 +78,6 @@ impl CoreSlot {
             tracing::warn!(target: "exceptions", "{reason} (the other cores go on)");
         }
     }
-
-    /// Realtime, beside other running cores: a core that polls looks again a few times before it gives its thread away.
-    fn run_beside_others(&mut self, budget: u64, stats: &Stats, bell: &std::sync::atomic::AtomicU32) -> (u64, bool) {
-        let (mut retired, mut spent) = self.run(budget, stats);
-        for _ in 0..POLL_SPINS {
-            let rung = bell.load(std::sync::atomic::Ordering::Relaxed) & crate::attention::STOP != 0;
-            if self.state != CoreState::Polling || rung || retired >= budget {
-                break;
-            }
-            (0..64).for_each(|_| std::hint::spin_loop());
-            let again = self.run(budget - retired, stats);
-            retired += again.0;
-            spent = again.1;
-        }
-        (retired, spent)
-    }
 }
 
 /// What the last `Execute` found, for the machine's loop.
@@ -119,10 +97,10 @@ pub(crate) enum Activity {
 #[derive(Resource)]
 pub(crate) struct Executor {
     pool: Option<ThreadPool>,
-    /// Guest instructions in 1024 nanoseconds of a host thread: a running mean.
-    rate: u64,
+    /// Realtime: how long slices are.
+    pub lengths: Lengths,
     /// Which core starts first: rotates, so that with more cores than threads nobody starves.
-    turn: usize,
+    pub first: usize,
     /// Instructions that may still retire.
     pub allowance: u64,
     pub activity: Activity,
@@ -132,11 +110,11 @@ pub(crate) struct Executor {
 
 impl Executor {
     pub fn new() -> Self {
-        Self { pool: None, rate: 256, turn: 0, allowance: u64::MAX, activity: Activity::Busy, yielded_to: None }
+        Self { pool: None, lengths: Lengths::default(), first: 0, allowance: u64::MAX, activity: Activity::Busy, yielded_to: None }
     }
 
     /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
-    fn pool(&mut self, cores: usize) -> &ThreadPool {
+    pub fn pool(&mut self, cores: usize) -> &ThreadPool {
         self.pool.get_or_insert_with(|| {
             let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cores);
             let build = |own: bool| {
@@ -182,90 +160,13 @@ pub(crate) fn execute(
 }
 
 /// Nothing runs: idle, or dead if all cores were lost, or one was and nothing is left that could wake the others.
-fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
+pub(crate) fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
     let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason, _) = &slot.state { Some(reason) } else { None });
     match lost {
         Some(reason) if next.is_none() || slots.iter().all(|slot| matches!(slot.state, CoreState::Lost(..))) => {
             Activity::Dead(reason.clone())
         }
         _ => Activity::Idle(next),
-    }
-}
-
-fn execute_realtime(
-    slots: &mut [Mut<CoreSlot>],
-    executor: &mut Executor,
-    clock: &Clock,
-    next: Option<GuestTime>,
-    parts: &SliceParts,
-) -> Activity {
-    for slot in slots.iter_mut() {
-        if slot.state == CoreState::Waiting && slot.processor.wakes() {
-            slot.state = CoreState::Ready;
-        }
-    }
-    let ready = slots.iter().filter(|slot| slot.runnable()).count();
-    let polling = slots.iter().filter(|slot| slot.state == CoreState::Polling).count();
-    if ready == 0 {
-        return idle(slots, next);
-    }
-    let threads = if ready > 1 { executor.pool(slots.len()).current_num_threads() } else { 1 };
-    let longest = if polling > 0 || ready > threads { SHORT_SLICE_NS } else { SLICE_NS };
-    let slice_ns = next.map_or(longest, |next| next.0.saturating_sub(clock.now().0).min(longest));
-    let budget = (slice_ns * executor.rate / 1024).max(MIN_BUDGET).min(executor.allowance.div_ceil(ready as u64));
-
-    let started = Instant::now();
-    let retired = if ready == 1 {
-        slots.iter_mut().find(|slot| slot.runnable()).map_or(0, |slot| slot.run(budget, &parts.stats).0)
-    } else {
-        run_parallel(slots, executor, budget, parts)
-    };
-    executor.allowance = executor.allowance.saturating_sub(retired);
-    let host_ns = started.elapsed().as_nanos() as u64;
-    if retired / ready as u64 > budget / 2 && host_ns > 10_000 {
-        // With more cores than threads the slice took as many rounds as it had to.
-        let rounds = ready.div_ceil(threads) as u64;
-        let measured = (retired / ready as u64).saturating_mul(1024) * rounds / host_ns;
-        executor.rate = (executor.rate * 7 + measured).div_ceil(8).clamp(8, 1 << 20);
-    }
-    if ready == polling && slots.iter().all(|slot| slot.state != CoreState::Ready) { Activity::Polling } else { Activity::Busy }
-}
-
-/// What the cores of one parallel slice share.
-struct Turns<'a> {
-    /// Instructions of a turn.
-    turn: u64,
-    retired: Counter,
-    parts: &'a SliceParts,
-}
-
-/// Runs all runnable cores on the pool, each for `budget`, and waits for them. Returns instructions retired.
-///
-/// Cores take turns of a fraction of the slice: with fewer host threads than cores, or with a thread that comes late because the host is busy, a core that spins
-/// for another one's store wastes a turn and not a slice.
-fn run_parallel(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, budget: u64, parts: &SliceParts) -> u64 {
-    executor.turn = (executor.turn + 1) % slots.len();
-    let first = executor.turn;
-    let turns = Turns { turn: (TURN_NS * executor.rate / 1024).max(MIN_BUDGET), retired: Counter::default(), parts };
-    let pool = executor.pool(slots.len());
-    let (last, first) = slots.split_at_mut(first);
-    pool.in_place_scope_fifo(|scope| {
-        for slot in first.iter_mut().chain(last).filter(|slot| slot.runnable()) {
-            let (slot, turns) = (&mut **slot, &turns);
-            scope.spawn_fifo(move |scope| take_turn(scope, slot, budget, turns));
-        }
-    });
-    turns.retired.get()
-}
-
-/// A core's turn; the next one comes after those of all cores that wait for a thread.
-fn take_turn<'a>(scope: &ScopeFifo<'a>, slot: &'a mut CoreSlot, budget: u64, turns: &'a Turns) {
-    let bell = turns.parts.attention.bell(slot.id);
-    let (retired, spent) = slot.run_beside_others(budget.min(turns.turn), &turns.parts.stats, &bell);
-    turns.retired.add(retired);
-    let left = budget.saturating_sub(retired);
-    if spent && retired > 0 && left > 0 {
-        scope.spawn_fifo(move |scope| take_turn(scope, slot, left, turns));
     }
 }
 

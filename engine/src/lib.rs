@@ -17,6 +17,7 @@ mod io;
 pub mod irq;
 pub mod machine;
 pub mod power;
+mod realtime;
 pub mod schedule;
 pub mod serial;
 pub mod stats;

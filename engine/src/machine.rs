@@ -8,6 +8,7 @@ use crate::execute::{Activity, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
 use crate::power::{PowerRequest, PowerSwitch};
+use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
@@ -84,6 +85,12 @@ impl Machine {
     /// The world, for tests and tools that look at a machine between ticks.
     pub fn world(&mut self) -> &mut World {
         &mut self.world
+    }
+
+    /// Realtime: makes slices last up to `longest` (a millisecond unless told), with no looks at the clock in between. For benches: what slices cost is
+    /// the difference.
+    pub fn set_longest_slice(&mut self, longest: Duration) {
+        self.world.resource_mut::<Executor>().lengths = Lengths::all(longest.as_nanos() as u64);
     }
 
     /// Runs one tick of the schedule by hand.

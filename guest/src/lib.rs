@@ -36,6 +36,38 @@ pub const LITMUS: &[u8] = include_bytes!("../images/litmus.img");
 /// `bench KIND: checksum X, T us`.
 pub const BENCH: &[u8] = include_bytes!("../images/bench.img");
 
+/// The kinds of work that an emulator's speed is judged by. Options `suite.kind`, one of [`SUITE_KINDS`], `suite.n`, `suite.mmu`, `suite.cores`.
+/// Prints `suite KIND: checksum X, T us`.
+pub const SUITE: &[u8] = include_bytes!("../images/suite.img");
+
+/// The names that `suite.kind` takes, each with whether it also works with `suite.mmu=0`.
+pub const SUITE_KINDS: [(&str, bool); 24] = [
+    ("mix", true),
+    ("chase", true),
+    ("far", true),
+    ("sort", true),
+    ("hash", true),
+    ("sha256", true),
+    ("bytecode", true),
+    ("recursion", true),
+    ("virtual", true),
+    ("fill", true),
+    ("pixels", true),
+    ("copy", true),
+    ("mandelbrot", true),
+    ("bodies", true),
+    ("matrix", true),
+    ("filter", false),
+    ("qcopy", true),
+    ("svc", false),
+    ("fault", false),
+    ("tlb", false),
+    ("tlbi", false),
+    ("spaces", false),
+    ("cores", false),
+    ("locks", false),
+];
+
 /// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
 /// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
 pub const CARD: &[u8] = include_bytes!("../images/card.img");
@@ -65,7 +97,7 @@ pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 15] = [
+    const ALL: [(&str, &[u8]); 16] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -73,6 +105,7 @@ mod tests {
         ("smp", super::SMP),
         ("litmus", super::LITMUS),
         ("bench", super::BENCH),
+        ("suite", super::SUITE),
         ("card", super::CARD),
         ("hyper", super::HYPER),
         ("tasks", super::TASKS),

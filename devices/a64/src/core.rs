@@ -3,7 +3,7 @@
 use crate::block::{Blocks, NO_LINK};
 use crate::decode::Op;
 use crate::features::Features;
-use crate::jit::{Counters, Frame, HotRegion, Jit, JitConfig};
+use crate::jit::{Counters, Frame, Jit, JitConfig};
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::Tlb;
@@ -224,11 +224,6 @@ impl Core {
     /// What was executed, and how, since the core was made.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// The `n` regions in which most was executed since the core was made, the hottest first. Empty without [`JitConfig::profile`].
-    pub fn hot_regions(&self, _n: usize) -> Vec<HotRegion> {
-        Vec::new()
     }
 
     /// A register slot. The index is masked so that no bounds check remains; the decoder only makes slots below [`SLOTS`].

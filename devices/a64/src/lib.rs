@@ -14,6 +14,7 @@ pub mod decode;
 pub mod exception;
 mod features;
 pub mod fp;
+mod inspect;
 mod int;
 pub mod jit;
 pub mod mem;

@@ -56,10 +56,17 @@ pub enum Memory {
 impl Case {
     /// Puts the window's initial contents into `out`.
     pub fn fill_window(&self, out: &mut Window) {
-        match &self.memory {
-            Memory::Zero => out.fill(0),
-            Memory::Words(words) => *out = **words,
-            Memory::Random(seed) => {
+        self.memory.fill(out);
+    }
+}
+
+impl Memory {
+    /// Puts what it stands for into `out`.
+    pub fn fill(&self, out: &mut Window) {
+        match self {
+            Self::Zero => out.fill(0),
+            Self::Words(words) => *out = **words,
+            Self::Random(seed) => {
                 let mut rng = Rng::new(*seed);
                 // Half of it small integers and signs, so that what is loaded is a number that instructions have opinions on.
                 for pair in out.chunks_exact_mut(2) {

@@ -10,7 +10,7 @@ use tayberry_a64::decode::{self, Row};
 /// One case in so many is a program.
 const PROGRAMS: u64 = 4;
 /// In programs these registers keep pointers into the window, and loads and stores use them as base.
-const POINTERS: std::ops::Range<u32> = 20..28;
+pub(crate) const POINTERS: std::ops::Range<u32> = 20..28;
 
 /// Makes cases.
 pub struct Generator {
@@ -54,7 +54,7 @@ impl Generator {
         Case { pc, words, state, memory, big_endian }
     }
 
-    fn is_allocated(&self, word: u32) -> bool {
+    pub(crate) fn is_allocated(&self, word: u32) -> bool {
         decode::decode_with(word, self.features).allocated
     }
 
@@ -67,7 +67,7 @@ impl Generator {
     }
 
     /// A word that fits a random row, mostly one that the row allocates.
-    fn word(&self, rng: &mut Rng) -> (u32, &'static Row) {
+    pub(crate) fn word(&self, rng: &mut Rng) -> (u32, &'static Row) {
         let row = rng.pick(&self.rows);
         let mut word = 0;
         for _ in 0..16 {
@@ -139,7 +139,7 @@ fn system(rng: &mut Rng, word: u32) -> u32 {
 }
 
 /// A load-exclusive and a store-exclusive of the same address and size, somewhere in the program.
-fn exclusive_pair(rng: &mut Rng, words: &mut [u32]) {
+pub(crate) fn exclusive_pair(rng: &mut Rng, words: &mut [u32]) {
     let first = rng.below(words.len() as u64 - 1) as usize;
     let second = first + 1 + rng.below((words.len() - first - 1) as u64) as usize;
     let size = rng.below(4) as u32;
@@ -156,7 +156,7 @@ fn exclusive_pair(rng: &mut Rng, words: &mut [u32]) {
 
 /// Gives all exclusives the size of the first: a store-exclusive of another size than the load-exclusive before it is CONSTRAINED UNPREDICTABLE
 /// (ARM ARM B2.9.5).
-fn one_exclusive_size(words: &mut [u32]) {
+pub(crate) fn one_exclusive_size(words: &mut [u32]) {
     const SIZE: u32 = 3 << 30 | 1 << 21;
     let is_exclusive = |word: u32| word >> 24 & 0x3f == 0b00_1000 && word >> 23 & 1 == 0;
     let Some(first) = words.iter().copied().find(|&word| is_exclusive(word)) else { return };
@@ -166,7 +166,7 @@ fn one_exclusive_size(words: &mut [u32]) {
 }
 
 /// In programs: bases are pointers, results go elsewhere, offsets are small.
-fn tame(rng: &mut Rng, word: u32) -> u32 {
+pub(crate) fn tame(rng: &mut Rng, word: u32) -> u32 {
     let mut word = word & !(1 << 4);
     if encoding::is_load_or_store(word) {
         let base = POINTERS.start + rng.below(u64::from(POINTERS.end - POINTERS.start)) as u32;
@@ -199,7 +199,7 @@ fn confined(rng: &mut Rng, word: u32, pc: u64, index: usize, len: usize) -> u32 
     word & !mask | forward << low
 }
 
-fn literal(rng: &mut Rng, word: u32, pc: u64) -> u32 {
+pub(crate) fn literal(rng: &mut Rng, word: u32, pc: u64) -> u32 {
     if rng.one_in(8) {
         return word;
     }
@@ -209,7 +209,7 @@ fn literal(rng: &mut Rng, word: u32, pc: u64) -> u32 {
 }
 
 /// Mostly lets the base of a load or store (and of cache maintenance) point to where something is.
-fn aim(rng: &mut Rng, word: u32, state: &mut State) {
+pub(crate) fn aim(rng: &mut Rng, word: u32, state: &mut State) {
     let by_address = encoding::name(encoding::class_of(word)) == "system instructions";
     let base = if encoding::is_load_or_store(word) {
         word >> 5 & 31
@@ -268,7 +268,7 @@ fn offset(word: u32, state: &State) -> u64 {
 }
 
 /// A random state.
-fn state(rng: &mut Rng) -> State {
+pub(crate) fn state(rng: &mut Rng) -> State {
     let mut state = State::default();
     for x in &mut state.x {
         *x = integer(rng);
@@ -291,7 +291,7 @@ fn state(rng: &mut Rng) -> State {
 }
 
 /// An integer with something about it, or a pointer.
-fn integer(rng: &mut Rng) -> u64 {
+pub(crate) fn integer(rng: &mut Rng) -> u64 {
     const EDGES: [u64; 16] = [
         0,
         1,

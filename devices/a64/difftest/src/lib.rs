@@ -29,6 +29,7 @@ pub mod encoding;
 pub mod exceptions;
 pub mod generate;
 pub mod layout;
+pub mod lockstep;
 #[cfg(feature = "oracle")]
 pub mod oracle;
 pub mod ours;

@@ -37,9 +37,10 @@ use region::Region;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tayberry_ram::{LINE_BYTES, PAGE_BYTES};
-use x64::{Emitter, Stubs};
+use x64::{Counts, Emitter, Stubs};
 
 /// Why translated code was left.
 pub(crate) mod exit {
@@ -69,10 +70,13 @@ pub(crate) struct Frame {
     pub(crate) lookups: u64,
     /// The host's stack pointer.
     pub(crate) stack: u64,
+    /// Instructions of the budget that are not in the host's register yet.
+    pub(crate) reserve: u64,
     /// Address of the link that was not set.
     pub(crate) link: u64,
-    /// Memory accesses, if they are counted.
+    /// Memory accesses, if they are counted, and those that the TLB did not answer.
     pub(crate) accesses: u64,
+    pub(crate) misses: u64,
     /// A `&mut dyn Bus` while translated code runs.
     bus: [usize; 2],
     /// The guest's flags, as the back end has them.
@@ -91,8 +95,10 @@ impl Frame {
             doorbell: 0,
             lookups: 0,
             stack: 0,
+            reserve: 0,
             link: 0,
             accesses: 0,
+            misses: 0,
             bus: [0; 2],
             flags: 0,
             reason: 0,
@@ -114,12 +120,10 @@ pub(crate) struct Lookup {
     by_link: u64,
     /// 0 belongs to no context.
     pub(crate) tag: u32,
-    /// Instructions of budget that it needs.
-    need: u32,
 }
 
 impl Lookup {
-    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0, need: 0 };
+    const NONE: Self = Self { pc: 0, code: 0, by_link: 0, tag: 0 };
     /// Entries of the table; the back end multiplies by their size.
     pub(crate) const COUNT: usize = 4096;
 }
@@ -131,10 +135,13 @@ const _: () = assert!(size_of::<Lookup>() == 32);
 struct Native {
     code: u64,
     by_link: u64,
-    need: u32,
     generation: u32,
 }
 
+/// Instructions of budget below which the interpreter runs: with the margin of translated code, and its first block, something is sure to be executed.
+const LEAST: u64 = 2 * region::MOST as u64;
+/// Instructions that translated code is given at once; the rest is its reserve.
+const FIRST: u64 = 2048;
 /// Entries of the table of how often blocks were interpreted.
 const HEATS: usize = 4096;
 /// Bytes of code memory below which all code is dropped.
@@ -156,6 +163,15 @@ pub(crate) struct Jit {
     /// Address and tag at which the link in the frame was followed.
     link_leads_to: (u64, u32),
     perf: PerfMap,
+    /// What each region has executed, if that is asked for.
+    profile: Vec<Profile>,
+}
+
+/// What a region has executed.
+struct Profile {
+    region: HotRegion,
+    /// Written by the region's code.
+    executed: Box<AtomicU64>,
 }
 
 /// What became of a try to run translated code.
@@ -178,12 +194,8 @@ impl fmt::Debug for Jit {
 }
 
 impl Jit {
-    /// A translator, or `None` where the host cannot run its code or has no memory for it.
+    /// A translator, or `None` where the host has no memory for code.
     pub(crate) fn new(config: JitConfig) -> Option<Box<Self>> {
-        if let Err(why) = available() {
-            tracing::warn!(target: "jit", "{why}: all code is interpreted");
-            return None;
-        }
         let mut memory = match CodeMemory::new(config.cache_bytes.max(4 * LOW)) {
             Ok(memory) => memory,
             Err(error) => {
@@ -204,6 +216,7 @@ impl Jit {
             ops: Vec::new(),
             link_leads_to: (0, 0),
             perf: PerfMap::default(),
+            profile: Vec::new(),
         }))
     }
 
@@ -226,8 +239,8 @@ impl Jit {
     }
 
     fn remember(&mut self, pc: u64, tag: u32, native: Native) {
-        let Native { code, by_link, need, .. } = native;
-        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag, need };
+        let Native { code, by_link, .. } = native;
+        self.lookups[Self::slot(pc)] = Lookup { pc, code, by_link, tag };
     }
 }
 
@@ -239,11 +252,11 @@ impl Core {
     #[inline]
     pub(crate) fn run_native(&mut self, bus: &mut dyn Bus, left: u64) -> Ran {
         let Some(jit) = self.jit.as_deref_mut() else { return Ran::Short };
-        let Lookup { pc, code, by_link, tag, need } = jit.lookups[Jit::slot(self.pc)];
+        let Lookup { pc, code, by_link, tag } = jit.lookups[Jit::slot(self.pc)];
         if pc != self.pc || tag != self.tag {
             return Ran::Unknown;
         }
-        if left < u64::from(need) {
+        if left < LEAST {
             return Ran::Short;
         }
         let link = std::mem::take(&mut self.frame.link);
@@ -256,15 +269,19 @@ impl Core {
         // SAFETY: a fat pointer has the size of two words; the frame's is used only by `execute`, below this call.
         self.frame.bus = unsafe { std::mem::transmute::<*mut dyn Bus, [usize; 2]>(std::mem::transmute::<&mut dyn Bus, *mut dyn Bus>(bus)) };
         let before = self.run_retired;
+        let first = left.min(FIRST);
+        self.frame.reserve = left - first;
         // SAFETY: `enter` is the shared code of that signature, `code` the entry of a region that is in memory: both are dropped only between runs.
         // The code changes the core as the interpreter would, through the pointer that it is given, and nothing else refers to it meanwhile.
         let reason = unsafe {
             let enter: unsafe extern "sysv64" fn(*mut Core, u64, u64) -> u32 = std::mem::transmute(enter);
-            enter(self, code, left)
+            enter(self, code, first)
         };
         self.frame.bus = [0; 2];
         self.link = crate::block::NO_LINK;
         self.counters.jitted += self.run_retired - before;
+        self.counters.tlb_accesses += std::mem::take(&mut self.frame.accesses);
+        self.counters.tlb_misses += std::mem::take(&mut self.frame.misses);
         let exits = &mut self.counters.exits;
         match reason {
             exit::LOOK if self.config.doorbell.load(std::sync::atomic::Ordering::Relaxed) != 0 => exits.attention += 1,
@@ -279,6 +296,16 @@ impl Core {
             jit.link_leads_to = (self.pc, self.tag);
         }
         if reason == exit::STOP { Ran::Stopped } else { Ran::On }
+    }
+
+    /// The `n` regions in which most was executed since the core was made, the hottest first. Empty without [`JitConfig::profile`].
+    pub fn hot_regions(&self, n: usize) -> Vec<HotRegion> {
+        let Some(jit) = self.jit.as_deref() else { return Vec::new() };
+        let executed = |profile: &Profile| HotRegion { executed: profile.executed.load(Ordering::Relaxed), ..profile.region };
+        let mut regions: Vec<HotRegion> = jit.profile.iter().map(executed).collect();
+        regions.sort_by_key(|region| std::cmp::Reverse(region.executed));
+        regions.truncate(n);
+        regions
     }
 
     /// Notes that the interpreter is about to run the block at the PC. True if there is translated code for it now.
@@ -351,20 +378,28 @@ impl Core {
             self.frame.link = 0;
         }
         let jit = self.jit.as_deref_mut()?;
-        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), jit.config.count_accesses)?;
+        let executed = jit.config.profile.then(|| {
+            let region = HotRegion { pc: self.pc, pa, instructions: region.instrs.len() as u32, executed: 0 };
+            jit.profile.push(Profile { region, executed: Box::default() });
+            jit.profile.last().map_or(0, |profile| &raw const *profile.executed as u64)
+        });
+        let counts = Counts { accesses: jit.config.count_accesses, executed };
+        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts)?;
         let base = jit.memory.place(&made.code)? as u64;
         if jit.config.perf_map {
             jit.perf.add(base as *const u8, made.code.len(), self.pc);
         }
         jit.ops.push(made.ops);
         let mut entry = None;
-        for (word, by_address, by_link, need) in made.entries {
-            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, need, generation };
+        for (word, by_address, by_link) in made.entries {
+            let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, generation };
             let at = page + 4 * u64::from(word);
             let key = at | u64::from(self.tag & CODE_TAG);
             if at == pa {
                 entry = Some(native);
-                jit.natives.insert(key, native);
+                if jit.natives.insert(key, native).is_some_and(|old| old.generation != generation) {
+                    self.counters.stale += 1;
+                }
             } else {
                 // Another region that starts there knows more of what follows.
                 let known = jit.natives.entry(key).or_insert(native);

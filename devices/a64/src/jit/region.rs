@@ -4,14 +4,14 @@
 //! system instruction that the run loop executes, belongs to it and is another entry. Everything is relative to the page, so that a region is good wherever
 //! the page is mapped.
 
-use super::uses::{self, Uses};
+use super::uses::{self, Flags, Uses};
 use crate::decode::{self, Decoded, Op, field};
 use crate::features::Features;
 use crate::int::branch;
 use tayberry_ram::PAGE_BYTES;
 
-/// Most instructions in a region.
-pub(crate) const MOST: usize = 320;
+/// Most instructions in a region, and so on any way through it that never goes back.
+pub(crate) const MOST: usize = 256;
 /// Words in a page.
 const WORDS: usize = PAGE_BYTES as usize / 4;
 
@@ -43,8 +43,8 @@ pub(crate) struct Instr {
     pub(crate) offset: u16,
     pub(crate) end: End,
     pub(crate) uses: Uses,
-    /// The flags that it sets may be asked for in memory.
-    pub(crate) keep_flags: bool,
+    /// What becomes of the flags that it sets.
+    pub(crate) flags: Flags,
 }
 
 /// A run of instructions with one way in and one way out.
@@ -55,8 +55,12 @@ pub(crate) struct Block {
     pub(crate) end: usize,
     /// Loops around it.
     pub(crate) depth: u32,
-    /// Instructions from here to the next place where the budget is looked at, at most.
-    pub(crate) need: u32,
+    /// Loops come back to it: the budget is looked at here.
+    pub(crate) head: bool,
+    /// The guest's flags must be in memory when it is entered.
+    pub(crate) wants_flags: bool,
+    /// They must be when it goes on within the region.
+    pub(crate) passes_flags: bool,
     /// Entered from elsewhere.
     pub(crate) entry: bool,
 }
@@ -149,7 +153,6 @@ impl Region {
         let mut region = Self { starts: vec![NONE; WORDS], ..Self::default() };
         region.form_blocks(found, &leaders, &entries);
         region.find_loops();
-        region.find_needs();
         uses::mark_flags(&mut region);
         region
     }
@@ -164,7 +167,15 @@ impl Region {
             if !open || leaders[word] {
                 let first = self.instrs.len();
                 self.starts[word] = self.blocks.len() as u16;
-                self.blocks.push(Block { first, end: first, depth: 0, need: 0, entry: entries[word] });
+                self.blocks.push(Block {
+                    first,
+                    end: first,
+                    depth: 0,
+                    head: false,
+                    wants_flags: true,
+                    passes_flags: true,
+                    entry: entries[word],
+                });
             }
             open = instr.end == End::Next;
             self.instrs.push(*instr);
@@ -207,17 +218,8 @@ impl Region {
             let back: Vec<usize> = self.targets(block).filter_map(|target| self.block_at(target)).filter(|&to| to <= block).collect();
             for to in back {
                 self.blocks[to..=block].iter_mut().for_each(|inside| inside.depth += 1);
+                self.blocks[to].head = true;
             }
-        }
-    }
-
-    /// Budget is looked at on the way back to an earlier block; so the longest way is one that goes forward only.
-    fn find_needs(&mut self) {
-        for block in (0..self.blocks.len()).rev() {
-            let on = self.targets(block).filter_map(|target| self.block_at(target)).filter(|&to| to > block);
-            let most = on.map(|to| self.blocks[to].need).max().unwrap_or(0);
-            let here = &mut self.blocks[block];
-            here.need = (here.end - here.first) as u32 + most;
         }
     }
 }
@@ -232,6 +234,6 @@ impl Instr {
         }
         let end = if allocated && !trapped { end_of(&op, i64::from(offset)) } else { End::Leave };
         let uses = if allocated && !trapped { uses::of(&op) } else { Uses::default() };
-        Self { op, threaded, offset, end, uses, keep_flags: false }
+        Self { op, threaded, offset, end, uses, flags: Flags::Dropped }
     }
 }

@@ -1,6 +1,7 @@
 //! What instructions need of the translator: which template they have, which registers they use, and what becomes of the flags.
 
 use super::region::{End, Region};
+use crate::core::SLOT_SINK;
 use crate::decode::{self, NO_ROW, Op, field};
 use std::sync::OnceLock;
 
@@ -292,15 +293,83 @@ impl Uses {
     }
 }
 
-/// Decides for every instruction that sets the flags whether anybody may ask for them in memory: whatever leaves the region, and whoever reads
-/// them when the host's flags no longer hold them.
+/// What becomes of the flags that an instruction sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Flags {
+    /// Nobody asks for them but the instructions right after it, if at all.
+    #[default]
+    Dropped,
+    /// They are stored at once.
+    Stored,
+    /// They are made again from what they were made of, where somebody asks.
+    Remade(Recipe),
+}
+
+/// What flags are made of. The registers hold it until the next instruction that sets the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    pub(crate) wide: bool,
+    pub(crate) kind: Kind,
+    /// Slot of the first operand, or of the result.
+    pub(crate) a: u8,
+    pub(crate) b: Operand,
+}
+
+/// How flags are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// By comparing `a` with `b`.
+    Compare,
+    /// By comparing what `a` was before `b` was taken off it.
+    Subtracted,
+    /// By looking at `a`, with no carry.
+    Test,
+}
+
+/// The second operand of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operand {
+    Slot(u8),
+    Constant(i32),
+}
+
+/// How the flags of an instruction can be made again after it, if at all.
+fn recipe(op: &Op, template: Template) -> Option<Recipe> {
+    let wide = op.insn >> 31 != 0;
+    let subtracts = field(op.insn, 30, 30) != 0;
+    let b = match template {
+        Template::AddImmediate if subtracts => Operand::Constant(op.imm as i32),
+        Template::AddShifted if subtracts && op.aux[0] == 0 => Operand::Slot(op.rm),
+        Template::LogicalImmediate | Template::LogicalShifted if op.rd != SLOT_SINK => {
+            return Some(Recipe { wide, kind: Kind::Test, a: op.rd, b: Operand::Constant(0) });
+        }
+        _ => return None,
+    };
+    if b == Operand::Slot(op.rd) {
+        None
+    } else if op.rd == op.rn {
+        Some(Recipe { wide, kind: Kind::Subtracted, a: op.rd, b })
+    } else {
+        Some(Recipe { wide, kind: Kind::Compare, a: op.rn, b })
+    }
+}
+
+impl Recipe {
+    /// An instruction may change what it is made of.
+    fn spoiled_by(&self, op: &Op, uses: Uses) -> bool {
+        uses.template.is_none() || uses.slots(op).any(|(slot, written)| written && (slot == self.a || self.b == Operand::Slot(slot)))
+    }
+}
+
+/// Decides for every instruction that sets the flags what becomes of them, by who may ask: whatever leaves the region, and whoever reads them when the host's
+/// flags no longer hold them. Within a block they may be remade; from block to block they are in memory.
 pub(super) fn mark_flags(region: &mut Region) {
-    let mut wanted = vec![true; region.blocks.len()];
     for at in (0..region.blocks.len()).rev() {
-        // On the way back to an earlier block the region may be left.
-        let inside = |target| region.block_at(target).filter(|&to| to > at);
+        let inside = |target: i64| region.block_at(target);
         let leaves = matches!(region.end(at), End::Call(_) | End::Indirect | End::Leave);
-        let mut needed = leaves || region.targets(at).any(|target| inside(target).is_none_or(|to| wanted[to]));
+        // Where loops come back the region may be left.
+        let wanted_by_next = region.targets(at).any(|target| inside(target).is_some_and(|to| to <= at || region.blocks[to].wants_flags));
+        let mut needed = leaves || wanted_by_next || region.targets(at).any(|target| inside(target).is_none());
         let (first, end) = (region.blocks[at].first, region.blocks[at].end);
         let mut held = vec![false; end - first];
         let mut holds = false;
@@ -312,14 +381,26 @@ pub(super) fn mark_flags(region: &mut Region) {
                 instr.uses.has(FLAGS_WRITE) || holds && instr.uses.has(KEEPS | FLAGS_READ)
             };
         }
-        for (held, instr) in held.iter().zip(&mut region.instrs[first..end]).rev() {
+        let mut next_setter = end;
+        for current in (first..end).rev() {
+            let instr = &region.instrs[current];
             let uses = instr.uses;
             if uses.has(FLAGS_WRITE) {
-                instr.keep_flags = needed;
-                needed = false;
+                let kept =
+                    |recipe: &Recipe| region.instrs[current + 1..next_setter].iter().all(|later| !recipe.spoiled_by(&later.op, later.uses));
+                let recipe = uses.template.and_then(|template| recipe(&instr.op, template)).filter(kept);
+                let flags = match recipe {
+                    _ if !needed => Flags::Dropped,
+                    Some(recipe) => Flags::Remade(recipe),
+                    None => Flags::Stored,
+                };
+                region.instrs[current].flags = flags;
+                (needed, next_setter) = (false, current);
             }
-            needed |= uses.needs_memory() || uses.has(FLAGS_READ) && !held;
+            needed |= uses.needs_memory() || uses.has(FLAGS_READ) && !held[current - first];
         }
-        wanted[at] = needed;
+        let block = &mut region.blocks[at];
+        block.wants_flags = needed || block.head;
+        block.passes_flags = wanted_by_next;
     }
 }

@@ -70,6 +70,20 @@ pub(crate) struct Pmu {
     level: bool,
 }
 
+impl Pmu {
+    /// The counters as they were last brought up to date, for [`Core::inspect`].
+    pub(crate) fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
+        visit("cycles", 0, self.cycles);
+        visit("cycles remainder", 0, self.remainder);
+        for (n, (&count, &kind)) in self.events.iter().zip(&self.types).enumerate() {
+            visit("event counter", n, count.into());
+            visit("event type", n, kind);
+        }
+        visit("counted up to", 0, self.at);
+        visit("PMU interrupt", 0, self.level.into());
+    }
+}
+
 /// The filter of a counter lets the current state through.
 fn passes(core: &Core, filter: u64) -> bool {
     let bit = |n: u32| filter >> n & 1 != 0;

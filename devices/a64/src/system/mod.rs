@@ -24,7 +24,7 @@ pub const ROWS: &[Row] = &[
     row("ERET", "1101 0110 1001 1111 0000 0011 1110 0000", |insn| Some(op(insn, eret))),
     row("DRPS", "1101 0110 1011 1111 0000 0011 1110 0000", |insn| Some(op(insn, debug_state))),
     row("MSR (immediate)", "1101 0101 0000 0aaa 0100 mmmm bbb1 1111", build_msr_immediate),
-    row("HINT", "1101 0101 0000 0011 0010 mmmm bbb1 1111", build_hint),
+    row("WFE, WFI, SEV, SEVL", "1101 0101 0000 0011 0010 mmmm bbb1 1111", build_hint),
     row("SYS", "1101 0101 0000 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("SYSL", "1101 0101 0010 1aaa nnnn mmmm bbbt tttt", maintenance::build),
     row("MSR (register)", "1101 0101 0001 paaa nnnn mmmm bbbt tttt", sysreg::build_msr),

@@ -34,7 +34,10 @@ impl Emitter<'_> {
     /// Emits the instruction that ends a block.
     pub(super) fn control(&mut self, block: usize, op: &Op, end: End) {
         match end {
-            End::Jump(target) => self.go(block, target),
+            End::Jump(target) => {
+                self.pass_flags(block);
+                self.go(block, target);
+            }
             End::Call(target) => {
                 self.link_register();
                 self.leave_to(target);
@@ -47,10 +50,11 @@ impl Emitter<'_> {
 
     fn branch(&mut self, block: usize, op: &Op, target: i64) {
         let after = self.offset() + 4;
-        // Over the taken way if that is not just a jump forward.
-        let forward = self.forward(block, target);
+        // Over the taken way if that is not just a jump.
+        self.pass_flags(block);
+        let inside = self.inside(target);
         let over = self.label();
-        let (to, taken) = forward.map_or((over, false), |label| (label, true));
+        let (to, taken) = inside.map_or((over, false), |label| (label, true));
         if op.insn >> 24 == 0x54 {
             self.branch_if(field(op.insn, 3, 0) as u8, taken, to);
         } else if op.insn & 0x7e00_0000 == 0x3400_0000 {
@@ -59,7 +63,10 @@ impl Emitter<'_> {
             self.test_branch(op, taken, to);
         }
         if !taken {
+            // What this way does to the flags is not done on the other.
+            let held = self.flags_held;
             self.go(block, target);
+            self.flags_held = held;
         }
         asm!(self.asm ; =>over);
         self.go(block, after);
@@ -91,6 +98,7 @@ impl Emitter<'_> {
             return;
         }
         let value = self.get(op.rn, RAX);
+        self.flags_held = false;
         if op.insn >> 31 != 0 {
             asm!(self.asm ; test Rq(value), Rq(value));
         } else {
@@ -103,6 +111,7 @@ impl Emitter<'_> {
         let nonzero = field(op.insn, 24, 24) != 0;
         let value = self.get(op.rn, RAX);
         let bit = op.rm & 63;
+        self.flags_held = false;
         if bit < 31 {
             asm!(self.asm ; test Rd(value), 1 << bit);
             jump_if!(self, u8::from(nonzero == wanted), to);
@@ -119,6 +128,7 @@ impl Emitter<'_> {
         if field(op.insn, 22, 21) == 1 {
             self.link_register();
         }
+        self.store_flags();
         self.spill();
         asm!(self.asm ; mov rax, rdx);
         self.look_up();

@@ -1,11 +1,12 @@
 //! The translation of one region.
 
+use super::integer::sized;
 use super::stubs::frame;
 use super::{Pins, RAX, RCX, Stubs, asm, at, slot, vector};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
-use crate::jit::uses::bit;
+use crate::jit::uses::{Flags, Kind, Operand, Recipe, bit};
 use crate::jit::{Frame, Lookup, exit};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
@@ -16,11 +17,20 @@ pub(super) type Asm = VecAssembler<X64Relocation>;
 /// Code away from the way that is mostly taken, emitted after the region's.
 type Cold = Box<dyn FnOnce(&mut Emitter)>;
 
+/// What translated code counts while it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Memory accesses.
+    pub(crate) accesses: bool,
+    /// Address of the region's count of instructions.
+    pub(crate) executed: Option<u64>,
+}
+
 /// Host code of a region, before it is placed.
 pub(crate) struct Made {
     pub(crate) code: Vec<u8>,
     /// For each entry its word in the page, and the offsets of its code when entered by address and by link.
-    pub(crate) entries: Vec<(u16, usize, usize, u32)>,
+    pub(crate) entries: Vec<(u16, usize, usize)>,
     /// Operations for handlers; the code has their addresses.
     pub(crate) ops: Box<[Op]>,
 }
@@ -35,6 +45,8 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// How they are made again, if they are not in memory.
+    recipe: Option<Recipe>,
     /// By block.
     labels: Vec<DynamicLabel>,
     cold: Vec<Cold>,
@@ -47,7 +59,7 @@ pub(crate) struct Emitter<'a> {
     /// The instruction that is emitted, and instructions from it to its block's end.
     pub(super) current: usize,
     pub(super) rest: u32,
-    count_accesses: bool,
+    counts: Counts,
 }
 
 /// Operations of an instruction in [`Emitter::ops`].
@@ -66,7 +78,7 @@ fn operations(instr: &Instr) -> [Op; OPS] {
 
 impl<'a> Emitter<'a> {
     /// Makes host code, to be placed at `base`. `None` if it cannot be assembled, which is an error of ours.
-    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, count_accesses: bool) -> Option<Made> {
+    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts) -> Option<Made> {
         let mut asm = Asm::new_with_capacity(base as usize, 64 * region.instrs.len() + 1024, 16, 0, 256, 64, 256);
         let labels = region.blocks.iter().map(|_| asm.new_dynamic_label()).collect();
         let (execute, execute_last) = (asm.new_dynamic_label(), asm.new_dynamic_label());
@@ -77,6 +89,7 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            recipe: None,
             labels,
             cold: Vec::new(),
             links: Vec::new(),
@@ -85,7 +98,7 @@ impl<'a> Emitter<'a> {
             ops: region.instrs.iter().flat_map(operations).collect(),
             current: 0,
             rest: 0,
-            count_accesses,
+            counts,
         };
         for block in 0..region.blocks.len() {
             emitter.block(block);
@@ -98,19 +111,44 @@ impl<'a> Emitter<'a> {
         let block = &self.region.blocks[at];
         let (first, end) = (block.first, block.end);
         let count = (end - first) as i32;
-        let label = self.labels[at];
-        asm!(self.asm ; =>label ; sub r15, count);
-        if self.count_accesses {
+        self.enter_block(at, count);
+        if let Some(executed) = self.counts.executed {
+            asm!(self.asm ; mov rax, QWORD executed as i64 ; add QWORD [rax], count);
+        }
+        if self.counts.accesses {
             let accesses = self.region.instrs[first..end].iter().filter(|instr| instr.uses.has(bit::EXITS)).count() as i32;
             if accesses > 0 {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);
             }
         }
-        self.flags_held = false;
+        (self.flags_held, self.recipe) = (false, None);
         for current in first..end {
             self.current = current;
             self.rest = (end - current) as u32;
             self.instruction(at, current + 1 == end);
+        }
+    }
+
+    /// Takes a block's instructions off the budget, and sees that there is enough of it where loops come back.
+    fn enter_block(&mut self, at: usize, count: i32) {
+        let label = self.labels[at];
+        asm!(self.asm ; =>label);
+        if count < 128 {
+            asm!(self.asm ; sub r15, BYTE count as i8);
+        } else {
+            asm!(self.asm ; sub r15, count);
+        }
+        if self.region.blocks[at].head {
+            let offset = self.region.instrs[self.region.blocks[at].first].offset;
+            let refill = self.stubs.refill;
+            let out = self.later(move |emitter| {
+                let out = emitter.label();
+                asm!(emitter.asm ; add r15, count ; call extern refill ; jnz =>out ; jmp =>label ; =>out);
+                emitter.spill();
+                emitter.address(RAX, offset.into());
+                emitter.leave(exit::LOOK);
+            });
+            asm!(self.asm ; js =>out);
         }
     }
 
@@ -119,6 +157,7 @@ impl<'a> Emitter<'a> {
         let instr = &region.instrs[self.current];
         match instr.end {
             End::Leave => {
+                self.store_flags();
                 self.operation();
                 let label = self.execute_last;
                 asm!(self.asm ; jmp =>label);
@@ -129,6 +168,7 @@ impl<'a> Emitter<'a> {
         }
         let emitted = instr.uses.template.is_some_and(|template| self.emit(template, &instr.op));
         if !emitted {
+            self.store_flags();
             self.operation();
             let label = self.execute;
             asm!(self.asm ; call =>label);
@@ -137,6 +177,7 @@ impl<'a> Emitter<'a> {
             self.flags_held = false;
         }
         if last {
+            self.pass_flags(block);
             self.go(block, region.after(block));
         }
     }
@@ -151,9 +192,10 @@ impl<'a> Emitter<'a> {
     /// Code for later, where a label is bound first.
     pub(super) fn later(&mut self, code: impl FnOnce(&mut Emitter) + 'static) -> DynamicLabel {
         let label = self.asm.new_dynamic_label();
-        let (current, rest) = (self.current, self.rest);
+        let (current, rest, recipe) = (self.current, self.rest, self.recipe);
         self.cold.push(Box::new(move |emitter| {
-            (emitter.current, emitter.rest) = (current, rest);
+            (emitter.current, emitter.rest, emitter.recipe) = (current, rest, recipe);
+            emitter.flags_held = false;
             asm!(emitter.asm ; =>label);
             code(emitter);
         }));
@@ -167,6 +209,7 @@ impl<'a> Emitter<'a> {
 
     /// The current instruction by its handler, then on at `back`. All registers are as before the instruction.
     pub(super) fn by_handler(&mut self, back: DynamicLabel) {
+        self.store_flags();
         self.operation();
         let label = self.execute;
         asm!(self.asm ; call =>label ; jmp =>back);
@@ -176,9 +219,9 @@ impl<'a> Emitter<'a> {
         self.asm.new_dynamic_label()
     }
 
-    /// The flags that the current instruction sets are asked for in memory.
+    /// The flags that the current instruction sets are stored at once.
     pub(super) fn keeps_flags(&self) -> bool {
-        self.region.instrs[self.current].keep_flags
+        self.region.instrs[self.current].flags == Flags::Stored
     }
 
     /// Offset of the current instruction in its page.
@@ -220,19 +263,70 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The host's flags are the guest's now; stores them if anybody may ask. RAX is lost.
+    /// The host's flags are the guest's now; sees to it that they are there for whoever asks. RAX may be lost.
     pub(super) fn flags_made(&mut self) {
-        if self.keeps_flags() {
-            asm!(self.asm ; lahf ; seto al ; mov [rbp + frame!(flags)], eax);
+        (self.flags_held, self.recipe) = (true, None);
+        match self.region.instrs[self.current].flags {
+            Flags::Dropped => {}
+            Flags::Stored => self.store_held_flags(),
+            Flags::Remade(recipe) => self.recipe = Some(recipe),
+        }
+    }
+
+    fn store_held_flags(&mut self) {
+        asm!(self.asm ; lahf ; seto al ; mov [rbp + frame!(flags)], eax);
+    }
+
+    /// The guest's flags are in memory after it, if anybody may ask for them there. RAX and RCX are lost. What was compared is still in its registers.
+    pub(super) fn store_flags(&mut self) {
+        if self.recipe.is_some() {
+            self.want_flags();
+            self.store_held_flags();
+        }
+    }
+
+    /// Stores the flags if a block of the region that comes next wants them in memory. The host's flags stay as they are.
+    pub(super) fn pass_flags(&mut self, block: usize) {
+        if self.region.blocks[block].passes_flags && self.recipe.is_some() {
+            self.store_flags();
+            self.recipe = None;
+        }
+    }
+
+    /// The host's flags hold the guest's. RAX and RCX are lost, unless they did.
+    pub(super) fn want_flags(&mut self) {
+        if self.flags_held {
+            return;
+        }
+        match self.recipe {
+            Some(recipe) => self.remake_flags(recipe),
+            None => asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf),
         }
         self.flags_held = true;
     }
 
-    /// The host's flags hold the guest's. RAX is lost, unless they did.
-    pub(super) fn want_flags(&mut self) {
-        if !self.flags_held {
-            asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf);
-            self.flags_held = true;
+    fn remake_flags(&mut self, recipe: Recipe) {
+        let Recipe { wide, kind, a, b } = recipe;
+        let first = self.get(a, RAX);
+        match (kind, b) {
+            (Kind::Test, _) => {
+                sized!(self, wide, test first, first);
+                asm!(self.asm ; stc);
+            }
+            (Kind::Compare, Operand::Constant(b)) => self.compare_constant(wide, first, b),
+            (Kind::Compare, Operand::Slot(b)) => {
+                let second = self.get(b, RCX);
+                sized!(self, wide, cmp first, second);
+            }
+            (Kind::Subtracted, Operand::Constant(b)) => {
+                asm!(self.asm ; lea rax, [Rq(first) + b]);
+                self.compare_constant(wide, RAX, b);
+            }
+            (Kind::Subtracted, Operand::Slot(b)) => {
+                let second = self.get(b, RCX);
+                asm!(self.asm ; lea rax, [Rq(first) + Rq(second)]);
+                sized!(self, wide, cmp RAX, second);
+            }
         }
     }
 
@@ -267,49 +361,26 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Goes on at an offset from the page's start. The host's flags are lost where that is backwards or elsewhere.
+    /// Goes on at an offset from the page's start.
     pub(super) fn go(&mut self, block: usize, target: i64) {
         match self.region.block_at(target) {
             Some(to) if to == block + 1 => {}
-            Some(to) if to > block => {
+            Some(to) => {
                 let label = self.labels[to];
                 asm!(self.asm ; jmp =>label);
             }
-            Some(to) => self.go_back(to, target),
             None => self.leave_to(target),
         }
     }
 
-    /// True if nothing needs to be done to go on at the target.
-    pub(super) fn follows(&self, block: usize, target: i64) -> bool {
-        self.region.block_at(target) == Some(block + 1)
-    }
-
-    /// The label of a later block.
-    pub(super) fn forward(&self, block: usize, target: i64) -> Option<DynamicLabel> {
-        self.region.block_at(target).filter(|&to| to > block).map(|to| self.labels[to])
-    }
-
-    /// To an earlier block: the budget and the doorbell are looked at.
-    fn go_back(&mut self, to: usize, target: i64) {
-        let (need, label) = (self.region.blocks[to].need as i32, self.labels[to]);
-        let out = self.later(move |emitter| {
-            emitter.spill();
-            emitter.address(RAX, target);
-            emitter.leave(exit::LOOK);
-        });
-        asm!(self.asm
-            ; cmp r15, need
-            ; jl =>out
-            ; mov rax, [rbp + frame!(doorbell)]
-            ; cmp DWORD [rax], 0
-            ; jne =>out
-            ; jmp =>label
-        );
+    /// The label of a block of the region.
+    pub(super) fn inside(&self, target: i64) -> Option<DynamicLabel> {
+        self.region.block_at(target).map(|to| self.labels[to])
     }
 
     /// Out of the region, to an offset from its page's start.
     pub(super) fn leave_to(&mut self, target: i64) {
+        self.store_flags();
         self.spill();
         if !(0..4096).contains(&target) {
             self.address(RAX, target);
@@ -349,14 +420,16 @@ impl<'a> Emitter<'a> {
         );
     }
 
-    /// The ways in: (word of the page, labels of the code by address and by link, instructions needed).
-    fn entries(&mut self) -> Vec<(u16, DynamicLabel, DynamicLabel, u32)> {
+    /// The ways in: (word of the page, labels of the code by address and by link).
+    fn entries(&mut self) -> Vec<(u16, DynamicLabel, DynamicLabel)> {
         let region = self.region;
         let mut entries = Vec::new();
         for (at, block) in region.blocks.iter().enumerate().filter(|(_, block)| block.entry) {
             let (by_address, by_link, inside) = (self.label(), self.label(), self.labels[at]);
-            let (offset, need) = (region.instrs[block.first].offset, block.need);
+            let offset = region.instrs[block.first].offset;
+            let refill = self.stubs.refill;
             let out = self.later(move |emitter| {
+                asm!(emitter.asm ; call extern refill ; jz =>by_link);
                 emitter.address(RAX, offset.into());
                 emitter.leave(exit::LOOK);
             });
@@ -366,21 +439,18 @@ impl<'a> Emitter<'a> {
                 ; and rax, -4096
                 ; mov [rbp + frame!(page)], rax
                 ; =>by_link
-                ; cmp r15, need as i32
-                ; jl =>out
-                ; mov rax, [rbp + frame!(doorbell)]
-                ; cmp DWORD [rax], 0
-                ; jne =>out
+                ; test r15, r15
+                ; js =>out
             );
             self.fill();
             asm!(self.asm ; jmp =>inside);
-            entries.push((offset / 4, by_address, by_link, need));
+            entries.push((offset / 4, by_address, by_link));
         }
         entries
     }
 
     /// The region's own stubs, the cold code, the words of links.
-    fn finish(mut self, entries: Vec<(u16, DynamicLabel, DynamicLabel, u32)>) -> Option<Made> {
+    fn finish(mut self, entries: Vec<(u16, DynamicLabel, DynamicLabel)>) -> Option<Made> {
         let (execute, last) = (self.execute, self.execute_last);
         let (shared, shared_last) = (self.stubs.execute, self.stubs.execute_last);
         asm!(self.asm ; =>execute);
@@ -406,8 +476,8 @@ impl<'a> Emitter<'a> {
             words.push((offset(word)?, base + offset(unlinked)? as u64));
         }
         let mut made = Vec::with_capacity(entries.len());
-        for (word, by_address, by_link, need) in entries {
-            made.push((word, offset(by_address)?, offset(by_link)?, need));
+        for (word, by_address, by_link) in entries {
+            made.push((word, offset(by_address)?, offset(by_link)?));
         }
         let mut code = self.asm.take().ok()?;
         for (at, value) in words {

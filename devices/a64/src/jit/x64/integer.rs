@@ -15,10 +15,31 @@ macro_rules! sized {
     };
 }
 
+pub(super) use sized;
+
 /// `$name rd, imm` at 64 or 32 bits.
 macro_rules! sized_imm {
     ($e:expr, $wide:expr, $name:ident $a:expr, $imm:expr) => {
-        if $wide { asm!($e.asm ; $name Rq($a), $imm) } else { asm!($e.asm ; $name Rd($a), $imm) }
+        match (i8::try_from($imm), $wide) {
+            (Ok(imm), true) => asm!($e.asm ; $name Rq($a), BYTE imm),
+            (Ok(imm), false) => asm!($e.asm ; $name Rd($a), BYTE imm),
+            (_, true) => asm!($e.asm ; $name Rq($a), DWORD $imm),
+            (_, false) => asm!($e.asm ; $name Rd($a), DWORD $imm),
+        }
+    };
+}
+
+/// A shift of a register by a constant at 64 or 32 bits.
+macro_rules! shift {
+    ($e:expr, $wide:expr, $name:ident $a:expr, $amount:expr) => {
+        if $wide { asm!($e.asm ; $name Rq($a), $amount) } else { asm!($e.asm ; $name Rd($a), $amount) }
+    };
+}
+
+/// TEST has no short form.
+macro_rules! test_imm {
+    ($e:expr, $wide:expr, $a:expr, $imm:expr) => {
+        if $wide { asm!($e.asm ; test Rq($a), $imm) } else { asm!($e.asm ; test Rd($a), $imm) }
     };
 }
 
@@ -40,6 +61,18 @@ fn immediate(wide: bool, value: u64) -> Option<i32> {
 }
 
 impl Emitter<'_> {
+    /// CMP with a constant. The assembler has no short form of it.
+    pub(super) fn compare_constant(&mut self, wide: bool, a: u8, value: i32) {
+        match (i8::try_from(value), wide) {
+            (Ok(value), _) => {
+                let rex = 0x40 | u8::from(wide) << 3 | a >> 3;
+                self.asm.extend([rex, 0x83, 0xf8 | a & 7, value as u8]);
+            }
+            (_, true) => asm!(self.asm ; cmp Rq(a), DWORD value),
+            (_, false) => asm!(self.asm ; cmp Rd(a), DWORD value),
+        }
+    }
+
     /// Sets a host register to a constant. The host's flags stay.
     pub(super) fn constant(&mut self, to: u8, value: u64) {
         if value <= u64::from(u32::MAX) {
@@ -89,7 +122,7 @@ impl Emitter<'_> {
         let from = self.get(op.rn, RAX);
         if op.rd == SLOT_SINK {
             if subtracts(op) {
-                sized_imm!(self, wide, cmp from, value);
+                self.compare_constant(wide, from, value);
             } else {
                 sized!(self, wide, mov RAX, from);
                 sized_imm!(self, wide, add RAX, value);
@@ -97,7 +130,7 @@ impl Emitter<'_> {
             }
         } else {
             let to = self.target(op.rd, RAX);
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             if subtracts(op) {
@@ -119,10 +152,10 @@ impl Emitter<'_> {
         sized!(self, wide, mov to, from);
         if amount != 0 {
             match field(op.insn, 23, 22) {
-                0 => sized_imm!(self, wide, shl to, amount),
-                1 => sized_imm!(self, wide, shr to, amount),
-                2 => sized_imm!(self, wide, sar to, amount),
-                _ => sized_imm!(self, wide, ror to, amount),
+                0 => shift!(self, wide, shl to, amount),
+                1 => shift!(self, wide, shr to, amount),
+                2 => shift!(self, wide, sar to, amount),
+                _ => shift!(self, wide, ror to, amount),
             }
         }
     }
@@ -249,14 +282,14 @@ impl Emitter<'_> {
         let mut to = if opc == 3 { RAX } else { self.target(op.rd, RAX) };
         if let Some(value) = immediate(wide, op.imm) {
             if opc == 3 && op.rd == SLOT_SINK {
-                sized_imm!(self, wide, test from, value);
+                test_imm!(self, wide, from, value);
                 self.logical_flags();
                 return true;
             }
             if opc == 3 {
                 to = self.target(op.rd, RAX);
             }
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             match opc {
@@ -291,7 +324,7 @@ impl Emitter<'_> {
             // MOV
             let to = self.target(op.rd, RAX);
             let from = self.get(op.rm, RAX);
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             self.put(op.rd, to);
@@ -319,7 +352,7 @@ impl Emitter<'_> {
         let own = self.target(op.rd, RAX);
         // The result must not be made in the second operand before it is used.
         let to = if own == second && own != first { RAX } else { own };
-        if to != first || !wide {
+        if to != first {
             sized!(self, wide, mov to, first);
         }
         match opc {
@@ -396,19 +429,19 @@ impl Emitter<'_> {
                 (0, 16) => asm!(self.asm ; movzx Rd(to), Rw(from)),
                 (0, 32) => asm!(self.asm ; mov Rd(to), Rd(from)),
                 _ if s == size - 1 => {
-                    if to != from || !wide {
+                    if to != from {
                         sized!(self, wide, mov to, from);
                     }
-                    sized_imm!(self, wide, shr to, r as i8);
+                    shift!(self, wide, shr to, r as i8);
                 }
                 (r, bits) => {
                     // The field ends below the top: at most 32 bits fit an immediate mask once they are at the bottom.
-                    if to != from || !wide {
+                    if to != from {
                         sized!(self, wide, mov to, from);
                     }
                     if bits < 32 {
                         if r != 0 {
-                            sized_imm!(self, wide, shr to, r as i8);
+                            shift!(self, wide, shr to, r as i8);
                         }
                         asm!(self.asm ; and Rd(to), ((1u64 << bits) - 1) as i32);
                     } else {
@@ -418,14 +451,14 @@ impl Emitter<'_> {
             }
         } else {
             let shift = size - r;
-            if to != from || !wide {
+            if to != from {
                 sized!(self, wide, mov to, from);
             }
             if s + 1 + shift == size {
-                sized_imm!(self, wide, shl to, shift as i8);
+                shift!(self, wide, shl to, shift as i8);
             } else if s < 31 {
                 asm!(self.asm ; and Rd(to), ((1u64 << (s + 1)) - 1) as i32);
-                sized_imm!(self, wide, shl to, shift as i8);
+                shift!(self, wide, shl to, shift as i8);
             } else {
                 // Only at 64 bits: the field is longer than an immediate.
                 asm!(self.asm ; shl Rq(to), (63 - s) as i8 ; shr Rq(to), (63 - s - shift) as i8);
@@ -445,17 +478,17 @@ impl Emitter<'_> {
             (0, 7, false) => asm!(self.asm ; movsx Rd(to), Rb(from)),
             (0, 15, false) => asm!(self.asm ; movsx Rd(to), Rw(from)),
             _ => {
-                if to != from || !wide {
+                if to != from {
                     sized!(self, wide, mov to, from);
                 }
                 let up = size - 1 - s;
                 // Right: the field goes to the top and back to bit 0. Left: back to bit `size - r`.
                 let down = if s >= r { up + r } else { up - (size - r) };
                 if up != 0 {
-                    sized_imm!(self, wide, shl to, up as i8);
+                    shift!(self, wide, shl to, up as i8);
                 }
                 if down != 0 {
-                    sized_imm!(self, wide, sar to, down as i8);
+                    shift!(self, wide, sar to, down as i8);
                 }
             }
         }
@@ -599,7 +632,7 @@ impl Emitter<'_> {
             if own == second {
                 sized!(self, wide, imul own, first);
             } else {
-                if own != first || !wide {
+                if own != first {
                     sized!(self, wide, mov own, first);
                 }
                 sized!(self, wide, imul own, second);
@@ -683,7 +716,7 @@ impl Emitter<'_> {
         if signed {
             // The one overflow: dividing by -1 is negation.
             let plain = self.label();
-            sized_imm!(self, wide, cmp divisor, -1);
+            self.compare_constant(wide, divisor, -1);
             asm!(self.asm ; jne =>plain ; mov rdx, rax);
             if wide {
                 asm!(self.asm ; neg rdx);
@@ -769,7 +802,7 @@ impl Emitter<'_> {
         let first = self.get(op.rn, RAX);
         let second = if immediate { RCX } else { self.get(op.rm, RCX) };
         match (immediate, subtract) {
-            (true, true) => sized_imm!(self, wide, cmp first, op.imm as i32),
+            (true, true) => self.compare_constant(wide, first, op.imm as i32),
             (false, true) => sized!(self, wide, cmp first, second),
             (true, false) => {
                 sized!(self, wide, mov RAX, first);

@@ -4,9 +4,11 @@
 //! fills it; before that, accesses that are not aligned are tried once more against the page's loose tag.
 
 use super::emit::Emitter;
+use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, at};
 use crate::core::{SLOT_SINK, SLOT_SP};
 use crate::decode::{Op, field};
+use crate::jit::Frame;
 use crate::jit::uses::{Mode, mode, pair_mode};
 use crate::tlb::{ENTRIES, Entry, Table, Tlb};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -93,6 +95,7 @@ impl Emitter<'_> {
                     ; je =>hit
                 );
             }
+            asm!(emitter.asm ; inc QWORD [rbp + frame!(misses)]);
             emitter.by_handler(back);
         });
         if on_stack && (granule.is_none() || !simple) {

@@ -10,6 +10,9 @@
 //! The host's carry is a borrow, the guest's is not: a guest's carry is a clear one here. Conditions then are the host's one by one.
 //!
 //! # Time
+//! R15 holds what is left of the budget, less [`MARGIN`] and less [`Frame::reserve`]: it is looked at where regions are entered and where loops come back, and as
+//! long as it is not negative the longest way through a region is covered. Then some of the reserve is moved to it, and the doorbell looked at.
+//!
 //! A block takes its instructions off R15 when it is entered. Whatever may leave a region in the middle of a block says how many of them it has not executed.
 
 mod branch;
@@ -18,13 +21,16 @@ mod integer;
 mod memory;
 mod stubs;
 
-use super::region::Region;
+use super::region::{self, Region};
 use super::uses::Template;
 use crate::core::{FpState, SLOT_SP, SLOT_ZR};
 use crate::decode::Op;
-pub(crate) use emit::Emitter;
+pub(crate) use emit::{Counts, Emitter};
 use std::mem::offset_of;
 pub(crate) use stubs::Stubs;
+
+/// What R15 holds less than the budget.
+pub(super) const MARGIN: i32 = region::MOST as i32;
 
 /// Distance of RBP from the start of the core.
 pub(super) const BIAS: i32 = 128;

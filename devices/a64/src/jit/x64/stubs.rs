@@ -1,12 +1,15 @@
 //! Code that all regions share: the way in, the ways out, and the call of an interpreter's handler.
 
-use super::{BIAS, asm, at};
+use super::{BIAS, MARGIN, asm, at};
 use crate::core::FpState;
 use crate::jit::memory::CodeMemory;
 use crate::jit::{Frame, execute, execute_last};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
+
+/// Instructions between two looks at the doorbell, about.
+const CHUNK: i32 = 1024;
 
 /// Offset of a field of the frame from RBP.
 macro_rules! frame {
@@ -28,6 +31,8 @@ pub(crate) struct Stubs {
     pub(super) execute: usize,
     /// Jumped to: as `execute`, but never comes back.
     pub(super) execute_last: usize,
+    /// Called: moves some of the budget's reserve to R15. The zero flag says that there was some, and that the doorbell is silent.
+    pub(super) refill: usize,
 }
 
 const FPSR: i32 = at!(fp) + offset_of!(FpState, fpsr) as i32;
@@ -97,6 +102,8 @@ fn locate(asm: &mut VecAssembler<X64Relocation>) {
         ; shr edx, 16
         ; mov rcx, [rbp + at!(run_limit)]
         ; sub rcx, r15
+        ; sub rcx, [rbp + frame!(reserve)]
+        ; lea rcx, [rcx - MARGIN]
         ; sub rcx, rdx
         ; mov [rbp + at!(run_retired)], rcx
         ; mov rsi, rax
@@ -122,7 +129,7 @@ impl Stubs {
             ; sub rsp, 8
             ; lea rbp, [rdi + BIAS]
             ; mov [rbp + frame!(stack)], rsp
-            ; mov r15, rdx
+            ; lea r15, [rdx - MARGIN]
             ; stmxcsr [rbp + frame!(host_mxcsr)]
             ; ldmxcsr [rbp + frame!(clean_mxcsr)]
         );
@@ -135,6 +142,8 @@ impl Stubs {
             ; mov [rbp + at!(pc)], rax
             ; mov rdx, [rbp + at!(run_limit)]
             ; sub rdx, r15
+            ; sub rdx, [rbp + frame!(reserve)]
+            ; lea rdx, [rdx - MARGIN]
             ; mov [rbp + at!(run_retired)], rdx
             ; mov [rbp + frame!(reason)], ecx
         );
@@ -186,12 +195,34 @@ impl Stubs {
             ; mov [rbp + frame!(reason)], eax
             ; jmp =>raw
         );
+        let (refill, none) = (asm.new_dynamic_label(), asm.new_dynamic_label());
+        asm!(asm
+            ; .align 16
+            ; =>refill
+            ; mov rax, [rbp + frame!(doorbell)]
+            ; cmp DWORD [rax], 0
+            ; jne =>none
+            ; mov rax, [rbp + frame!(reserve)]
+            ; test rax, rax
+            ; jz =>none
+            ; mov ecx, CHUNK
+            ; cmp rax, rcx
+            ; cmovb rcx, rax
+            ; sub rax, rcx
+            ; mov [rbp + frame!(reserve)], rax
+            ; add r15, rcx
+            ; xor eax, eax
+            ; ret
+            ; =>none
+            ; or eax, 1
+            ; ret
+        );
         asm.commit().ok()?;
         let offset = |label| asm.labels().resolve_dynamic(label).ok().map(|offset| offset.0);
-        let offsets = [offset(enter)?, offset(leave)?, offset(execute_at)?, offset(last)?];
+        let offsets = [offset(enter)?, offset(leave)?, offset(execute_at)?, offset(last)?, offset(refill)?];
         let code = asm.take().ok()?;
         let base = memory.place(&code)?;
-        let [enter, leave, execute, execute_last] = offsets.map(|offset| base as usize + offset);
-        Some(Self { enter, leave, execute, execute_last })
+        let [enter, leave, execute, execute_last, refill] = offsets.map(|offset| base as usize + offset);
+        Some(Self { enter, leave, execute, execute_last, refill })
     }
 }
