@@ -86,6 +86,11 @@ pub(crate) struct Frame {
     pub(crate) host_mxcsr: u32,
     /// To the nearest, nothing raised, nothing trapped.
     pub(crate) clean_mxcsr: u32,
+    /// Masks of scalars: the sign, and all but the sign.
+    pub(crate) sign_single: [u32; 4],
+    pub(crate) sign_double: [u64; 2],
+    pub(crate) magnitude_single: [u32; 4],
+    pub(crate) magnitude_double: [u64; 2],
 }
 
 impl Frame {
@@ -105,6 +110,10 @@ impl Frame {
             mxcsr: 0,
             host_mxcsr: 0,
             clean_mxcsr: 0x1f80,
+            sign_single: [1 << 31, 0, 0, 0],
+            sign_double: [1 << 63, 0],
+            magnitude_single: [u32::MAX >> 1, 0, 0, 0],
+            magnitude_double: [u64::MAX >> 1, 0],
         }
     }
 }
@@ -244,8 +253,10 @@ impl Jit {
     }
 }
 
-/// Bits of [`Core::tag`] that code depends on.
-const CODE_TAG: u32 = 1;
+/// The bits of a context's tag that code depends on, below the address of an instruction: FP traps, and FPCR's modes.
+fn code_tag(tag: u32) -> u64 {
+    u64::from(tag & 1 | tag >> 2 & 2)
+}
 
 impl Core {
     /// Runs translated code at the PC for at most `left` instructions, if there is any.
@@ -332,7 +343,7 @@ impl Core {
             return false;
         }
         let generation = self.config.ram.code().generation(pa);
-        let key = pa | u64::from(tag & CODE_TAG);
+        let key = pa | code_tag(tag);
         let Some(jit) = self.jit.as_deref_mut() else { return false };
         let known = jit.natives.get(&key).copied().filter(|native| native.generation == generation);
         let native = match known {
@@ -357,8 +368,8 @@ impl Core {
         let page = pa & !(PAGE_BYTES - 1);
         let mut first_mark = false;
         let mut line = u64::MAX;
-        let fp_off = self.tag & 1 != 0;
-        let region = Region::discover(((pa - page) / 4) as usize, self.config.features, fp_off, |word| {
+        let context = region::Context { fp_off: self.tag & 1 != 0, fp_mode: self.tag & 8 != 0 };
+        let region = Region::discover(((pa - page) / 4) as usize, self.config.features, context, |word| {
             let at = page + 4 * word as u64;
             // Marked before the words are read: see `CodeMap`.
             if at / LINE_BYTES != line {
@@ -383,8 +394,9 @@ impl Core {
             jit.profile.push(Profile { region, executed: Box::default() });
             jit.profile.last().map_or(0, |profile| &raw const *profile.executed as u64)
         });
+        let linear = self.tlb.read.is_linear();
         let counts = Counts { accesses: jit.config.count_accesses, executed };
-        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts)?;
+        let made = Emitter::make(&region, &jit.stubs, jit.memory.next(), counts, linear)?;
         let base = jit.memory.place(&made.code)? as u64;
         if jit.config.perf_map {
             jit.perf.add(base as *const u8, made.code.len(), self.pc);
@@ -394,7 +406,7 @@ impl Core {
         for (word, by_address, by_link) in made.entries {
             let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, generation };
             let at = page + 4 * u64::from(word);
-            let key = at | u64::from(self.tag & CODE_TAG);
+            let key = at | code_tag(self.tag);
             if at == pa {
                 entry = Some(native);
                 if jit.natives.insert(key, native).is_some_and(|old| old.generation != generation) {

@@ -65,6 +65,15 @@ pub(crate) struct Block {
     pub(crate) entry: bool,
 }
 
+/// What code depends on besides the words of its page.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Context {
+    /// FP and SIMD instructions trap.
+    pub(crate) fp_off: bool,
+    /// FPCR asks for another rounding than the usual one, or for flushing.
+    pub(crate) fp_mode: bool,
+}
+
 /// What is translated as one piece.
 #[derive(Debug, Default)]
 pub(crate) struct Region {
@@ -105,7 +114,7 @@ fn word_at(target: i64) -> Option<usize> {
 
 impl Region {
     /// Finds the region that is entered at `entry`, a word of the page. `read` gives the instruction at a word, after it has been marked as code.
-    pub(crate) fn discover(entry: usize, features: Features, fp_off: bool, mut read: impl FnMut(usize) -> Option<u32>) -> Self {
+    pub(crate) fn discover(entry: usize, features: Features, context: Context, mut read: impl FnMut(usize) -> Option<u32>) -> Self {
         let mut found: Vec<Option<Box<Instr>>> = Vec::new();
         found.resize_with(WORDS, || None);
         let (mut leaders, mut entries) = ([false; WORDS + 1], [false; WORDS + 1]);
@@ -116,7 +125,7 @@ impl Region {
             let mut at = start;
             while at < WORDS && found[at].is_none() && count < MOST {
                 let Some(word) = read(at) else { break };
-                let instr = Instr::new(decode::decode_with(word, features), at, fp_off);
+                let instr = Instr::new(decode::decode_with(word, features), at, context);
                 let end = instr.end;
                 found[at] = Some(Box::new(instr));
                 count += 1;
@@ -225,15 +234,15 @@ impl Region {
 }
 
 impl Instr {
-    fn new(decoded: Decoded, word: usize, fp_off: bool) -> Self {
+    fn new(decoded: Decoded, word: usize, context: Context) -> Self {
         let Decoded { mut op, mut threaded, fp, allocated, .. } = decoded;
         let offset = word as u16 * 4;
-        let trapped = fp && fp_off;
+        let trapped = fp && context.fp_off;
         if trapped {
             (op.exec, threaded) = (crate::block::fp_trapped, false);
         }
         let end = if allocated && !trapped { end_of(&op, i64::from(offset)) } else { End::Leave };
-        let uses = if allocated && !trapped { uses::of(&op) } else { Uses::default() };
+        let uses = if allocated && !trapped { uses::of(&op, context.fp_mode) } else { Uses::default() };
         Self { op, threaded, offset, end, uses, flags: Flags::Dropped }
     }
 }

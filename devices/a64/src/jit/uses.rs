@@ -35,6 +35,25 @@ pub(crate) enum Template {
     Store,
     LoadPair,
     StorePair,
+    LoadVector,
+    LoadVectorLiteral,
+    StoreVector,
+    LoadVectorPair,
+    StoreVectorPair,
+    FloatArithmetic,
+    FloatExtremum,
+    FloatMultiplyAdd,
+    FloatRoot,
+    FloatSign,
+    FloatImmediate,
+    FloatMove,
+    FloatConvert,
+    FloatRound,
+    FloatToInteger,
+    IntegerToFloat,
+    FloatSelect,
+    FloatCompare,
+    FloatConditionalCompare,
     Nothing,
     Barrier,
     Jump,
@@ -67,8 +86,30 @@ pub(crate) mod bit {
     pub(crate) const KEEPS: u32 = 1 << 18;
     /// It may be left in the middle, with all of the guest's state in memory.
     pub(crate) const EXITS: u32 = 1 << 19;
+    /// Of vector registers that are written (and stored or loaded), only the low 32 or 64 bits are meant, and what is above is cleared. Otherwise all.
+    pub(crate) const VD_SINGLE: u32 = 1 << 20;
+    pub(crate) const VD_DOUBLE: u32 = 1 << 21;
+    /// The same of vector registers that are read as second operand and after.
+    pub(crate) const VN_SINGLE: u32 = 1 << 22;
+    pub(crate) const VN_DOUBLE: u32 = 1 << 23;
+    /// Its template is right only for the usual rounding and without flushing.
+    pub(crate) const HOST_MODE: u32 = 1 << 24;
+    /// All vector registers are used as scalars of the format in bits 23 and 22.
+    pub(crate) const SCALAR: u32 = 1 << 25;
 }
 use bit::*;
+
+/// How much of a vector register is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Width {
+    /// The low 32 bits.
+    #[default]
+    Single,
+    /// The low 64 bits.
+    Double,
+    /// All of it.
+    Whole,
+}
 
 /// What an instruction uses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,8 +201,59 @@ const TABLE: &[(&str, Template, u32)] = &[
     ("RET", Template::JumpRegister, N_READ),
 ];
 
+const FDN: u32 = VD_WRITE | VN_READ | SCALAR;
+const FDNM: u32 = FDN | VM_READ | HOST_MODE;
+
+/// Scalar floating point.
+const FLOATS: &[(&str, Template, u32)] = &[
+    ("FMUL (scalar)", Template::FloatArithmetic, FDNM),
+    ("FDIV (scalar)", Template::FloatArithmetic, FDNM),
+    ("FADD (scalar)", Template::FloatArithmetic, FDNM),
+    ("FSUB (scalar)", Template::FloatArithmetic, FDNM),
+    ("FNMUL (scalar)", Template::FloatArithmetic, FDNM),
+    ("FMAX (scalar)", Template::FloatExtremum, FDNM),
+    ("FMIN (scalar)", Template::FloatExtremum, FDNM),
+    ("FMAXNM (scalar)", Template::FloatExtremum, FDNM),
+    ("FMINNM (scalar)", Template::FloatExtremum, FDNM),
+    ("FMADD", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FMSUB", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FNMADD", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FNMSUB", Template::FloatMultiplyAdd, FDNM | VA_READ),
+    ("FSQRT (scalar)", Template::FloatRoot, FDN | HOST_MODE),
+    ("FMOV (register)", Template::FloatSign, FDN | KEEPS),
+    ("FABS (scalar)", Template::FloatSign, FDN | KEEPS),
+    ("FNEG (scalar)", Template::FloatSign, FDN | KEEPS),
+    ("FMOV (scalar, immediate)", Template::FloatImmediate, VD_WRITE | SCALAR | KEEPS),
+    ("FMOV (general)", Template::FloatMove, KEEPS),
+    ("FCVT", Template::FloatConvert, VD_WRITE | VN_READ | HOST_MODE),
+    ("FRINTN (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTP (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTM (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTZ (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTX (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FRINTI (scalar)", Template::FloatRound, FDN | HOST_MODE),
+    ("FCVTNS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTPS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTMS (scalar)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTZS (scalar, integer)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("FCVTZU (scalar, integer)", Template::FloatToInteger, D_WRITE | VN_READ | SCALAR | HOST_MODE),
+    ("SCVTF (scalar, integer)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("UCVTF (scalar, integer)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("SCVTF (scalar, fixed-point)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("UCVTF (scalar, fixed-point)", Template::IntegerToFloat, VD_WRITE | N_READ | SCALAR | HOST_MODE),
+    ("FCSEL", Template::FloatSelect, FDN | VM_READ | FLAGS_READ),
+    ("FCMP", Template::FloatCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMPE", Template::FloatCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMP (zero)", Template::FloatCompare, VN_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCMPE (zero)", Template::FloatCompare, VN_READ | SCALAR | HOST_MODE | FLAGS_WRITE),
+    ("FCCMP", Template::FloatConditionalCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_READ | FLAGS_WRITE),
+    ("FCCMPE", Template::FloatConditionalCompare, VN_READ | VM_READ | SCALAR | HOST_MODE | FLAGS_READ | FLAGS_WRITE),
+];
+
 const LOAD: u32 = D_WRITE | N_READ | M_READ | EXITS;
 const STORE: u32 = D_READ | N_READ | M_READ | EXITS;
+const LOAD_VECTOR: u32 = VD_WRITE | N_READ | M_READ | EXITS;
+const STORE_VECTOR: u32 = VD_READ | N_READ | M_READ | EXITS;
 
 /// Loads and stores: every row whose name starts so, but for those that follow.
 const TRANSFERS: &[(&str, Template, u32)] = &[
@@ -170,6 +262,17 @@ const TRANSFERS: &[(&str, Template, u32)] = &[
     ("STP, STNP", Template::StorePair, D_READ | A_READ | N_READ | EXITS),
     ("LDP, LDNP", Template::LoadPair, D_WRITE | A_WRITE | N_READ | EXITS),
     ("LDPSW", Template::LoadPair, D_WRITE | A_WRITE | N_READ | EXITS),
+    ("LDR (literal, SIMD&FP)", Template::LoadVectorLiteral, VD_WRITE | EXITS),
+    ("LDR (immediate, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDR (unsigned offset, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDR (register, SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("LDUR (SIMD&FP)", Template::LoadVector, LOAD_VECTOR),
+    ("STR (immediate, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STR (unsigned offset, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STR (register, SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STUR (SIMD&FP)", Template::StoreVector, STORE_VECTOR),
+    ("STP, STNP (SIMD&FP)", Template::StoreVectorPair, VD_READ | VA_READ | N_READ | EXITS),
+    ("LDP, LDNP (SIMD&FP)", Template::LoadVectorPair, VD_WRITE | VA_WRITE | N_READ | EXITS),
     ("PRFM (literal)", Template::Nothing, KEEPS),
     ("PRFM (unsigned offset)", Template::Nothing, KEEPS),
     ("PRFM (register)", Template::Nothing, KEEPS),
@@ -180,7 +283,7 @@ const TRANSFERS: &[(&str, Template, u32)] = &[
 const FORMS: [&str; 4] = ["(immediate)", "(unsigned offset)", "(register)", ""];
 
 fn of_name(name: &str) -> Option<(Template, u32)> {
-    if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).find(|row| row.0 == name) {
+    if let Some(&(_, template, bits)) = TABLE.iter().chain(TRANSFERS).chain(FLOATS).find(|row| row.0 == name) {
         return Some((template, bits));
     }
     let plain = |stem: &str, forms: &[&str]| forms.iter().any(|form| name.strip_suffix(form).is_some_and(|start| start.trim_end() == stem));
@@ -227,8 +330,38 @@ pub(crate) fn pair_mode(insn: u32) -> Mode {
     }
 }
 
+/// How much of its vector registers a load or store uses.
+fn transfer_width(insn: u32, template: Option<Template>) -> u32 {
+    let size = field(insn, 31, 30);
+    let double = match template {
+        // Bit 23 is a quadword.
+        Some(Template::LoadVector | Template::StoreVector) if field(insn, 23, 23) != 0 => return 0,
+        Some(Template::LoadVector | Template::StoreVector) => size == 3,
+        Some(Template::LoadVectorPair | Template::StoreVectorPair | Template::LoadVectorLiteral) if size == 2 => return 0,
+        Some(Template::LoadVectorPair | Template::StoreVectorPair | Template::LoadVectorLiteral) => size == 1,
+        _ => return 0,
+    };
+    if double { VD_DOUBLE } else { VD_SINGLE }
+}
+
+/// What an FMOV between a general and a vector register uses.
+fn float_move_bits(insn: u32) -> u32 {
+    let (high, to_vector) = (field(insn, 19, 19) != 0, field(insn, 16, 16) != 0);
+    let width = match (high, insn >> 31) {
+        (true, _) => 0,
+        (_, 0) => VD_SINGLE | VN_SINGLE,
+        _ => VD_DOUBLE | VN_DOUBLE,
+    };
+    width
+        | match (to_vector, high) {
+            (true, true) => N_READ | VD_READ | VD_WRITE,
+            (true, false) => N_READ | VD_WRITE,
+            (false, _) => D_WRITE | VN_READ,
+        }
+}
+
 /// What an allocated instruction uses.
-pub(crate) fn of(op: &Op) -> Uses {
+pub(crate) fn of(op: &Op, fp_mode: bool) -> Uses {
     static ROWS: OnceLock<Vec<Uses>> = OnceLock::new();
     let rows = ROWS.get_or_init(|| {
         let of_row =
@@ -239,9 +372,24 @@ pub(crate) fn of(op: &Op) -> Uses {
         return Uses::default();
     }
     let mut uses = rows.get(usize::from(op.row)).copied().unwrap_or_default();
+    if uses.has(HOST_MODE) && fp_mode {
+        return Uses::default();
+    }
+    uses.bits |= transfer_width(op.insn, uses.template);
+    match uses.template {
+        Some(Template::FloatConvert) => match (field(op.insn, 23, 22), field(op.insn, 16, 15)) {
+            (0, 1) => uses.bits |= VD_DOUBLE | VN_SINGLE,
+            (1, 0) => uses.bits |= VD_SINGLE | VN_DOUBLE,
+            // Half precision.
+            _ => return Uses::default(),
+        },
+        Some(Template::FloatMove) => uses.bits |= float_move_bits(op.insn),
+        _ if uses.has(SCALAR) => uses.bits |= if field(op.insn, 22, 22) != 0 { VD_DOUBLE | VN_DOUBLE } else { VD_SINGLE | VN_SINGLE },
+        _ => {}
+    }
     let written_back = match uses.template {
-        Some(Template::Load | Template::Store) => mode(op.insn),
-        Some(Template::LoadPair | Template::StorePair) => pair_mode(op.insn),
+        Some(Template::Load | Template::Store | Template::LoadVector | Template::StoreVector) => mode(op.insn),
+        Some(Template::LoadPair | Template::StorePair | Template::LoadVectorPair | Template::StoreVectorPair) => pair_mode(op.insn),
         _ => return uses,
     };
     if matches!(written_back, Mode::Pre | Mode::Post) {
@@ -269,18 +417,25 @@ impl Uses {
         all.into_iter().filter(move |&(_, bit, _)| bits & bit != 0).map(|(slot, _, written)| (slot, written))
     }
 
-    /// The same of vector registers.
-    pub(crate) fn vectors(self, op: &Op) -> impl Iterator<Item = (u8, bool)> {
+    /// The same of vector registers, and how much of each.
+    pub(crate) fn vectors(self, op: &Op) -> impl Iterator<Item = (u8, bool, Width)> {
         let bits = self.bits;
+        let width = |single, double| match bits {
+            _ if bits & single != 0 => Width::Single,
+            _ if bits & double != 0 => Width::Double,
+            _ => Width::Whole,
+        };
+        let (first, others) = (width(VD_SINGLE, VD_DOUBLE), width(VN_SINGLE, VN_DOUBLE));
+        let third = if bits & (VA_WRITE | VN_READ) == VN_READ { others } else { first };
         let all = [
-            (op.rd, VD_READ, false),
-            (op.rn, VN_READ, false),
-            (op.rm, VM_READ, false),
-            (op.ra, VA_READ, false),
-            (op.rd, VD_WRITE, true),
-            (op.ra, VA_WRITE, true),
+            (op.rd, VD_READ, false, first),
+            (op.rn, VN_READ, false, others),
+            (op.rm, VM_READ, false, others),
+            (op.ra, VA_READ, false, third),
+            (op.rd, VD_WRITE, true, first),
+            (op.ra, VA_WRITE, true, third),
         ];
-        all.into_iter().filter(move |&(_, bit, _)| bits & bit != 0).map(|(register, _, written)| (register & 31, written))
+        all.into_iter().filter(move |&(_, bit, ..)| bits & bit != 0).map(|(register, _, written, width)| (register & 31, written, width))
     }
 
     pub(crate) fn has(self, bits: u32) -> bool {
@@ -378,7 +533,9 @@ pub(super) fn mark_flags(region: &mut Region) {
             holds = if instr.uses.template.is_none() {
                 false
             } else {
-                instr.uses.has(FLAGS_WRITE) || holds && instr.uses.has(KEEPS | FLAGS_READ)
+                // ADC and SBC lose the host's flags.
+                let keeps = instr.uses.has(KEEPS | FLAGS_READ) && instr.uses.template != Some(Template::AddCarry);
+                instr.uses.has(FLAGS_WRITE) || holds && keeps
             };
         }
         let mut next_setter = end;

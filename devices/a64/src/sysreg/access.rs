@@ -6,6 +6,7 @@ use crate::bus::Bus;
 use crate::core::{Core, SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Handler, Op, field, next};
 use crate::exception::{Class, Exception};
+use crate::fp::format::{FZ, RMODE};
 use crate::system;
 
 /// Instruction specific syndrome of a trapped MSR, MRS or system instruction (ARM ARM D13.2.37).
@@ -236,8 +237,14 @@ pub(super) fn read_fpcr(core: &mut Core, _: &mut dyn Bus, _: &Op) -> u64 {
     u64::from(core.fp.fpcr)
 }
 
+/// Translated code depends on rounding and flushing.
 pub(super) fn write_fpcr(core: &mut Core, _: &mut dyn Bus, _: &Op, value: u64) -> After {
+    let changed = (core.fp.fpcr ^ value as u32) & (RMODE | FZ) != 0;
     core.fp.fpcr = value as u32;
+    if changed {
+        core.context_changed();
+        return After::Leave;
+    }
     After::Next
 }
 

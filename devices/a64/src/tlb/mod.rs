@@ -21,6 +21,7 @@ mod tests;
 use crate::bus::TlbScope;
 use crate::core::Core;
 use crate::exception::Exception;
+use crate::fp::format::{FZ, RMODE};
 use crate::mmu::{Kind, Translation};
 use space::{BASES, CodePages, Inputs, Large, Space, half, slot};
 use std::fmt;
@@ -48,7 +49,7 @@ struct Walk {
 const SPACES: usize = 8;
 
 /// Spaces are numbered below this.
-const NUMBERS: u32 = 1 << 28;
+const NUMBERS: u32 = 1 << 27;
 
 /// All tables of a core.
 pub(crate) struct Tlb {
@@ -222,7 +223,7 @@ impl Core {
     }
 
     /// To be called after anything that blocks or translations depend on changed: exception level, SCTLR, TCR, TTBR, MAIR, HCR, CPACR and other
-    /// FP traps, PSTATE.SP. Cheap when nothing relevant differs.
+    /// FP traps, PSTATE.SP, rounding and flushing in FPCR. Cheap when nothing relevant differs.
     pub fn context_changed(&mut self) {
         let regime = usize::from(self.el.saturating_sub(1)).min(2);
         let inputs = self.translation_inputs();
@@ -234,7 +235,9 @@ impl Core {
         if self.tlb.spaces[at].number == 0 {
             self.number_space(at);
         }
-        self.tag = self.tlb.spaces[at].number << 3 | u32::from(self.el & 3) << 1 | u32::from(self.fp_trap().is_some());
+        let plain_fp = self.fp.fpcr & (RMODE | FZ) == 0;
+        self.tag =
+            self.tlb.spaces[at].number << 4 | u32::from(!plain_fp) << 3 | u32::from(self.el & 3) << 1 | u32::from(self.fp_trap().is_some());
     }
 
     /// Gives a space a number that nothing is tagged with. A block may be running: forgetting leaves its operations where they are, and takes away

@@ -4,7 +4,7 @@ use super::{COMPARED, PAGE, PAGE_SHIFT};
 use std::fmt;
 
 /// Entries of one direct-mapped table.
-pub(crate) const ENTRIES: usize = 1024;
+pub(crate) const ENTRIES: usize = 8192;
 
 /// One page.
 #[derive(Clone, Copy)]
@@ -16,18 +16,26 @@ pub(crate) struct Entry {
     addend: usize,
     /// The tag again, of a page of Normal memory, which may be accessed unaligned; otherwise as in an empty entry.
     loose: u64,
-    /// Makes the size a power of two, for translated code.
-    _pad: u64,
+    /// The tag again, of a page with the addend that most have; otherwise as in an empty entry.
+    common: u64,
 }
 
 impl Entry {
-    const EMPTY: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, _pad: 0 };
+    /// Of no page: what memory is from the beginning. Its tag is that of the page at zero, which has another index, but for the entry of index 0.
+    const EMPTY: Self = Self { tag: 0, addend: 0, loose: 0, common: 0 };
+    /// The empty entry of index 0.
+    const EMPTY_FIRST: Self = Self { tag: u64::MAX, addend: 0, loose: u64::MAX, common: u64::MAX };
     /// log2 of the size.
     pub(crate) const SHIFT: u32 = 5;
     /// Offsets of the fields, for translated code, which does what [`Table::lookup`] and [`Table::lookup_normal`] do.
     pub(crate) const TAG: usize = std::mem::offset_of!(Self, tag);
     pub(crate) const ADDEND: usize = std::mem::offset_of!(Self, addend);
     pub(crate) const LOOSE: usize = std::mem::offset_of!(Self, loose);
+    pub(crate) const COMMON: usize = std::mem::offset_of!(Self, common);
+
+    fn empty(index: usize) -> Self {
+        if index == 0 { Self::EMPTY_FIRST } else { Self::EMPTY }
+    }
 }
 
 const _: () = assert!(size_of::<Entry>() == 1 << Entry::SHIFT);
@@ -37,11 +45,28 @@ pub(crate) struct Table {
     pub(crate) entries: Box<[Entry; ENTRIES]>,
     /// Which entries were filled since the last flush, so that a flush costs what was used.
     filled: Vec<u16>,
+    /// The addend that most pages have: a guest's memory is mapped in one piece, mostly. With it translated code does not wait for the entry.
+    pub(crate) common: usize,
+    /// Fills with another addend, less those with it.
+    uncommon: i32,
 }
+
+/// So many more fills with another addend make that the common one.
+const UNCOMMON: i32 = 16;
 
 impl Table {
     pub(super) fn new() -> Self {
-        Self { entries: Box::new([Entry::EMPTY; ENTRIES]), filled: Vec::with_capacity(ENTRIES) }
+        // SAFETY: an entry is integers, for which zeros are valid.
+        let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
+        entries[0] = Entry::EMPTY_FIRST;
+        Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
+    }
+
+    /// Most of the pages that were filled last have the common addend.
+    pub(crate) fn is_linear(&self) -> bool {
+        let last = self.filled.iter().rev().take(32);
+        let common = last.clone().filter(|&&index| self.entries[usize::from(index)].addend == self.common).count();
+        4 * common >= 3 * last.count()
     }
 
     pub(super) fn index(va: u64) -> usize {
@@ -64,19 +89,39 @@ impl Table {
 
     pub(crate) fn fill(&mut self, va: u64, host: usize, normal: bool) {
         let index = Self::index(va);
-        if self.entries[index].tag == u64::MAX {
+        let old = &self.entries[index];
+        if old.tag == Entry::empty(index).tag && old.addend == 0 {
             self.filled.push(index as u16);
         }
+        let addend = host.wrapping_sub(va as usize);
         let tag = va & !(PAGE - 1);
-        let loose = if normal { tag } else { u64::MAX };
-        self.entries[index] = Entry { tag, addend: host.wrapping_sub(va as usize), loose, _pad: 0 };
+        if addend == self.common {
+            self.uncommon = (self.uncommon - 1).max(0);
+        } else {
+            self.uncommon += 1;
+            if self.uncommon > UNCOMMON {
+                self.make_common(addend);
+            }
+        }
+        let none = Entry::empty(index).tag;
+        let (loose, common) = (if normal { tag } else { none }, if addend == self.common { tag } else { none });
+        self.entries[index] = Entry { tag, addend, loose, common };
+    }
+
+    fn make_common(&mut self, addend: usize) {
+        (self.common, self.uncommon) = (addend, 0);
+        for &index in &self.filled {
+            let index = usize::from(index) % ENTRIES;
+            let entry = &mut self.entries[index];
+            entry.common = if entry.addend == addend { entry.tag } else { Entry::empty(index).tag };
+        }
     }
 
     /// Drops the page of `va`, whatever its top byte. Its index stays in `filled`.
     pub(super) fn drop_page(&mut self, va: u64) {
         let entry = &mut self.entries[Self::index(va)];
         if (entry.tag ^ va) & COMPARED == 0 && entry.tag != u64::MAX {
-            (entry.tag, entry.loose) = (Self::DROPPED, Self::DROPPED);
+            (entry.tag, entry.loose, entry.common) = (Self::DROPPED, Self::DROPPED, Self::DROPPED);
         }
     }
 
@@ -85,7 +130,8 @@ impl Table {
 
     pub(super) fn flush(&mut self) {
         for index in self.filled.drain(..) {
-            self.entries[index as usize % ENTRIES] = Entry::EMPTY;
+            let index = usize::from(index) % ENTRIES;
+            self.entries[index] = Entry::empty(index);
         }
     }
 }

@@ -411,7 +411,7 @@ impl Pair {
 impl World {
     /// The bits that the machine, not the core itself, has rung and the core has not seen.
     fn bell_bits(&self) -> u32 {
-        self.bell.load(Ordering::Relaxed) & !(doorbell::CODE | doorbell::WRITE_TLB)
+        self.bell.load(Ordering::Relaxed) & !(doorbell::CODE | doorbell::WRITE_TLB | LOOK)
     }
 }
 

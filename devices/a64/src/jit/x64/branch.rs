@@ -30,7 +30,35 @@ macro_rules! jump_if {
     }};
 }
 
+/// How the host's flags hold the guest's, while they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FlagsAs {
+    /// As the guest has them, but for carry.
+    Guest,
+    /// As `vucomisd` leaves them: equal is zero, less is carry, unordered is both.
+    Plain,
+    /// The same of the operands in the other order: so that unordered counts as greater.
+    Swapped,
+}
+
 impl Emitter<'_> {
+    /// The condition of the host's flags for one of the guest's, among those that the flags are held for.
+    pub(super) fn host_condition(&self, cond: u8) -> u8 {
+        let (below, not_below, above, not_above) = (3, 2, 8, 9);
+        match (self.flags_as, cond) {
+            (FlagsAs::Plain, 10) => not_below,
+            (FlagsAs::Plain, 11) => below,
+            (FlagsAs::Plain, 12) => above,
+            (FlagsAs::Plain, 13) => not_above,
+            // HI, LS; CS, CC; MI, PL.
+            (FlagsAs::Swapped, 8) => below,
+            (FlagsAs::Swapped, 9) => not_below,
+            (FlagsAs::Swapped, 2 | 5) => not_above,
+            (FlagsAs::Swapped, 3 | 4) => above,
+            _ => cond,
+        }
+    }
+
     /// Emits the instruction that ends a block.
     pub(super) fn control(&mut self, block: usize, op: &Op, end: End) {
         match end {
@@ -86,7 +114,7 @@ impl Emitter<'_> {
 
     /// Jumps if a condition holds of the host's flags, which hold the guest's.
     pub(super) fn jump_on(&mut self, cond: u8, to: DynamicLabel) {
-        jump_if!(self, cond, to);
+        jump_if!(self, self.host_condition(cond), to);
     }
 
     fn compare_branch(&mut self, op: &Op, wanted: bool, to: DynamicLabel) {

@@ -1,12 +1,13 @@
 //! The translation of one region.
 
+use super::branch::FlagsAs;
 use super::integer::sized;
 use super::stubs::frame;
-use super::{Pins, RAX, RCX, Stubs, asm, at, slot, vector};
+use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
-use crate::jit::uses::{Flags, Kind, Operand, Recipe, bit};
+use crate::jit::uses::{Flags, Kind, Operand, Recipe, Template, bit};
 use crate::jit::{Frame, Lookup, exit};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
@@ -45,6 +46,10 @@ pub(crate) struct Emitter<'a> {
     pub(super) pins: Pins,
     /// The host's flags hold the guest's.
     pub(super) flags_held: bool,
+    /// How.
+    pub(super) flags_as: FlagsAs,
+    /// Vector registers that are cleared in memory above their width since the block began.
+    pub(super) cleared: u32,
     /// How they are made again, if they are not in memory.
     recipe: Option<Recipe>,
     /// By block.
@@ -60,6 +65,8 @@ pub(crate) struct Emitter<'a> {
     pub(super) current: usize,
     pub(super) rest: u32,
     counts: Counts,
+    /// Most memory is mapped in one piece.
+    pub(super) linear: bool,
 }
 
 /// Operations of an instruction in [`Emitter::ops`].
@@ -78,7 +85,7 @@ fn operations(instr: &Instr) -> [Op; OPS] {
 
 impl<'a> Emitter<'a> {
     /// Makes host code, to be placed at `base`. `None` if it cannot be assembled, which is an error of ours.
-    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts) -> Option<Made> {
+    pub(crate) fn make(region: &'a Region, stubs: &'a Stubs, base: *const u8, counts: Counts, linear: bool) -> Option<Made> {
         let mut asm = Asm::new_with_capacity(base as usize, 64 * region.instrs.len() + 1024, 16, 0, 256, 64, 256);
         let labels = region.blocks.iter().map(|_| asm.new_dynamic_label()).collect();
         let (execute, execute_last) = (asm.new_dynamic_label(), asm.new_dynamic_label());
@@ -89,6 +96,8 @@ impl<'a> Emitter<'a> {
             base: base as u64,
             pins: Pins::of(region),
             flags_held: false,
+            flags_as: FlagsAs::Guest,
+            cleared: 0,
             recipe: None,
             labels,
             cold: Vec::new(),
@@ -99,6 +108,7 @@ impl<'a> Emitter<'a> {
             current: 0,
             rest: 0,
             counts,
+            linear,
         };
         for block in 0..region.blocks.len() {
             emitter.block(block);
@@ -121,12 +131,42 @@ impl<'a> Emitter<'a> {
                 asm!(self.asm ; add QWORD [rbp + frame!(accesses)], accesses);
             }
         }
-        (self.flags_held, self.recipe) = (false, None);
-        for current in first..end {
+        (self.flags_held, self.recipe, self.cleared) = (false, None, 0);
+        let mut current = first;
+        while current < end {
             self.current = current;
             self.rest = (end - current) as u32;
-            self.instruction(at, current + 1 == end);
+            match self.built_constant(current, end) {
+                Some((next, value)) => {
+                    self.move_constant(self.region.instrs[current].op.rd, value);
+                    current = next;
+                }
+                None => {
+                    self.instruction(at, current + 1 == end);
+                    current += 1;
+                }
+            }
         }
+    }
+
+    /// A constant that is built from here on by MOVZ or MOVN and MOVKs, none of which is the last of the block; and what comes after. Nothing can look at it
+    /// in between.
+    fn built_constant(&self, from: usize, end: usize) -> Option<(usize, u64)> {
+        let instrs = &self.region.instrs;
+        let first = &instrs[from].op;
+        if instrs[from].uses.template != Some(Template::MoveWide) {
+            return None;
+        }
+        let (mut at, mut value) = (from + 1, first.imm);
+        while at < end {
+            let op = &instrs[at].op;
+            if instrs[at].uses.template != Some(Template::MoveKeep) || op.rd != first.rd || op.insn >> 31 == 0 {
+                break;
+            }
+            value = value & !(0xffff << (op.aux[0] & 63)) | op.imm;
+            at += 1;
+        }
+        (at > from + 1 && at < end).then_some((at, value))
     }
 
     /// Takes a block's instructions off the budget, and sees that there is enough of it where loops come back.
@@ -172,6 +212,7 @@ impl<'a> Emitter<'a> {
             self.operation();
             let label = self.execute;
             asm!(self.asm ; call =>label);
+            self.cleared = 0;
         }
         if !emitted || !instr.uses.has(bit::KEEPS | bit::FLAGS_WRITE | bit::FLAGS_READ) {
             self.flags_held = false;
@@ -224,6 +265,11 @@ impl<'a> Emitter<'a> {
         self.region.instrs[self.current].flags == Flags::Stored
     }
 
+    /// The instructions after the current one in its block.
+    pub(super) fn following(&self) -> &[Instr] {
+        &self.region.instrs[self.current + 1..self.current + self.rest as usize]
+    }
+
     /// Offset of the current instruction in its page.
     pub(super) fn offset(&self) -> i64 {
         self.region.instrs[self.current].offset.into()
@@ -244,7 +290,23 @@ impl<'a> Emitter<'a> {
             Some(host) if host == to => {}
             Some(host) => asm!(self.asm ; mov Rq(to), Rq(host)),
             None if from == SLOT_ZR => asm!(self.asm ; mov Rd(to), 0),
-            None => asm!(self.asm ; mov Rq(to), [rbp + slot(from)]),
+            None => self.load_word(to, slot(from)),
+        }
+    }
+
+    /// Loads a word of the core. The host's flags stay.
+    fn load_word(&mut self, to: u8, offset: i32) {
+        match i8::try_from(offset) {
+            Ok(offset) => asm!(self.asm ; mov Rq(to), [BYTE rbp + offset]),
+            Err(_) => asm!(self.asm ; mov Rq(to), [DWORD rbp + offset]),
+        }
+    }
+
+    /// Stores a word of the core. The host's flags stay.
+    fn store_word(&mut self, offset: i32, from: u8) {
+        match i8::try_from(offset) {
+            Ok(offset) => asm!(self.asm ; mov [BYTE rbp + offset], Rq(from)),
+            Err(_) => asm!(self.asm ; mov [DWORD rbp + offset], Rq(from)),
         }
     }
 
@@ -259,18 +321,23 @@ impl<'a> Emitter<'a> {
             Some(host) if host == value => {}
             Some(host) => asm!(self.asm ; mov Rq(host), Rq(value)),
             None if to == SLOT_SINK => {}
-            None => asm!(self.asm ; mov [rbp + slot(to)], Rq(value)),
+            None => self.store_word(slot(to), value),
         }
     }
 
     /// The host's flags are the guest's now; sees to it that they are there for whoever asks. RAX may be lost.
     pub(super) fn flags_made(&mut self) {
-        (self.flags_held, self.recipe) = (true, None);
+        self.hold_flags(FlagsAs::Guest);
         match self.region.instrs[self.current].flags {
             Flags::Dropped => {}
             Flags::Stored => self.store_held_flags(),
             Flags::Remade(recipe) => self.recipe = Some(recipe),
         }
+    }
+
+    /// The host's flags are the guest's now, in some form, and no others are.
+    pub(super) fn hold_flags(&mut self, form: FlagsAs) {
+        (self.flags_held, self.flags_as, self.recipe) = (true, form, None);
     }
 
     fn store_held_flags(&mut self) {
@@ -302,7 +369,7 @@ impl<'a> Emitter<'a> {
             Some(recipe) => self.remake_flags(recipe),
             None => asm!(self.asm ; mov eax, [rbp + frame!(flags)] ; add al, 0x7f ; sahf),
         }
-        self.flags_held = true;
+        (self.flags_held, self.flags_as) = (true, FlagsAs::Guest);
     }
 
     fn remake_flags(&mut self, recipe: Recipe) {
@@ -334,10 +401,10 @@ impl<'a> Emitter<'a> {
     pub(super) fn spill(&mut self) {
         let pins = self.pins.clone();
         for (from, host, _) in pins.generals().filter(|pin| pin.2) {
-            asm!(self.asm ; mov [rbp + slot(from)], Rq(host));
+            self.store_word(slot(from), host);
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
-            asm!(self.asm ; vmovdqa [rbp + vector(register)], Rx(host));
+            self.to_memory(register, host);
         }
     }
 
@@ -345,10 +412,10 @@ impl<'a> Emitter<'a> {
     fn fill(&mut self) {
         let pins = self.pins.clone();
         for (from, host, _) in pins.generals() {
-            asm!(self.asm ; mov Rq(host), [rbp + slot(from)]);
+            self.load_word(host, slot(from));
         }
         for (register, host, _) in pins.vectors() {
-            asm!(self.asm ; vmovdqa Rx(host), [rbp + vector(register)]);
+            self.from_memory(register, host);
         }
     }
 

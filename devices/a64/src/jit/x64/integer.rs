@@ -73,6 +73,16 @@ impl Emitter<'_> {
         }
     }
 
+    /// `to = from + offset`. The host's flags stay.
+    pub(super) fn lea(&mut self, wide: bool, to: u8, from: u8, offset: i32) {
+        match (i8::try_from(offset), wide) {
+            (Ok(offset), true) => asm!(self.asm ; lea Rq(to), [BYTE Rq(from) + offset]),
+            (Ok(offset), false) => asm!(self.asm ; lea Rd(to), [BYTE Rq(from) + offset]),
+            (_, true) => asm!(self.asm ; lea Rq(to), [DWORD Rq(from) + offset]),
+            (_, false) => asm!(self.asm ; lea Rd(to), [DWORD Rq(from) + offset]),
+        }
+    }
+
     /// Sets a host register to a constant. The host's flags stay.
     pub(super) fn constant(&mut self, to: u8, value: u64) {
         if value <= u64::from(u32::MAX) {
@@ -110,10 +120,8 @@ impl Emitter<'_> {
             let from = self.get(op.rn, RAX);
             if value == 0 {
                 sized!(self, wide, mov to, from);
-            } else if wide {
-                asm!(self.asm ; lea Rq(to), [Rq(from) + value]);
             } else {
-                asm!(self.asm ; lea Rd(to), [Rq(from) + value]);
+                self.lea(wide, to, from, value);
             }
             self.put(op.rd, to);
             return true;
@@ -149,6 +157,14 @@ impl Emitter<'_> {
     fn shifted(&mut self, op: &Op, to: u8) {
         let (wide, amount) = (wide(op), op.aux[0] as i8);
         let from = self.get(op.rm, to);
+        if amount != 0 && field(op.insn, 23, 22) == 3 {
+            if wide {
+                asm!(self.asm ; rorx Rq(to), Rq(from), amount);
+            } else {
+                asm!(self.asm ; rorx Rd(to), Rd(from), amount);
+            }
+            return;
+        }
         sized!(self, wide, mov to, from);
         if amount != 0 {
             match field(op.insn, 23, 22) {
@@ -368,17 +384,22 @@ impl Emitter<'_> {
     }
 
     pub(super) fn move_wide(&mut self, op: &Op) -> bool {
-        if let Some(host) = self.pins.general(op.rd) {
-            self.constant(host, op.imm);
-        } else if op.rd != SLOT_SINK {
-            if let Some(value) = immediate(true, op.imm) {
-                asm!(self.asm ; mov QWORD [rbp + slot(op.rd)], value);
+        self.move_constant(op.rd, op.imm);
+        true
+    }
+
+    /// Sets a slot to a constant. The host's flags stay; RAX is lost.
+    pub(super) fn move_constant(&mut self, to: u8, value: u64) {
+        if let Some(host) = self.pins.general(to) {
+            self.constant(host, value);
+        } else if to != SLOT_SINK {
+            if let Some(value) = immediate(true, value) {
+                asm!(self.asm ; mov QWORD [rbp + slot(to)], value);
             } else {
-                self.constant(RAX, op.imm);
-                self.put(op.rd, RAX);
+                self.constant(RAX, value);
+                self.put(to, RAX);
             }
         }
-        true
     }
 
     pub(super) fn move_keep(&mut self, op: &Op) -> bool {
@@ -531,6 +552,17 @@ impl Emitter<'_> {
             return true;
         }
         let (wide, lsb) = (wide(op), op.aux[0] as i8);
+        if op.rn == op.rm && lsb != 0 {
+            // ROR
+            let (from, to) = (self.get(op.rm, RAX), self.target(op.rd, RAX));
+            if wide {
+                asm!(self.asm ; rorx Rq(to), Rq(from), lsb);
+            } else {
+                asm!(self.asm ; rorx Rd(to), Rd(from), lsb);
+            }
+            self.put(op.rd, to);
+            return true;
+        }
         let high = self.get(op.rn, RCX);
         self.load_slot(op.rm, RAX);
         if lsb == 0 {
@@ -767,7 +799,8 @@ impl Emitter<'_> {
     }
 
     /// RAX = `from` if a condition holds of the host's flags; the upper half is cleared at 32 bits either way.
-    fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+    pub(super) fn move_if(&mut self, cond: u8, wide: bool, from: u8) {
+        let cond = self.host_condition(cond);
         macro_rules! cmov {
             ($name:ident) => {
                 sized!(self, wide, $name RAX, from)
@@ -829,7 +862,7 @@ impl Emitter<'_> {
 }
 
 /// NZCV in bits 3 to 0, as the frame's flags have them.
-fn from_nzcv(nzcv: u32) -> u32 {
+pub(super) fn from_nzcv(nzcv: u32) -> u32 {
     let (n, z, c, v) = (nzcv >> 3 & 1, nzcv >> 2 & 1, nzcv >> 1 & 1, nzcv & 1);
     n << 15 | z << 14 | (c ^ 1) << 8 | v
 }

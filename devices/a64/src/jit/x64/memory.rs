@@ -15,6 +15,8 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;
 
 const READ: i32 = at!(tlb) + (offset_of!(Tlb, read) + offset_of!(Table, entries)) as i32;
+const READ_COMMON: i32 = at!(tlb) + (offset_of!(Tlb, read) + offset_of!(Table, common)) as i32;
+const WRITE_COMMON: i32 = at!(tlb) + (offset_of!(Tlb, write) + offset_of!(Table, common)) as i32;
 const WRITE: i32 = at!(tlb) + (offset_of!(Tlb, write) + offset_of!(Table, entries)) as i32;
 
 /// One access, as far as the TLB is concerned.
@@ -46,7 +48,7 @@ impl Emitter<'_> {
                 if offset == 0 {
                     return base;
                 }
-                asm!(self.asm ; lea rdx, [Rq(base) + offset]);
+                self.lea(true, RDX, base, offset);
                 RDX
             }
             Mode::Indexed => {
@@ -86,21 +88,28 @@ impl Emitter<'_> {
         // With an aligned stack pointer the address is aligned if its distance is.
         let granule = above.filter(|_| on_stack).map(|above| (above + last) & 15);
         let simple = granule.is_none_or(|granule| granule % size == 0);
+        let linear = self.linear;
         let miss = self.later(move |emitter| {
+            let found = emitter.label();
+            if linear {
+                asm!(emitter.asm ; cmp rax, [BYTE rcx + Entry::TAG as i8] ; je =>found);
+            }
             if !on_stack && size * count > 1 && simple {
                 asm!(emitter.asm
-                    ; lea rax, [Rq(address) + size * count - 1]
+                    ; lea rax, [BYTE Rq(address) + (size * count - 1) as i8]
                     ; and rax, -4096
-                    ; cmp rax, [rcx + Entry::LOOSE as i32]
-                    ; je =>hit
+                    ; cmp rax, [BYTE rcx + Entry::LOOSE as i8]
+                    ; je =>found
                 );
             }
             asm!(emitter.asm ; inc QWORD [rbp + frame!(misses)]);
             emitter.by_handler(back);
+            asm!(emitter.asm ; =>found ; mov rcx, [BYTE rcx + Entry::ADDEND as i8] ; jmp =>hit);
         });
         if on_stack && (granule.is_none() || !simple) {
+            let slow = self.later(move |emitter| emitter.by_handler(back));
             let sp = self.get(SLOT_SP, RAX);
-            asm!(self.asm ; test Rd(sp), 15 ; jnz =>miss);
+            asm!(self.asm ; test Rd(sp), 15 ; jnz =>slow);
         }
         let table = if store { WRITE } else { READ };
         asm!(self.asm
@@ -116,15 +125,29 @@ impl Emitter<'_> {
         if offset == 0 {
             asm!(self.asm ; mov rax, Rq(address));
         } else {
-            asm!(self.asm ; lea rax, [Rq(address) + offset]);
+            self.lea(true, RAX, address, offset);
         }
-        asm!(self.asm
-            ; and rax, mask
-            ; cmp rax, [rcx + Entry::TAG as i32]
-            ; jne =>miss
-            ; =>hit
-            ; mov rcx, [rcx + Entry::ADDEND as i32]
-        );
+        match i8::try_from(mask) {
+            Ok(mask) => asm!(self.asm ; and rax, BYTE mask),
+            Err(_) => asm!(self.asm ; and rax, mask),
+        }
+        if linear {
+            // The host's address does not wait for the entry: that the page has the common addend is checked beside it.
+            let common = if store { WRITE_COMMON } else { READ_COMMON };
+            asm!(self.asm
+                ; cmp rax, [BYTE rcx + Entry::COMMON as i8]
+                ; jne =>miss
+                ; mov rcx, [rbp + common]
+                ; =>hit
+            );
+        } else {
+            asm!(self.asm
+                ; cmp rax, [BYTE rcx + Entry::TAG as i8]
+                ; jne =>miss
+                ; mov rcx, [BYTE rcx + Entry::ADDEND as i8]
+                ; =>hit
+            );
+        }
         Place { address, addend: RCX }
     }
 
@@ -133,7 +156,7 @@ impl Emitter<'_> {
         if matches!(mode, Mode::Pre | Mode::Post) {
             let to = self.target(op.rn, RDX);
             self.load_slot(op.rn, to);
-            asm!(self.asm ; add Rq(to), op.imm as i32);
+            self.lea(true, to, to, op.imm as i32);
             self.put(op.rn, to);
         }
     }
@@ -164,19 +187,19 @@ impl Emitter<'_> {
     }
 
     /// Loads a general register: `opc` 1 extends by zeros, 2 by the sign to 64 bits, 3 to 32 bits.
-    fn load_general(&mut self, to: u8, place: Place, offset: i32, scale: u8, opc: u32) {
+    fn load_general(&mut self, to: u8, place: Place, offset: i8, scale: u8, opc: u32) {
         let (a, b) = (place.address, place.addend);
         let host = if to == SLOT_SINK { RAX } else { self.target(to, RAX) };
         match (scale, opc) {
-            (0, 1) => asm!(self.asm ; movzx Rd(host), BYTE [Rq(a) + Rq(b) + offset]),
-            (1, 1) => asm!(self.asm ; movzx Rd(host), WORD [Rq(a) + Rq(b) + offset]),
-            (2, 1) => asm!(self.asm ; mov Rd(host), [Rq(a) + Rq(b) + offset]),
-            (0, 2) => asm!(self.asm ; movsx Rq(host), BYTE [Rq(a) + Rq(b) + offset]),
-            (1, 2) => asm!(self.asm ; movsx Rq(host), WORD [Rq(a) + Rq(b) + offset]),
-            (2, 2) => asm!(self.asm ; movsxd Rq(host), DWORD [Rq(a) + Rq(b) + offset]),
-            (0, 3) => asm!(self.asm ; movsx Rd(host), BYTE [Rq(a) + Rq(b) + offset]),
-            (1, 3) => asm!(self.asm ; movsx Rd(host), WORD [Rq(a) + Rq(b) + offset]),
-            _ => asm!(self.asm ; mov Rq(host), [Rq(a) + Rq(b) + offset]),
+            (0, 1) => asm!(self.asm ; movzx Rd(host), BYTE [BYTE Rq(a) + Rq(b) + offset]),
+            (1, 1) => asm!(self.asm ; movzx Rd(host), WORD [BYTE Rq(a) + Rq(b) + offset]),
+            (2, 1) => asm!(self.asm ; mov Rd(host), [BYTE Rq(a) + Rq(b) + offset]),
+            (0, 2) => asm!(self.asm ; movsx Rq(host), BYTE [BYTE Rq(a) + Rq(b) + offset]),
+            (1, 2) => asm!(self.asm ; movsx Rq(host), WORD [BYTE Rq(a) + Rq(b) + offset]),
+            (2, 2) => asm!(self.asm ; movsxd Rq(host), DWORD [BYTE Rq(a) + Rq(b) + offset]),
+            (0, 3) => asm!(self.asm ; movsx Rd(host), BYTE [BYTE Rq(a) + Rq(b) + offset]),
+            (1, 3) => asm!(self.asm ; movsx Rd(host), WORD [BYTE Rq(a) + Rq(b) + offset]),
+            _ => asm!(self.asm ; mov Rq(host), [BYTE Rq(a) + Rq(b) + offset]),
         }
         self.put(to, host);
     }
@@ -209,14 +232,14 @@ impl Emitter<'_> {
         true
     }
 
-    fn store_general(&mut self, from: u8, place: Place, offset: i32, scale: u8) {
+    fn store_general(&mut self, from: u8, place: Place, offset: i8, scale: u8) {
         let (a, b) = (place.address, place.addend);
         let host = self.get(from, RAX);
         match scale {
-            0 => asm!(self.asm ; mov [Rq(a) + Rq(b) + offset], Rb(host)),
-            1 => asm!(self.asm ; mov [Rq(a) + Rq(b) + offset], Rw(host)),
-            2 => asm!(self.asm ; mov [Rq(a) + Rq(b) + offset], Rd(host)),
-            _ => asm!(self.asm ; mov [Rq(a) + Rq(b) + offset], Rq(host)),
+            0 => asm!(self.asm ; mov [BYTE Rq(a) + Rq(b) + offset], Rb(host)),
+            1 => asm!(self.asm ; mov [BYTE Rq(a) + Rq(b) + offset], Rw(host)),
+            2 => asm!(self.asm ; mov [BYTE Rq(a) + Rq(b) + offset], Rd(host)),
+            _ => asm!(self.asm ; mov [BYTE Rq(a) + Rq(b) + offset], Rq(host)),
         }
     }
 

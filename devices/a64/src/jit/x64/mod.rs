@@ -17,12 +17,15 @@
 
 mod branch;
 mod emit;
+mod float;
 mod integer;
 mod memory;
 mod stubs;
+mod vector_memory;
+mod xmm;
 
 use super::region::{self, Region};
-use super::uses::Template;
+use super::uses::{Template, Width};
 use crate::core::{FpState, SLOT_SP, SLOT_ZR};
 use crate::decode::Op;
 pub(crate) use emit::{Counts, Emitter};
@@ -67,6 +70,8 @@ pub(super) struct Pins {
     /// Guest registers that the region writes.
     general_written: [bool; HELD],
     vector_written: [bool; 32],
+    /// The most that is used of a vector register.
+    widths: [Width; 32],
 }
 
 /// Weight of a use at a depth of loops.
@@ -86,6 +91,7 @@ impl Pins {
     fn of(region: &Region) -> Self {
         let (mut general, mut vector) = ([0u32; HELD], [0u32; 32]);
         let (mut general_written, mut vector_written) = ([false; HELD], [false; 32]);
+        let mut widths = [Width::default(); 32];
         for block in &region.blocks {
             let weight = weight(block.depth);
             for instr in &region.instrs[block.first..block.end] {
@@ -93,15 +99,16 @@ impl Pins {
                     general[usize::from(slot)] += weight;
                     general_written[usize::from(slot)] |= written;
                 }
-                for (register, written) in instr.uses.vectors(&instr.op) {
+                for (register, written, width) in instr.uses.vectors(&instr.op) {
                     vector[usize::from(register)] += weight;
                     vector_written[usize::from(register)] |= written;
+                    widths[usize::from(register)] = widths[usize::from(register)].max(width);
                 }
             }
         }
         // BL and BLR write the link register.
         general_written[30] = true;
-        let mut pins = Self { general: [None; HELD], vector: [None; 32], general_written, vector_written };
+        let mut pins = Self { general: [None; HELD], vector: [None; 32], general_written, vector_written, widths };
         for (host, slot) in HOST.into_iter().zip(most_used(&general, HOST.len())) {
             pins.general[slot] = Some(host);
         }
@@ -119,6 +126,11 @@ impl Pins {
     /// The host register of a vector register.
     pub(super) fn vector(&self, register: u8) -> Option<u8> {
         self.vector[usize::from(register & 31)]
+    }
+
+    /// The most that the region uses of a vector register.
+    pub(super) fn width(&self, register: u8) -> Width {
+        self.widths[usize::from(register & 31)]
     }
 
     /// (slot, host register, written) of all that is held.
@@ -171,6 +183,25 @@ impl Emitter<'_> {
             Template::Store => self.store(op),
             Template::LoadPair => self.load_pair(op),
             Template::StorePair => self.store_pair(op),
+            Template::LoadVector => self.load_vector(op),
+            Template::LoadVectorLiteral => self.load_vector_literal(op),
+            Template::StoreVector => self.store_vector(op),
+            Template::LoadVectorPair => self.load_vector_pair(op),
+            Template::StoreVectorPair => self.store_vector_pair(op),
+            Template::FloatArithmetic => self.float_arithmetic(op),
+            Template::FloatExtremum => self.float_extremum(op),
+            Template::FloatMultiplyAdd => self.float_multiply_add(op),
+            Template::FloatRoot => self.float_root(op),
+            Template::FloatSign => self.float_sign(op),
+            Template::FloatImmediate => self.float_immediate(op),
+            Template::FloatMove => self.float_move(op),
+            Template::FloatConvert => self.float_convert(op),
+            Template::FloatRound => self.float_round(op),
+            Template::FloatToInteger => self.float_to_integer(op),
+            Template::IntegerToFloat => self.integer_to_float(op),
+            Template::FloatSelect => self.float_select(op),
+            Template::FloatCompare => self.float_compare(op),
+            Template::FloatConditionalCompare => self.float_conditional_compare(op),
             Template::Nothing => true,
             Template::Barrier => false,
             Template::Jump | Template::Branch | Template::CompareBranch | Template::TestBranch | Template::JumpRegister => false,
