@@ -169,7 +169,11 @@ fn beside<T>(busy: usize, body: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..busy {
-            scope.spawn(|| while !stop.load(Relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         let result = body();
         stop.store(true, Relaxed);

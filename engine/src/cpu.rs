@@ -35,15 +35,15 @@ pub trait Processor: Send + Sync + 'static {
     /// Asked of a core that waits or dozes: has what it waits for come?
     fn wakes(&mut self) -> bool;
 
-    /// A core that dozes is not asked all the time any more: from now on whatever it waits for must end the slices of others, if it comes while they run. False
-    /// if it has come already.
-    fn sleep(&mut self) -> bool {
-        !self.wakes()
-    }
-
     /// Calls `visit` with each value of the core's architectural state, between slices: its name, its number among those of the name, and the value.
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64));
 
     /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
     fn trim(&mut self) {}
+
+    /// A core that dozes is not asked all the time any more: from now on whatever it waits for must end the slices of others, if it comes while they run. False
+    /// if it has come already.
+    fn sleep(&mut self) -> bool {
+        !self.wakes()
+    }
 }

@@ -131,6 +131,13 @@ impl Blocks {
         self.forget();
     }
 
+    /// Drops everything, and the memory of it. Only between blocks.
+    pub(crate) fn release(&mut self) {
+        self.clear();
+        self.by_address.shrink_to_fit();
+        self.links.shrink_to_fit();
+    }
+
     /// Forgets what was found by virtual address; blocks stay where they are, so this may be called while one runs.
     pub(crate) fn forget(&mut self) {
         self.lookups.fill(Found::NONE);

@@ -226,6 +226,15 @@ impl Core {
         &self.counters
     }
 
+    /// Gives back what is only kept for speed: decoded blocks and translated code. Only between runs.
+    pub fn trim(&mut self) {
+        self.blocks.release();
+        self.link = NO_LINK;
+        if let Some(jit) = self.jit.as_deref_mut() {
+            jit.release();
+        }
+    }
+
     /// A register slot. The index is masked so that no bounds check remains; the decoder only makes slots below [`SLOTS`].
     #[inline(always)]
     pub fn reg(&self, slot: u8) -> u64 {

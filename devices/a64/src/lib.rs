@@ -5,6 +5,9 @@
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
+// What only translated code needs.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
+
 #[cfg(test)]
 mod bench;
 mod block;

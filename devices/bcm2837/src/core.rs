@@ -209,13 +209,17 @@ impl Processor for A64Processor {
         self.is_called(0)
     }
 
+    fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
+        self.core.inspect(visit);
+    }
+
+    fn trim(&mut self) {
+        self.core.trim();
+    }
+
     fn sleep(&mut self) -> bool {
         self.soc.bells.waits(self.soc.id);
         !self.is_called(self.soc.retired)
-    }
-
-    fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
-        self.core.inspect(visit);
     }
 }
 

@@ -4,6 +4,10 @@
 //!   made of QEMU; registers, flags, memory and exceptions are compared, and a mismatch is shrunk to what shows it.
 //! - The *sweep* (feature `sweep`): for each of the 2^32 words, whether the decoder knows it is compared with LLVM's disassembler.
 //!
+//! - The [`lockstep`] (program `tayberry-lockstep`, no feature): random programs and random words on the core's interpreter and on its translator; all
+//!   architectural state is compared after every run of every length, to the bit and to the instruction. The package `tayberry-machine-lockstep` does the
+//!   same with whole machines and real guests.
+//!
 //! Without features this crate builds with nothing but Rust, and its tests run the harness against itself.
 //!
 //! # The choice of oracle
@@ -21,6 +25,7 @@
 //! # Modules
 //! - [`case`](mod@case): what is run, and what came out of it. [`layout`]: the guest's memory, the same on both sides.
 //! - [`generate`]: random cases. [`encoding`]: classes of instructions, by the ARM ARM's own tables.
+//! - [`lockstep`]: interpreter and translator.
 //! - [`ours`], `oracle`: the two machines. [`compare`], [`exceptions`]: what counts as a mismatch. [`shrink`], [`report`].
 
 pub mod case;

@@ -10,6 +10,8 @@ pub(crate) struct CodeMemory {
     write: memmap2::MmapRaw,
     execute: memmap2::Mmap,
     used: usize,
+    #[cfg(target_os = "linux")]
+    file: rustix::fd::OwnedFd,
 }
 
 impl CodeMemory {
@@ -24,10 +26,10 @@ impl CodeMemory {
         let file = memfd_create("tayberry-code", MemfdFlags::CLOEXEC)?;
         ftruncate(&file, bytes as u64)?;
         let write = MmapOptions::new().len(bytes).map_raw(&file)?;
-        // SAFETY: the file is anonymous and its descriptor is closed here, so that only the two mappings change it; nothing is read
+        // SAFETY: the file is anonymous and its descriptor stays here, so that only the two mappings change it; nothing is read
         // through this one but by the processor's fetch and by code made here.
         let execute = unsafe { MmapOptions::new().len(bytes).map_exec(&file)? };
-        Ok(Self { write, execute, used: 0 })
+        Ok(Self { write, execute, used: 0, file })
     }
 
     /// There is no way to map memory twice that we know of.
@@ -70,6 +72,19 @@ impl CodeMemory {
     /// Bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.used
+    }
+
+    /// Gives the pages that are not in use back to the host; they read as zeros until code is placed there again.
+    pub(crate) fn release(&mut self) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            let from = self.used.next_multiple_of(4096).min(self.write.len());
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            if let Err(error) = fallocate(&self.file, flags, from as u64, (self.write.len() - from) as u64) {
+                tracing::debug!(target: "jit", "memory of dropped code is kept: {error}");
+            }
+        }
     }
 
     /// Sets the word at `at`, an address to execute at, which code reads as data.

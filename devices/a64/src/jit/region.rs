@@ -104,7 +104,7 @@ fn end_of(op: &Op, offset: i64) -> End {
 
 /// Nothing comes back to what follows these: ERET, BRK, HLT, UDF, unallocated words.
 fn never_comes_back(insn: u32) -> bool {
-    insn == 0xd69f_03e0 || insn >> 16 == 0 || insn >> 24 == 0xd4 && insn & 0x00e0_001f == 0 || insn >> 21 == 0b1101_0100_001
+    insn == 0xd69f_03e0 || insn >> 16 == 0 || insn >> 24 == 0xd4 && insn & 0x00e0_001f == 0 || insn >> 21 == 0b110_1010_0001
 }
 
 /// The word at an offset in the page, if the walk goes there.
@@ -115,20 +115,20 @@ fn word_at(target: i64) -> Option<usize> {
 impl Region {
     /// Finds the region that is entered at `entry`, a word of the page. `read` gives the instruction at a word, after it has been marked as code.
     pub(crate) fn discover(entry: usize, features: Features, context: Context, mut read: impl FnMut(usize) -> Option<u32>) -> Self {
-        let mut found: Vec<Option<Box<Instr>>> = Vec::new();
-        found.resize_with(WORDS, || None);
+        // Index into `instrs` by word, in the order of discovery.
+        let mut found = [NONE; WORDS];
+        let mut instrs: Vec<Instr> = Vec::with_capacity(64);
         let (mut leaders, mut entries) = ([false; WORDS + 1], [false; WORDS + 1]);
         let mut work = std::collections::VecDeque::from([entry]);
         (leaders[entry], entries[entry]) = (true, true);
-        let mut count = 0;
         while let Some(start) = work.pop_front() {
             let mut at = start;
-            while at < WORDS && found[at].is_none() && count < MOST {
+            while at < WORDS && found[at] == NONE && instrs.len() < MOST {
                 let Some(word) = read(at) else { break };
                 let instr = Instr::new(decode::decode_with(word, features), at, context);
                 let end = instr.end;
-                found[at] = Some(Box::new(instr));
-                count += 1;
+                found[at] = instrs.len() as u16;
+                instrs.push(instr);
                 at += 1;
                 match end {
                     End::Next => continue,
@@ -160,16 +160,17 @@ impl Region {
             }
         }
         let mut region = Self { starts: vec![NONE; WORDS], ..Self::default() };
-        region.form_blocks(found, &leaders, &entries);
+        region.form_blocks(&found, &instrs, &leaders, &entries);
         region.find_loops();
         uses::mark_flags(&mut region);
         region
     }
 
-    fn form_blocks(&mut self, found: Vec<Option<Box<Instr>>>, leaders: &[bool], entries: &[bool]) {
+    fn form_blocks(&mut self, found: &[u16], instrs: &[Instr], leaders: &[bool], entries: &[bool]) {
         let mut open = false;
-        for (word, instr) in found.into_iter().enumerate() {
-            let Some(instr) = instr else {
+        self.instrs.reserve(instrs.len());
+        for (word, &index) in found.iter().enumerate() {
+            let Some(instr) = instrs.get(usize::from(index)) else {
                 open = false;
                 continue;
             };
@@ -187,7 +188,7 @@ impl Region {
                 });
             }
             open = instr.end == End::Next;
-            self.instrs.push(*instr);
+            self.instrs.push(instr.clone());
             if let Some(block) = self.blocks.last_mut() {
                 block.end = self.instrs.len();
             }

@@ -96,6 +96,21 @@ pub(crate) enum Vector {
     /// The first source is wide already.
     Wide(Sign, bool),
     Float(Float),
+    Structure(Structure),
+}
+
+/// Loads and stores of structures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Structure {
+    /// Registers one after the other.
+    Load,
+    Store,
+    /// Registers take turns.
+    LoadMembers,
+    StoreMembers,
+    Replicate,
+    LoadLane,
+    StoreLane,
 }
 
 /// Floating point operations. With `bool`: the product is negated.
@@ -400,16 +415,50 @@ const FLOATS: &[(&str, Float, u32)] = &[
     ("FCVTN", Float::Narrow, V2 | ACC | HOST),
 ];
 
+const LOAD: u32 = N_READ | VD_WRITE | EXITS;
+const STORE: u32 = N_READ | VD_READ | EXITS;
+
+/// Structures.
+const STRUCTURES: &[(&str, Structure, u32)] = &[
+    ("LD1 (multiple structures)", Structure::Load, LOAD),
+    ("LD2 (multiple structures)", Structure::LoadMembers, LOAD),
+    ("LD3 (multiple structures)", Structure::LoadMembers, LOAD),
+    ("LD4 (multiple structures)", Structure::LoadMembers, LOAD),
+    ("ST1 (multiple structures)", Structure::Store, STORE),
+    ("ST2 (multiple structures)", Structure::StoreMembers, STORE),
+    ("ST3 (multiple structures)", Structure::StoreMembers, STORE),
+    ("ST4 (multiple structures)", Structure::StoreMembers, STORE),
+    ("LD1R", Structure::Replicate, LOAD),
+    ("LD1 (single structure)", Structure::LoadLane, LOAD | ACC),
+    ("ST1 (single structure)", Structure::StoreLane, STORE),
+];
+
 /// The template and the uses of the row of a name.
 pub(super) fn of_name(name: &str) -> Option<(Template, u32)> {
     let float = || FLOATS.iter().find(|row| row.0 == name).map(|&(_, float, bits)| (Template::Vector(Vector::Float(float)), bits));
-    TABLE.iter().find(|row| row.0 == name).map(|&(_, vector, bits)| (Template::Vector(vector), bits)).or_else(float)
+    let structure =
+        || STRUCTURES.iter().find(|row| row.0 == name).map(|&(_, kind, bits)| (Template::Vector(Vector::Structure(kind)), bits));
+    TABLE.iter().find(|row| row.0 == name).map(|&(_, vector, bits)| (Template::Vector(vector), bits)).or_else(float).or_else(structure)
 }
 
-/// What the instruction word adds to the uses of its row: registers that follow the first one.
-pub(super) fn refine(vector: Vector, op: &Op) -> u32 {
-    match vector {
-        Vector::Table | Vector::TableKeep => field(op.insn, 14, 13) << VN_MORE,
-        _ => 0,
+/// Registers of multiple structures.
+pub(super) fn registers(op: &Op) -> usize {
+    match field(op.insn, 15, 12) {
+        0b0111 => 1,
+        0b1010 | 0b1000 => 2,
+        0b0110 | 0b0100 => 3,
+        _ => 4,
     }
+}
+
+/// What the instruction word adds to the uses of its row: registers that follow the first one, the base that is written, the register that is added to it.
+pub(super) fn refine(vector: Vector, op: &Op) -> u32 {
+    let Vector::Structure(structure) = vector else {
+        return if matches!(vector, Vector::Table | Vector::TableKeep) { field(op.insn, 14, 13) << VN_MORE } else { 0 };
+    };
+    let more = match structure {
+        Structure::Load | Structure::Store | Structure::LoadMembers | Structure::StoreMembers => registers(op) as u32 - 1,
+        _ => 0,
+    };
+    more << VD_MORE | if op.aux[3] != 0 { N_WRITE | M_READ } else { 0 }
 }

@@ -179,7 +179,8 @@ fn add_cycles(core: &mut Core, elapsed: u64) {
 /// Brings the counters up to date: `now` is instructions retired since reset, all of them in the current state.
 fn catch_up(core: &mut Core, now: u64) {
     let elapsed = now.saturating_sub(core.sys.pmu.at);
-    core.sys.pmu.at = now;
+    // An exception that a return raises knows only where its block began.
+    core.sys.pmu.at = core.sys.pmu.at.max(now);
     if !core.sys.pmu.live || elapsed == 0 {
         return;
     }

@@ -271,11 +271,11 @@ fn wfe(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     wait(core, op, trap, Stop::Wfe { armed })
 }
 
-/// SEV ends its block: the machine may stop the slice for those who wait, and that must be after the same instruction whatever the blocks are.
-fn sev(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+fn sev(core: &mut Core, bus: &mut dyn Bus, _: &Op) -> Flow {
     core.event = true;
     bus.send_event();
-    leave(core, op)
+    core.note_bell();
+    Flow::Next
 }
 
 fn sevl(core: &mut Core, _: &mut dyn Bus, _: &Op) -> Flow {

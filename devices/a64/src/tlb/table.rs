@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Entries of one direct-mapped table.
 pub(crate) const ENTRIES: usize = 8192;
-/// Index of the last page of all.
+/// The last of them.
 const LAST: usize = ENTRIES - 1;
 
 /// One page.
@@ -99,7 +99,7 @@ impl Table {
         let addend = host.wrapping_sub(va as usize);
         let tag = va & !(PAGE - 1);
         if addend == self.common {
-            self.uncommon = (self.uncommon - 1).max(0);
+            self.uncommon = (self.uncommon - 1).max(-(ENTRIES as i32));
         } else {
             self.uncommon += 1;
             if self.uncommon > UNCOMMON {
@@ -112,7 +112,8 @@ impl Table {
     }
 
     fn make_common(&mut self, addend: usize) {
-        (self.common, self.uncommon) = (addend, 0);
+        // As many fills again before the next change, so that changes cost no more than fills.
+        (self.common, self.uncommon) = (addend, -(self.filled.len() as i32));
         for &index in &self.filled {
             let index = usize::from(index) % ENTRIES;
             let entry = &mut self.entries[index];

@@ -21,7 +21,7 @@ const SCRATCH2: u32 = 17;
 const DEVICE_BASE: u32 = 18;
 const COUNTERS: [u32; 2] = [28, 29];
 /// Instructions that a plan runs, about.
-const PLAN: u64 = 4000;
+const PLAN: u64 = 8000;
 /// Runs of a plan, at least.
 const RUNS: u32 = 12;
 
@@ -178,17 +178,19 @@ fn counters(rng: &mut Rng, list: &mut Vec<(u32, u64)>) {
 
 /// Runs of all lengths, with something between them now and then.
 pub(super) fn plan(rng: &mut Rng, at: u64, words: &[u32]) -> Vec<Step> {
-    let budget = rng.pick(&[1, 7, 100, 5000, 0, 0]);
-    let mut left = if budget == 1 { PLAN / 8 } else { PLAN };
+    let budget = rng.pick(&[1, 7, 100, 1500, 5000, 5000, 0, 0]);
+    // What is short is mostly interpreted.
+    let mut left = if budget < 100 && budget > 0 { PLAN / 16 } else { PLAN };
     let (restless, quiet) = (rng.one_in(3), rng.one_in(3));
     let (mut plan, mut runs) = (Vec::new(), 0);
     // Many runs end long before their budget.
     while left > 0 || runs < RUNS {
         runs += 1;
-        if !quiet && (restless || rng.one_in(8)) && budget != 1 || budget == 1 && !quiet && rng.one_in(40) {
+        let chance = if budget == 1 { rng.one_in(40) } else { restless || rng.one_in(8) };
+        if !quiet && chance {
             plan.push(poke(rng, at, words));
         }
-        let order = rng.below(11);
+        let order = rng.below(13);
         let next = if budget == 0 { 1 + rng.below(1 << order) } else { budget };
         plan.push(Step::Run(next));
         left = left.saturating_sub(next);
@@ -207,6 +209,29 @@ fn poke(rng: &mut Rng, at: u64, words: &[u32]) -> Step {
         7..=8 => Step::Lines(rng.below(4) as u8),
         9 => Step::Invalidate(rng.one_in(2).then(|| WINDOW + rng.below(WINDOW_BYTES))),
         _ => Step::Time(rng.below(10_000)),
+    }
+}
+
+/// Makes operands alike, or zero, so that instructions have the special forms that have other names, like MOV, and registers meet themselves.
+fn alias(rng: &mut Rng, word: u32) -> u32 {
+    if encoding::is_load_or_store(word) {
+        return word;
+    }
+    let (rd, rn, rm) = (word & 31, word >> 5 & 31, word >> 16 & 31);
+    let with = |low: u32, value: u32| word & !(31 << low) | value << low;
+    match rng.below(24) {
+        0 => with(5, 31),
+        1 => with(16, 31),
+        2 => with(5, rd & 15),
+        3 => with(16, rd & 15),
+        4 => with(16, rn),
+        5 => with(5, rm),
+        6 => word & !(63 << 10),
+        7 => word & !(63 << 10 | 31 << 5) | 31 << 5,
+        8 => word & !(63 << 10 | 31 << 16),
+        9 => word & !(63 << 10 | 31 << 5) | (rd & 15) << 5,
+        10 => word | 31 << 10,
+        _ => word,
     }
 }
 
@@ -303,6 +328,7 @@ impl Body<'_> {
             if class.contains("branch") {
                 continue;
             }
+            let word = alias(self.rng, word) & !row.mask | row.bits;
             let mut tame = generate::tame(self.rng, word) & !row.mask | row.bits;
             match class {
                 // What it does by address, it does to the window.

@@ -7,8 +7,8 @@ use super::{Pins, RAX, RCX, Stubs, asm, at, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Flow, Op};
 use crate::jit::region::{End, Instr, Region};
+use crate::jit::translator::{Frame, Lookup, exit};
 use crate::jit::uses::{Flags, Kind, Operand, Recipe, Template, bit};
-use crate::jit::{Frame, Lookup, exit};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
@@ -417,7 +417,7 @@ impl<'a> Emitter<'a> {
             self.store_word(slot(from), host);
         }
         for (register, host, _) in pins.vectors().filter(|pin| pin.2) {
-            self.to_memory(register, host);
+            self.store_vector_register(register, host);
         }
     }
 
@@ -428,7 +428,7 @@ impl<'a> Emitter<'a> {
             self.load_word(host, slot(from));
         }
         for (register, host, _) in pins.vectors() {
-            self.from_memory(register, host);
+            self.load_vector_register(register, host);
         }
     }
 

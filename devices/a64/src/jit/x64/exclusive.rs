@@ -9,7 +9,7 @@ use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, at};
 use crate::core::SLOT_SP;
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use crate::mem::Monitor;
 use crate::tlb::{ENTRIES, Entry};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};

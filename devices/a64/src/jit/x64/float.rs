@@ -16,7 +16,7 @@ use super::xmm::{X13, X14, X15};
 use super::{RAX, RCX, asm};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use crate::jit::uses::{Template, Width, bit};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 

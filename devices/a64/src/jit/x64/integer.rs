@@ -5,7 +5,7 @@ use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, slot};
 use crate::core::{SLOT_SINK, SLOT_ZR};
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 
 /// `$name rd, rs` at 64 or 32 bits.
@@ -337,10 +337,10 @@ impl Emitter<'_> {
             return true;
         }
         if opc == 1 && !not && op.aux[0] == 0 && op.rn == SLOT_ZR {
-            // MOV
+            // MOV; of 32 bits it clears the others, also of its own register.
             let to = self.target(op.rd, RAX);
             let from = self.get(op.rm, RAX);
-            if to != from {
+            if to != from || !wide {
                 sized!(self, wide, mov to, from);
             }
             self.put(op.rd, to);

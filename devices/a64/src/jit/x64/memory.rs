@@ -8,7 +8,7 @@ use super::stubs::frame;
 use super::{RAX, RCX, RDX, asm, at};
 use crate::core::{SLOT_SINK, SLOT_SP};
 use crate::decode::{Op, field};
-use crate::jit::Frame;
+use crate::jit::translator::Frame;
 use crate::jit::uses::{Mode, mode, pair_mode};
 use crate::tlb::{ENTRIES, Entry, Table, Tlb};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};

@@ -21,6 +21,7 @@ mod exclusive;
 mod float;
 mod integer;
 mod memory;
+mod structure;
 mod stubs;
 mod system;
 mod vector;

@@ -3,7 +3,7 @@
 use super::{BIAS, MARGIN, asm, at};
 use crate::core::FpState;
 use crate::jit::memory::CodeMemory;
-use crate::jit::{Frame, execute, execute_last};
+use crate::jit::translator::{Frame, execute, execute_last};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;

@@ -164,6 +164,7 @@ impl Emitter<'_> {
                 v!(e, vpaddq to, n, X13);
             }),
             Vector::Float(float) => self.vector_float(op, float),
+            Vector::Structure(structure) => self.structure(op, structure),
             _ => {
                 self.vector_move(op, vector)
                     || self.vector_permute(op, vector)

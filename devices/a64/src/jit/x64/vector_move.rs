@@ -71,7 +71,7 @@ impl Emitter<'_> {
                 true
             }
             Vector::InsertElement => self.insert_element(op),
-            Vector::ToGeneral(sign) => self.to_general(op, sign),
+            Vector::ToGeneral(sign) => self.lane_to_general(op, sign),
             Vector::CountOnes => self.one(op, |e, to, n| {
                 let counts = e.pool(u128::from_le_bytes([0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4]));
                 asm!(e.asm ; vmovaps Rx(X15), [=>counts]);
@@ -226,7 +226,7 @@ impl Emitter<'_> {
         true
     }
 
-    fn to_general(&mut self, op: &Op, sign: Sign) -> bool {
+    fn lane_to_general(&mut self, op: &Op, sign: Sign) -> bool {
         if op.rd == SLOT_SINK {
             return true;
         }

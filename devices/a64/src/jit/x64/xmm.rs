@@ -30,7 +30,7 @@ impl Emitter<'_> {
         match self.pins.vector(from) {
             Some(host) if host == to => {}
             Some(host) => asm!(self.asm ; vmovaps Rx(to), Rx(host)),
-            None => self.from_memory(from, to),
+            None => self.load_vector_register(from, to),
         }
     }
 
@@ -45,7 +45,7 @@ impl Emitter<'_> {
         match self.pins.vector(to) {
             Some(host) if host == value => {}
             Some(host) => asm!(self.asm ; vmovaps Rx(host), Rx(value)),
-            None => self.to_memory(to, value),
+            None => self.store_vector_register(to, value),
         }
     }
 
@@ -80,7 +80,7 @@ impl Emitter<'_> {
             _ => asm!(self.asm ; vmovq Rx(host), Rx(value)),
         }
         if pinned.is_none() {
-            self.to_memory(to, host);
+            self.store_vector_register(to, host);
         }
     }
 
@@ -100,7 +100,7 @@ impl Emitter<'_> {
     }
 
     /// Stores a register's width.
-    pub(super) fn to_memory(&mut self, to: u8, value: u8) {
+    pub(super) fn store_vector_register(&mut self, to: u8, value: u8) {
         let at = vector(to);
         match self.pins.width(to) {
             Width::Single => asm!(self.asm ; vmovss DWORD [rbp + at], Rx(value)),
@@ -110,7 +110,7 @@ impl Emitter<'_> {
     }
 
     /// Loads a register's width; what is above is zero in the host's register.
-    pub(super) fn from_memory(&mut self, from: u8, to: u8) {
+    pub(super) fn load_vector_register(&mut self, from: u8, to: u8) {
         let at = vector(from);
         match self.pins.width(from) {
             Width::Single => asm!(self.asm ; vmovss Rx(to), DWORD [rbp + at]),
