@@ -17,7 +17,7 @@ pub struct JitConfig {
 
 impl Default for JitConfig {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20, threshold: 40, count_accesses: false, perf_map: false, profile: false }
+        Self { cache_bytes: 16 << 20, threshold: 200, count_accesses: false, perf_map: false, profile: false }
     }
 }
 
