@@ -3,6 +3,7 @@
 use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer};
 use crate::core::{Config, Core, Run};
 use crate::features::Features;
+use crate::jit::JitConfig;
 use std::sync::Arc;
 use tayberry_ram::GuestRam;
 
@@ -80,17 +81,21 @@ impl Guest {
         Self::with_features(words, Features::default())
     }
 
-    /// The same, of a core with extensions.
+    /// The same, of a core with extensions. `TAYBERRY_JIT=N` in the environment has all tests translate blocks after N turns.
     pub(crate) fn with_features(words: &[u32], features: Features) -> Self {
+        let threshold = std::env::var("TAYBERRY_JIT").ok().map(|threshold| threshold.parse().unwrap_or(0));
+        Self::with(words, features, threshold.map(|threshold| JitConfig { threshold, ..JitConfig::default() }))
+    }
+
+    /// The same, of a core that translates at once, as far as the host can.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "nothing is translated"))]
+    pub(crate) fn translated(words: &[u32], cache_bytes: usize) -> Self {
+        Self::with(words, Features::default(), Some(JitConfig { threshold: 0, cache_bytes, ..JitConfig::default() }))
+    }
+
+    fn with(words: &[u32], features: Features, jit: Option<JitConfig>) -> Self {
         let ram = Arc::new(GuestRam::new(RAM_TOP).expect("4 MiB"));
-        let mut core = Core::new(Config {
-            id: 0,
-            ram: ram.clone(),
-            ram_top: RAM_TOP,
-            doorbell: Arc::default(),
-            features,
-            jit: std::env::var("TAYBERRY_JIT").ok().map(|t| crate::JitConfig { threshold: t.parse().unwrap_or(0), ..Default::default() }),
-        });
+        let mut core = Core::new(Config { id: 0, ram: ram.clone(), ram_top: RAM_TOP, doorbell: Arc::default(), features, jit });
         core.pc = START;
         let guest = Self { core, bus: TestBus::default(), ram };
         guest.write(START, words);

@@ -37,6 +37,9 @@ pub(crate) mod x64;
 #[path = "absent.rs"]
 mod translator;
 
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod tests;
+
 pub use config::{Counters, Exits, HotRegion, JitConfig};
 pub use host::{HostFeatures, Unavailable, available};
 pub(crate) use translator::{Frame, Jit};
