@@ -15,6 +15,7 @@
 //!
 //! A block takes its instructions off R15 when it is entered. Whatever may leave a region in the middle of a block says how many of them it has not executed.
 
+mod bits;
 mod branch;
 mod emit;
 mod exclusive;
