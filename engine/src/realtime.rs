@@ -38,7 +38,7 @@ pub(crate) struct Lengths {
 
 impl Default for Lengths {
     fn default() -> Self {
-        Self { slice: 1_000_000, long_turn: 100_000, short_turn: 20_000 }
+        Self { slice: 1_000_000, long_turn: 300_000, short_turn: 20_000 }
     }
 }
 
