@@ -128,7 +128,6 @@ fn every_guest_is_the_same_with_and_without() {
 }
 
 #[test]
-#[ignore = "a doorbell that a device read rings is seen later by translated code than by the interpreter"]
 fn every_guest_is_the_same_when_all_is_translated_at_once() {
     every_guest_is_the_same("--jit-threshold 0 --jit-cache 4");
 }
