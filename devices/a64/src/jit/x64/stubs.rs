@@ -1,7 +1,8 @@
 //! Code that all regions share: the way in, the ways out, and the call of an interpreter's handler.
 
 use super::{BIAS, MARGIN, asm, at};
-use crate::core::FpState;
+use crate::core::{Core, FpState};
+use crate::decode::Op;
 use crate::jit::memory::CodeMemory;
 use crate::jit::translator::{Frame, execute, execute_last};
 use dynasmrt::x64::X64Relocation;
@@ -111,6 +112,20 @@ fn locate(asm: &mut VecAssembler<X64Relocation>) {
     );
 }
 
+/// Executes the operation at RAX by its handler, with all of the guest's state in the core; EAX and the frame then say how to go on.
+fn call_handler(asm: &mut VecAssembler<X64Relocation>, helper: unsafe extern "sysv64" fn(*mut Core, *const Op) -> u32) {
+    locate(asm);
+    flags_to_guest(asm);
+    gather_exceptions(asm);
+    let helper = helper as *const () as i64;
+    asm!(asm
+        ; lea rdi, [rbp - BIAS]
+        ; mov rax, QWORD helper
+        ; call rax
+        ; mov [rbp + frame!(reason)], eax
+    );
+}
+
 impl Stubs {
     /// Makes the shared code. `None` if there is no room.
     pub(crate) fn make(memory: &mut CodeMemory) -> Option<Self> {
@@ -166,15 +181,8 @@ impl Stubs {
             ; .align 16
             ; =>execute_at
         );
-        locate(asm);
-        flags_to_guest(asm);
-        gather_exceptions(asm);
-        let helper = execute as *const () as i64;
+        call_handler(asm, execute);
         asm!(asm
-            ; lea rdi, [rbp - BIAS]
-            ; mov rax, QWORD helper
-            ; call rax
-            ; mov [rbp + frame!(reason)], eax
             ; test eax, eax
             ; jnz =>raw
             ; ldmxcsr [rbp + frame!(clean_mxcsr)]
@@ -185,15 +193,8 @@ impl Stubs {
             ; .align 16
             ; =>last
         );
-        locate(asm);
-        flags_to_guest(asm);
-        gather_exceptions(asm);
-        let helper = execute_last as *const () as i64;
+        call_handler(asm, execute_last);
         asm!(asm
-            ; lea rdi, [rbp - BIAS]
-            ; mov rax, QWORD helper
-            ; call rax
-            ; mov [rbp + frame!(reason)], eax
             ; jmp =>raw
         );
         let (refill, none) = (asm.new_dynamic_label(), asm.new_dynamic_label());
