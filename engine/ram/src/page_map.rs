@@ -172,10 +172,15 @@ impl PageMap {
 
     // What the machine's thread does, while no core runs.
 
-    /// True if somebody has looked since this was last asked.
+    /// True if somebody has looked since [`PageMap::take_look`].
     #[inline]
-    pub fn take_look(&self) -> bool {
-        self.looked.load(Relaxed) && self.looked.swap(false, Relaxed)
+    pub fn has_look(&self) -> bool {
+        self.looked.load(Relaxed)
+    }
+
+    /// Answers all looks so far: what is shown is settled next.
+    pub fn take_look(&self) {
+        self.looked.store(false, Relaxed);
     }
 
     /// What cores must forget before `range` is settled; `None` if all of its pages are settled.
@@ -288,9 +293,11 @@ mod tests {
     #[test]
     fn a_look_is_taken_once() {
         let map = map();
-        assert!(!map.take_look());
+        assert!(!map.has_look());
         map.look();
         map.look();
-        assert!(map.take_look() && !map.take_look());
+        assert!(map.has_look());
+        map.take_look();
+        assert!(!map.has_look());
     }
 }
