@@ -226,6 +226,7 @@ impl MachineBuilder {
             wires: self.wires,
             power: self.power,
             bus,
+            ram: self.ram,
         })
     }
 }

@@ -9,6 +9,9 @@
 
 mod code_map;
 mod memory;
+mod page_map;
+mod sync;
 
 pub use code_map::{CodeMap, LINE_BYTES, PAGE_BYTES, PAGE_SHIFT};
 pub use memory::GuestRam;
+pub use page_map::{Forget, PageMap, PageState};
