@@ -15,6 +15,7 @@ mod memory;
 #[cfg(all(test, tayberry_loom))]
 mod model;
 mod publish;
+pub mod reference;
 mod render;
 mod scanout;
 mod surface;
