@@ -219,6 +219,7 @@ impl MachineBuilder {
             wires: self.wires,
             power: self.power,
             bus,
+            ram: self.ram,
         })
     }
 }

@@ -20,6 +20,7 @@ pub mod power;
 mod realtime;
 pub mod schedule;
 pub mod serial;
+mod settle;
 pub mod stats;
 
 pub use attention::Attention;
@@ -30,4 +31,4 @@ pub use cpu::{Processor, Slice, SliceEnd};
 pub use io::VSYNC_NS;
 pub use irq::{IrqLine, IrqLines};
 pub use schedule::Phase;
-pub use tayberry_ram::GuestRam;
+pub use tayberry_ram::{Forget, GuestRam, PageMap, PageState};

@@ -10,6 +10,9 @@
 mod code_map;
 mod mapping;
 mod memory;
+mod page_map;
+mod sync;
 
 pub use code_map::{CodeMap, LINE_BYTES, PAGE_BYTES, PAGE_SHIFT};
 pub use memory::GuestRam;
+pub use page_map::{Forget, PageMap, PageState};

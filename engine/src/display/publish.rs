@@ -16,6 +16,7 @@ use crate::display::memory::Ground;
 use crate::display::scanout::Published;
 use crate::display::sync::{AtomicU64, Guard, Slot, fence};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Instant;
 
 /// What the memory behind a frame did while the frame was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Display {
         scanout.generation = generation;
         scanout.published = self.account(&scanout, scanout.same_layout(&previous));
         drop(previous);
+        scanout.published_at = Instant::now();
         self.latest.store(generation, Relaxed);
         drop(self.slot.swap(scanout));
         fence(SeqCst);
@@ -95,6 +97,9 @@ impl Display {
     /// Draws from one snapshot and looks again.
     pub(super) fn look<R>(&self, draw: impl FnOnce(&Scanout) -> R) -> (R, Footing) {
         let snapshot = self.slot.load();
+        if let Some(ram) = snapshot.source() {
+            ram.pages().look();
+        }
         let drawn = draw(&snapshot);
         fence(SeqCst);
         (drawn, self.footing(&snapshot))

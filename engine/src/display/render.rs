@@ -39,7 +39,8 @@ impl Outcome {
         match self {
             Self::Presented => stats.frames_presented.add(1),
             Self::Stale => stats.frames_dropped_stale.add(1),
-            Self::Unchanged | Self::NoSignal => {}
+            Self::Unchanged => stats.frames_unchanged.add(1),
+            Self::NoSignal => {}
         }
     }
 }
@@ -136,6 +137,7 @@ impl Renderer {
             // What is on the screen stays there; at most it has another number now.
             let same = next.frame.generation == shown.frame.generation;
             (shown.frame.generation, shown.frame.depth) = (next.frame.generation, next.frame.depth);
+            shown.frame.published_at = next.frame.published_at;
             shown.frame.changed = 0..0;
             return if same { Outcome::Unchanged } else { Outcome::Presented };
         }

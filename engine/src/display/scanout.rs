@@ -2,7 +2,9 @@
 
 use crate::display::memory::Region;
 use crate::display::{VideoBuffer, sync};
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 use tayberry_ram::GuestRam;
 
 /// Widest screen in pixels.
@@ -144,6 +146,7 @@ pub(super) struct Published {
 pub struct Scanout {
     pub(super) generation: u64,
     pub(super) published: Published,
+    pub(super) published_at: Instant,
     config: ScanoutConfig,
     /// None without a signal.
     ram: Option<Arc<GuestRam>>,
@@ -162,7 +165,7 @@ impl Scanout {
             return Err(ScanoutError::OutsideRam);
         }
         let region = buffer.map(|buffer| buffer.region).filter(|region| region.covers(config.base, bytes));
-        Ok(Self { generation: 0, published: Published::default(), config, ram: Some(ram), region })
+        Ok(Self { generation: 0, published: Published::default(), published_at: Instant::now(), config, ram: Some(ram), region })
     }
 
     /// What a display shows that nobody configured.
@@ -180,12 +183,17 @@ impl Scanout {
             blank: true,
             overscan: Overscan::default(),
         };
-        Self { generation: 0, published: Published::default(), config, ram: None, region: None }
+        Self { generation: 0, published: Published::default(), published_at: Instant::now(), config, ram: None, region: None }
     }
 
     /// Number of this configuration: [`crate::display::Display::publish`] counts. Zero before it is published.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The host's time at which it was published; at which it was made, before that.
+    pub fn published_at(&self) -> Instant {
+        self.published_at
     }
 
     /// The checked configuration.
@@ -201,6 +209,12 @@ impl Scanout {
     /// The memory to draw from; `None` if the screen is black and nothing is read.
     pub(super) fn source(&self) -> Option<&GuestRam> {
         self.ram.as_deref().filter(|_| !self.config.blank)
+    }
+
+    /// The memory that is drawn from, and what the whole buffer takes of it; `None` if the screen is black and nothing is read.
+    pub(crate) fn memory(&self) -> Option<(&GuestRam, Range<u64>)> {
+        let base = self.config.base;
+        Some((self.source()?, base..base + checked_bytes(&self.config).ok()?))
     }
 
     /// The allocation that all pixels lie in.

@@ -3,6 +3,7 @@
 use crate::display::Scanout;
 use crate::display::convert::{Converter, RGBA, black};
 use std::ops::Range;
+use std::time::Instant;
 use tayberry_ram::GuestRam;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,6 +25,8 @@ pub struct Frame {
     pub pixels: Vec<u8>,
     /// Lines that differ from the frame shown before; all of them where the size changed.
     pub changed: Range<u32>,
+    /// The host's time at which the scanout was published; [`crate::display::Meter`] makes a latency of it.
+    pub published_at: Option<Instant>,
 }
 
 /// What the pixels of a line were made of. By a 64-bit hash instead of a copy of the source, so that a changed line costs no more memory traffic
@@ -97,6 +100,7 @@ impl Surface {
             self.look = Some(look);
         }
         self.frame.generation = scanout.generation();
+        self.frame.published_at = Some(scanout.published_at());
         (self.frame.width, self.frame.height) = (width, height);
         self.frame.depth = scanout.config().depth.bits();
     }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_engine::display::{Outcome, Renderer};
+use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, MachineHandle};
 use tayberry_headless::{FRAME_TIME, Pace, Picture, Recorder, final_picture, render_threads};
 use winit::application::ApplicationHandler;
@@ -47,6 +47,7 @@ pub struct App<'a, S, E> {
     options: Options,
     clock: Option<Arc<FrameClock>>,
     renderer: Renderer,
+    meter: Meter,
     screen: Option<Screen>,
     failure: Option<DesktopError<E>>,
     /// Size and depth of the guest's picture, while it shows one.
@@ -73,6 +74,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             options,
             clock,
             renderer: Renderer::new(render_threads()),
+            meter: Meter::new(),
             screen: None,
             failure: None,
             mode: None,
@@ -90,7 +92,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             return Err(failure);
         }
         let time_ns = self.time_ns();
-        Ok(final_picture(&mut self.renderer, self.handle, self.recorder, time_ns))
+        Ok(final_picture(&mut self.renderer, &mut self.meter, self.handle, self.recorder, time_ns))
     }
 
     fn open(&self, event_loop: &ActiveEventLoop) -> Result<Screen, String> {
@@ -112,8 +114,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
 
     /// Draws what the guest shows, if it is new.
     fn draw(&mut self, time_ns: u64) {
-        let outcome = self.renderer.render(&self.handle.display);
-        outcome.count(&self.handle.stats);
+        let outcome = self.meter.render(&mut self.renderer, &self.handle.display, &self.handle.stats);
         match outcome {
             Outcome::Presented => {
                 let frame = self.renderer.frame();
@@ -171,6 +172,9 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
     fn present(&mut self) -> Result<(), String> {
         let Some(screen) = self.screen.as_mut().filter(|screen| screen.visible) else { return Ok(()) };
         screen.owed = !screen.surface.present().map_err(|error| one_line(&error))?;
+        if !screen.owed {
+            self.meter.presented(self.renderer.frame(), &self.handle.stats);
+        }
         Ok(())
     }
 

@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn frame() -> Frame {
-        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1 }
+        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1, ..Frame::default() }
     }
 
     #[test]

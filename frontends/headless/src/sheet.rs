@@ -133,7 +133,15 @@ mod tests {
 
     fn frame(width: u32, height: u32, depth: u32, rgb: [u8; 3]) -> Frame {
         let [r, g, b] = rgb;
-        Frame { generation: 1, width, height, depth, pixels: [r, g, b, 0xFF].repeat((width * height) as usize), changed: 0..height }
+        Frame {
+            generation: 1,
+            width,
+            height,
+            depth,
+            pixels: [r, g, b, 0xFF].repeat((width * height) as usize),
+            changed: 0..height,
+            ..Frame::default()
+        }
     }
 
     #[test]

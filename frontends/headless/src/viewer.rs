@@ -5,7 +5,7 @@ use crate::recorder::Recorder;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tayberry_engine::display::{Outcome, Renderer};
+use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, MachineHandle};
 
 /// Time between two looks at the screen: 60 Hz.
@@ -52,7 +52,7 @@ impl Viewer {
     /// If the host cannot start a thread.
     pub fn start(handle: &MachineHandle, pace: Pace, recorder: Recorder) -> Self {
         let (stop, stopped) = bounded(0);
-        let view = View { handle: handle.clone(), renderer: Renderer::new(render_threads()), recorder };
+        let view = View { handle: handle.clone(), renderer: Renderer::new(render_threads()), meter: Meter::new(), recorder };
         let body = move || match pace {
             Pace::Host => view.at_host_pace(&stopped),
             Pace::Guest(clock) => view.at_guest_pace(clock),
@@ -74,6 +74,7 @@ impl Viewer {
 struct View {
     handle: MachineHandle,
     renderer: Renderer,
+    meter: Meter,
     recorder: Recorder,
 }
 
@@ -100,26 +101,26 @@ impl View {
     }
 
     fn draw(&mut self, time_ns: u64) {
-        let outcome = self.renderer.render(&self.handle.display);
-        outcome.count(&self.handle.stats);
-        if outcome == Outcome::Presented {
+        let stats = &self.handle.stats;
+        if self.meter.render(&mut self.renderer, &self.handle.display, stats) == Outcome::Presented {
             self.recorder.frame(self.renderer.frame(), time_ns);
+            self.meter.presented(self.renderer.frame(), stats);
         }
     }
 
     fn last(mut self, time_ns: u64) -> Viewed {
-        let picture = final_picture(&mut self.renderer, &self.handle, &mut self.recorder, time_ns);
+        let picture = final_picture(&mut self.renderer, &mut self.meter, &self.handle, &mut self.recorder, time_ns);
         Viewed { picture, recorder: self.recorder }
     }
 }
 
 /// Draws what the screen of a machine that has ended shows, and records it if it is new.
-pub fn final_picture(renderer: &mut Renderer, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
+pub fn final_picture(renderer: &mut Renderer, meter: &mut Meter, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
     for _ in 0..LAST_LOOKS {
-        let outcome = renderer.render(&handle.display);
-        outcome.count(&handle.stats);
+        let outcome = meter.render(renderer, &handle.display, &handle.stats);
         if outcome == Outcome::Presented {
             recorder.frame(renderer.frame(), time_ns);
+            meter.presented(renderer.frame(), &handle.stats);
         }
         if outcome != Outcome::Stale {
             break;
