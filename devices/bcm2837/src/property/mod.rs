@@ -215,9 +215,9 @@ pub struct VideoCore {
 }
 
 impl VideoCore {
-    fn new(config: MailboxPlugin, mode: ClockMode) -> Self {
+    /// A VideoCore that was just switched on. In deterministic mode no address that it hands out depends on who is drawing.
+    pub fn new(config: MailboxPlugin, mode: ClockMode) -> Self {
         let Range { start, end } = config.video_memory;
-        // Deterministic runs do not let addresses depend on who is drawing.
         let reuse = match mode {
             ClockMode::Deterministic => Reuse::IgnoreReaders,
             ClockMode::Realtime => Reuse::AvoidHeld,
