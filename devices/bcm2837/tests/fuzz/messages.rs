@@ -216,7 +216,7 @@ impl<'a> Case<'a> {
             let value = self.bytes.number();
             self.poke((address & !3).wrapping_add(4 * word), value);
         }
-        self.videocore.serve_framebuffer(address, &self.ram, self.shared);
+        self.videocore.serve_framebuffer(address, self.now, &self.ram, self.shared);
         assert!(self.shared.display.generation() <= generation + 1, "one structure, one publication");
     }
 
