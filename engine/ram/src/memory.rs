@@ -191,7 +191,7 @@ impl GuestRam {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
 
