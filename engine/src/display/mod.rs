@@ -11,12 +11,14 @@
 //! - Firmware wiki, "Mailbox property interface", Frame Buffer.
 
 mod convert;
+mod digest;
 mod memory;
 #[cfg(all(test, tayberry_loom))]
 mod model;
 mod publish;
 mod render;
 mod scanout;
+mod source;
 mod surface;
 mod sync;
 #[cfg(all(test, not(tayberry_loom)))]
