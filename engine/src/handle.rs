@@ -2,6 +2,7 @@
 
 use crate::display::Display;
 use crate::io::VSYNC_NS;
+use crate::journal::{Journal, Reader};
 use crate::serial::PORTS;
 use crate::stats::Stats;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -100,6 +101,8 @@ pub struct Shared {
     pub display: Arc<Display>,
     /// Counters.
     pub stats: Arc<Stats>,
+    /// What happens, for whoever reads it.
+    pub journal: Arc<Journal>,
     pub(crate) control: Arc<ControlState>,
 }
 
@@ -249,6 +252,7 @@ pub struct MachineHandle {
     /// Reset and end.
     pub events: Receiver<MachineEvent>,
     frame_clock: Sender<InStep>,
+    journal: Arc<Journal>,
 }
 
 /// Keeps a frontend in step with a machine: at every [`Beat`] the machine waits until the frontend has drawn. Dropping it lets the machine run free.
@@ -293,6 +297,12 @@ impl MachineHandle {
         FrameClock { vsync, done }
     }
 
+    /// Asks for a journal of what the mailboxes, the display and the serial ports do, best before the machine is started. Each reader has all of it; take
+    /// entries often, as they are dropped (and counted) once thousands wait.
+    pub fn journal(&self) -> Reader {
+        self.journal.reader()
+    }
+
     /// True once the machine has ended.
     pub fn has_ended(&self) -> bool {
         self.control.state.ended.load(Ordering::Acquire)
@@ -302,6 +312,7 @@ impl MachineHandle {
 /// A new handle and the machine's side of it.
 pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
+    let journal = Arc::new(Journal::default());
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
@@ -316,8 +327,9 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         serial: [serial0_rx, serial1_rx],
         events: events_rx,
         frame_clock: frame_clock_tx,
+        journal: Arc::clone(&journal),
     };
-    let shared = Arc::new(Shared { display, stats, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, control: state });
     let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

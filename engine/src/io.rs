@@ -4,6 +4,7 @@ use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input};
+use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -98,7 +99,13 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
 }
 
 /// `Publish`: what the guest printed goes to the frontends.
-pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<Until>, channels: Option<Res<ChannelsRes>>) {
+pub(crate) fn publish_serial(
+    mut lines: ResMut<SerialLines>,
+    mut until: ResMut<Until>,
+    channels: Option<Res<ChannelsRes>>,
+    clock: Res<MachineClock>,
+    shared: Res<SharedRes>,
+) {
     let SerialLines { wires, scratch, held } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
@@ -107,6 +114,9 @@ pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<U
             continue;
         }
         until.feed(port, scratch);
+        if !scratch.is_empty() {
+            shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
+        }
         if channels.is_some() {
             held[port].extend_from_slice(scratch);
         }

@@ -92,12 +92,16 @@ pub const LOADER: &[u8] = include_bytes!("../images/loader.img");
 /// A picture of 320x200 in 256 colours made by a chain of DMA control blocks. Ends with `blit: done`.
 pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 
+/// Shows two or three pages in turn by the virtual offset, at a steady pace. Options `flip.width`, `.height`, `.depth`, `.pages`, `.fps`, `.count` and
+/// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
+pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 16] = [
+    const ALL: [(&str, &[u8]); 17] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -114,6 +118,7 @@ mod tests {
         ("loader", super::LOADER),
         ("blit", super::BLIT),
         ("objects", super::OBJECTS),
+        ("flip", super::FLIP),
     ];
 
     #[test]

@@ -8,7 +8,11 @@
 //! Everybody, at any time. Torn values are possible where a guest would see them too (unaligned, or wider than eight bytes).
 
 mod code_map;
+mod mapping;
 mod memory;
+mod page_map;
+mod sync;
 
 pub use code_map::{CodeMap, LINE_BYTES, PAGE_BYTES, PAGE_SHIFT};
 pub use memory::GuestRam;
+pub use page_map::{Forget, PageMap, PageState};

@@ -1,7 +1,7 @@
 //! The memory itself.
 
-use crate::CodeMap;
-use memmap2::{MmapOptions, MmapRaw};
+use crate::mapping::Mapping;
+use crate::{CodeMap, PageMap};
 use std::io;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64,
@@ -11,8 +11,9 @@ use std::sync::atomic::{
 /// Guest RAM at guest-physical address 0. The host commits a page when it is first touched.
 #[derive(Debug)]
 pub struct GuestRam {
-    map: MmapRaw,
+    map: Mapping,
     code: CodeMap,
+    pages: PageMap,
 }
 
 /// One access size: generates the checked atomic load and store of it.
@@ -29,7 +30,7 @@ macro_rules! accessors {
         #[inline]
         pub fn $write(&self, addr: u64, value: $int) -> Option<()> {
             self.cell::<$atomic>(addr)?.store(value.to_le(), Relaxed);
-            self.code.written(addr, size_of::<$int>() as u64);
+            self.written(addr, size_of::<$int>() as u64);
             Some(())
         }
     };
@@ -42,8 +43,7 @@ impl GuestRam {
     /// What the host says when it has no address space left.
     pub fn new(bytes: u64) -> io::Result<Self> {
         let len = usize::try_from(bytes).map_err(io::Error::other)?;
-        let map = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
-        Ok(Self { map: map.into(), code: CodeMap::new(bytes) })
+        Ok(Self { map: Mapping::new(len)?, code: CodeMap::new(bytes), pages: PageMap::new(bytes) })
     }
 
     /// Bytes of RAM.
@@ -61,13 +61,26 @@ impl GuestRam {
     /// it must be atomic.
     #[inline]
     pub fn base(&self) -> *mut u8 {
-        self.map.as_mut_ptr()
+        self.map.base()
     }
 
     /// Where decoded code lies.
     #[inline]
     pub fn code(&self) -> &CodeMap {
         &self.code
+    }
+
+    /// What has not changed.
+    #[inline]
+    pub fn pages(&self) -> &PageMap {
+        &self.pages
+    }
+
+    /// Tells both maps of a device's store, after it.
+    #[inline]
+    fn written(&self, addr: u64, len: u64) {
+        self.pages.written(addr, len);
+        self.code.written(addr, len);
     }
 
     /// True if all of `[addr, addr + len)` is RAM.
@@ -92,16 +105,6 @@ impl GuestRam {
     accessors!(read_u16, write_u16, u16, AtomicU16);
     accessors!(read_u32, write_u32, u32, AtomicU32);
     accessors!(read_u64, write_u64, u64, AtomicU64);
-
-    /// The 32-bit cell at `addr` (aligned, in RAM), for protocols that need ordering or read-modify-write.
-    pub fn atomic_u32(&self, addr: u64) -> Option<&AtomicU32> {
-        self.cell(addr)
-    }
-
-    /// The 64-bit cell at `addr` (aligned, in RAM), for protocols that need ordering or read-modify-write.
-    pub fn atomic_u64(&self, addr: u64) -> Option<&AtomicU64> {
-        self.cell(addr)
-    }
 
     /// Copies guest bytes to `out` by relaxed loads of eight bytes where aligned. `None`, and `out` untouched, if they are not all in RAM.
     pub fn copy_out(&self, addr: u64, out: &mut [u8]) -> Option<()> {
@@ -176,7 +179,7 @@ impl GuestRam {
             }
         }
         if len > 0 {
-            self.code.written(addr, len);
+            self.written(addr, len);
         }
     }
 
@@ -240,5 +243,27 @@ mod tests {
         ram.code().mark(0x1000);
         ram.copy_in(0x0ff8, &[0; 16]).expect("in RAM");
         assert_eq!(ram.code().generation(0x1000), 1);
+    }
+
+    #[test]
+    fn device_writes_change_the_states_of_pages_that_they_touch_and_no_others() {
+        let ram = ram();
+        let all = 0..ram.len();
+        ram.pages().settle(all.clone());
+        let changed = |store: &dyn Fn() -> Option<()>| {
+            let before: Vec<_> = ram.pages().states(all.clone()).collect();
+            let _ = store();
+            before.iter().zip(ram.pages().states(all.clone())).map(|(then, now)| !then.is_still(now)).collect::<Vec<_>>()
+        };
+        assert_eq!(changed(&|| ram.write_u8(0xfff, 1)), [true, false, false, false]);
+        assert_eq!(changed(&|| ram.write_u16(0x1000, 1)), [false, true, false, false]);
+        assert_eq!(changed(&|| ram.write_u32(0x2ffc, 1)), [false, false, true, false]);
+        assert_eq!(changed(&|| ram.write_u64(0x3000, 1)), [false, false, false, true]);
+        assert_eq!(changed(&|| ram.copy_in(0x0fff, &[1; 0x1002])), [true, true, true, false]);
+        assert_eq!(changed(&|| ram.fill(0x2000, 0x2000, 1)), [false, false, true, true]);
+        assert_eq!(changed(&|| ram.copy_in(0x1000, &[])), [false; 4]);
+        assert_eq!(changed(&|| ram.fill(0x3fff, 2, 1)), [false; 4], "nothing was stored");
+        assert_eq!(changed(&|| ram.write_u32(0x1001, 1)), [false; 4], "nothing was stored");
+        assert_eq!(changed(&|| ram.copy_out(0, &mut [0; 0x4000])), [false; 4], "that was a load");
     }
 }

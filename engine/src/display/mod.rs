@@ -17,6 +17,7 @@ mod meter;
 #[cfg(all(test, tayberry_loom))]
 mod model;
 mod publish;
+pub mod reference;
 mod render;
 mod scanout;
 mod surface;

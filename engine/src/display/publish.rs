@@ -125,6 +125,9 @@ impl Display {
     /// Draws from one snapshot and looks again.
     pub(super) fn look<R>(&self, draw: impl FnOnce(&Scanout) -> R) -> (R, Footing) {
         let snapshot = self.slot.load();
+        if let Some(ram) = snapshot.source() {
+            ram.pages().look();
+        }
         let drawn = draw(&snapshot);
         fence(SeqCst);
         (drawn, self.footing(&snapshot))

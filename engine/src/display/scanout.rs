@@ -2,6 +2,7 @@
 
 use crate::display::memory::Region;
 use crate::display::{VideoBuffer, sync};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 use tayberry_ram::GuestRam;
@@ -208,6 +209,12 @@ impl Scanout {
     /// The memory to draw from; `None` if the screen is black and nothing is read.
     pub(super) fn source(&self) -> Option<&GuestRam> {
         self.ram.as_deref().filter(|_| !self.config.blank)
+    }
+
+    /// The memory that is drawn from, and what the whole buffer takes of it; `None` if the screen is black and nothing is read.
+    pub(crate) fn memory(&self) -> Option<(&GuestRam, Range<u64>)> {
+        let base = self.config.base;
+        Some((self.source()?, base..base + checked_bytes(&self.config).ok()?))
     }
 
     /// The allocation that all pixels lie in.

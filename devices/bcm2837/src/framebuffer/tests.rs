@@ -1,7 +1,7 @@
 use crate::property::MailboxPlugin;
 use crate::property::testing::{DONE, Guest, MESSAGE};
 use std::sync::Arc;
-use tayberry_engine::display::{Alpha, Depth, PixelOrder};
+use tayberry_engine::display::{Alpha, Depth, Outcome, PixelOrder, Renderer};
 use tayberry_engine::{Clock, ClockMode, GuestRam, MachineBuilder};
 
 const ALLOCATE: u32 = 0x0004_0001;
@@ -69,6 +69,21 @@ fn a_mode_is_one_publication_and_its_memory_is_black() {
     let (other, size) = set_mode(&mut guest, (100, 50), (100, 50), 8, 128);
     assert!(other + size <= base || base + 2560 * 960 <= other);
     assert_eq!((guest.shown().0, guest.shared.stats.reconfigurations.get()), (2, 2));
+}
+
+#[test]
+fn a_buffer_that_is_released_and_allocated_again_in_place_is_shown() {
+    let video_memory = 0x3b80_0000..0x3b80_c000;
+    let mut guest = Guest::with(&MailboxPlugin { video_memory, ..MailboxPlugin::default() });
+    let mut renderer = Renderer::new(1);
+    // There is no room for two.
+    let (base, _) = set_mode(&mut guest, (128, 64), (128, 64), 32, 512);
+    assert_eq!(renderer.render(&guest.shared.display), Outcome::Presented);
+    #[rustfmt::skip]
+    guest.check(&[RELEASE, 0, 0, ALLOCATE, 8, 4, 16, 0], &[RELEASE, 0, DONE, ALLOCATE, 8, DONE | 8, base | 0xc000_0000, 0x8000]);
+    guest.poke(base, &[0x0030_2010]);
+    assert_eq!(renderer.render(&guest.shared.display), Outcome::Presented);
+    assert_eq!(renderer.frame().pixels[..4], [0x30, 0x20, 0x10, 0xff]);
 }
 
 #[test]
