@@ -4,6 +4,8 @@
 
 mod args;
 mod files;
+#[cfg(feature = "desktop")]
+mod gauges;
 mod hot;
 mod interrupt;
 mod jit;
