@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tayberry_desktop::{DesktopError, Options, Scaling};
+use tayberry_desktop::{DesktopError, Gauges, Options, Scaling};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits};
 use tayberry_engine::machine::prepare;
@@ -62,7 +62,7 @@ fn storm(kinds: Kinds, core: u32) {
     };
     let mut recorder = Recorder::default();
     recorder.observer = Some(observer);
-    let options = Options { name: "storm".into(), pace: Pace::Host, scaling: Scaling::default() };
+    let options = Options { name: "storm".into(), pace: Pace::Host, scaling: Scaling::default(), gauges: Gauges::default() };
     let (mut running, mut started) = (None, Instant::now());
     let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
         started = Instant::now();
