@@ -92,9 +92,9 @@ impl Look {
     }
 }
 
-/// Position `at` of `squeezed` in a range of `full`: the nearest pixel that the Pi's scaler would start from.
+/// Position `at` of `squeezed` in a range of `full`: where its centre lies. So the first and the last position stay, down to half the size.
 fn stretch(at: u32, squeezed: usize, full: u32) -> u32 {
-    (u64::from(at) * u64::from(full) / (squeezed as u64).max(1)) as u32
+    ((2 * u64::from(at) + 1) * u64::from(full) / (2 * squeezed as u64).max(1)) as u32
 }
 
 /// An address that no line has.
