@@ -12,6 +12,9 @@ use tayberry_ram::GuestRam;
 /// What guest RAM is read in; RAM is a multiple of it.
 const WORD: usize = 8;
 
+/// What vector kernels leave of a line is less than that.
+const REST: usize = 192;
+
 /// Lines of guest RAM that were checked to lie in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guest<'a> {
@@ -57,17 +60,21 @@ impl<'a> Guest<'a> {
 
     /// Host address of the first byte: for loads that are atomic, or foreign to the language.
     #[inline]
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for vector kernels"))]
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
     pub(super) fn as_ptr(&self) -> *const u8 {
         // `wrapping_add`: nothing to prove; the range was checked.
         self.ram.base().cast_const().wrapping_add(self.address as usize)
     }
 
-    /// Copies the end of the first line, from byte `from` on, to the start of `out`, by atomic loads.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for vector kernels"))]
+    /// Copies the end of the first line, from byte `from` on, to the start of `out`: fewer than [`REST`] bytes. By whole aligned words as well.
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
     pub(super) fn copy_rest(&self, from: usize, out: &mut [u8]) {
-        // It is in RAM, as all lines are.
-        let _ = self.ram.copy_out(self.address + from as u64, &mut out[..self.len - from]);
+        let (address, len) = (self.address + from as u64, self.len - from);
+        let skip = (address % WORD as u64) as usize;
+        let mut words = [0; REST + 2 * WORD];
+        // It is in RAM, as all lines are, and RAM is a multiple of words.
+        let _ = self.ram.copy_out(address - skip as u64, &mut words[..(skip + len).next_multiple_of(WORD)]);
+        out[..len].copy_from_slice(&words[skip..skip + len]);
     }
 
     /// Copies whole aligned words around the first line, so that no pixel is torn that the guest stored at once.

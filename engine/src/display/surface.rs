@@ -8,7 +8,7 @@
 //! one that is dropped leaves a surface whose lines are known, though nobody saw them.
 
 use crate::display::Scanout;
-use crate::display::convert::{Canvas, Converter, RGBA, Store, black, settle};
+use crate::display::convert::{Canvas, Converter, RGBA, Store, black};
 use crate::display::source::Guest;
 use std::ops::Range;
 use tayberry_ram::{GuestRam, PAGE_BYTES, PageState};
@@ -202,9 +202,7 @@ impl<'a> Source<'a> {
         let line = if look.lines.len() == look.size.1 as usize { y } else { stretch(y - look.lines.start, look.lines.len(), look.size.1) };
         (line < self.visible).then(|| (ram, self.first + u64::from(line) * self.pitch))
     }
-}
 
-impl<'a> Source<'a> {
     /// At most `most` lines from `y` on that can be painted at once.
     fn lines(&self, y: u32, most: usize) -> Option<Guest<'a>> {
         let (ram, address) = self.line(y)?;
@@ -408,7 +406,7 @@ pub(super) struct Scratch {
 const RUN: usize = 16;
 
 impl Band<'_> {
-    /// Draws the open lines that differ from the frame shown.
+    /// Draws the open lines that differ from the frame shown. Until [`crate::display::convert::settle`] is called other threads may not see them.
     pub(super) fn draw(mut self, scratch: &mut Scratch) {
         // Lines are likely to do what the line before did: a line that is likely to have changed is hashed and painted at once, with those that
         // follow; it does no harm if it has not. One that is not likely to is hashed alone; if it has changed it is read again, and hashed again, as
@@ -440,9 +438,6 @@ impl Band<'_> {
                 changes = Some(*verdict == Verdict::Changed);
             }
             at += guest.count();
-        }
-        if self.store == Store::Streaming {
-            settle();
         }
     }
 

@@ -33,11 +33,15 @@ impl Digest {
         Self { sums: _mm512_setzero_si512(), products: _mm512_setzero_si512(), at: 0 }
     }
 
-    /// There must be room in the block: see [`Digest::room`].
+    /// # Safety
+    /// There is room for it: see [`Digest::room`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq")]
-    fn stripe(&mut self, stripe: __m512i) {
-        let mixed = _mm512_xor_si512(stripe, words(&KEYS[self.at % BLOCK].0));
+    unsafe fn stripe(&mut self, stripe: __m512i) {
+        debug_assert!(self.at < BLOCK);
+        // SAFETY: where there is room there are keys.
+        let keys = unsafe { KEYS.get_unchecked(self.at) };
+        let mixed = _mm512_xor_si512(stripe, words(&keys.0));
         let product = _mm512_mul_epu32(mixed, _mm512_srli_epi64::<32>(mixed));
         self.products = _mm512_add_epi64(self.products, product);
         self.sums = _mm512_add_epi64(self.sums, stripe);
@@ -122,14 +126,15 @@ pub(super) fn digest(line: Guest<'_>) -> u64 {
     while at < whole {
         let end = whole.min(at + digest.room() * VECTOR);
         while at < end {
-            // SAFETY: whole vectors of the line.
-            digest.stripe(unsafe { load(from, at) });
+            // SAFETY: whole vectors of the line, as many as there is room for.
+            unsafe { digest.stripe(load(from, at)) };
             at += VECTOR;
         }
     }
     if whole < line.len() {
         digest.room();
-        digest.stripe(bytes(&rest(line, whole)[0]));
+        // SAFETY: there is room for one, having asked.
+        unsafe { digest.stripe(bytes(&rest(line, whole)[0])) };
     }
     digest.finish()
 }
@@ -209,6 +214,7 @@ impl Job<'_> {
         self,
         pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT],
     ) {
+        const { assert!(BLOCK.is_multiple_of(IN)) };
         let Self { lines, painted, out: Canvas { pixels: out, pitch, .. }, digests } = self;
         let blocks = (lines.len() / (IN * VECTOR)).min(painted / (OUT * VECTOR));
         let (whole, done) = (blocks * IN * VECTOR, blocks * OUT * VECTOR);
@@ -230,7 +236,8 @@ impl Job<'_> {
                 while at < end {
                     // SAFETY: whole vectors of the line.
                     let vectors = std::array::from_fn(|index| unsafe { load(from, at + index * VECTOR) });
-                    vectors.iter().for_each(|&vector| digest.stripe(vector));
+                    // SAFETY: a block has room for a multiple of `IN`, which is 1 or 3.
+                    vectors.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
                     // SAFETY: `blocks` times `OUT` vectors are in the line of the canvas, and that is in `out`.
                     pixels(vectors).into_iter().for_each(|vector| unsafe { writer.put(vector) });
                     at += IN * VECTOR;
@@ -244,7 +251,9 @@ impl Job<'_> {
                 let rest = rest(line, whole);
                 let vectors = std::array::from_fn(|index| bytes(&rest[index]));
                 digest.room();
-                vectors[..(line.len() - whole).div_ceil(VECTOR)].iter().for_each(|&vector| digest.stripe(vector));
+                let stripes = &vectors[..(line.len() - whole).div_ceil(VECTOR)];
+                // SAFETY: of a block there are multiples of `IN` stripes, so there is room for up to `IN`.
+                stripes.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
                 // SAFETY: both are vectors of bytes of which any value is valid.
                 let pixels = pixels(vectors).map(|vector| unsafe { std::mem::transmute::<__m512i, [u8; VECTOR]>(vector) });
                 for (pixel, &value) in out[index * pitch..][done..painted].iter_mut().zip(pixels.as_flattened()) {
