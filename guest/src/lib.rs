@@ -14,7 +14,7 @@ pub const DEMO: &[u8] = include_bytes!("../images/demo.img");
 
 /// Posts mode changes without pause, paints each in its own colour and checks every reply; [`storm`] knows which
 /// mode and colour belong to which change. Options `storm.count`, `.core`, `.seed`, `.paint`, `.hold_us`,
-/// `.kinds`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
+/// `.kinds`, `.cores`, `.lock`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
 pub const STORM: &[u8] = include_bytes!("../images/storm.img");
 
 /// Sends back every byte received on the PL011 (or, with `echo.uart=1`, the mini UART); Ctrl-D powers off.

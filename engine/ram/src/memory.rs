@@ -190,7 +190,7 @@ impl GuestRam {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
 

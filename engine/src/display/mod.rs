@@ -12,6 +12,7 @@
 //! - Firmware wiki, "Mailbox property interface", Frame Buffer.
 
 mod convert;
+mod digest;
 mod memory;
 mod meter;
 #[cfg(all(test, tayberry_loom))]
@@ -20,6 +21,7 @@ mod publish;
 pub mod reference;
 mod render;
 mod scanout;
+mod source;
 mod surface;
 mod sync;
 #[cfg(all(test, not(tayberry_loom)))]

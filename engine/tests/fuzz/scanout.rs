@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tayberry_engine::GuestRam;
 use tayberry_engine::display::reference::first_difference;
 use tayberry_engine::display::{
@@ -99,12 +100,14 @@ impl<'a> Case<'a> {
             if self.bytes.is_empty() {
                 break;
             }
-            match self.bytes.byte() & 7 {
+            let step = self.bytes.byte();
+            match step & 7 {
                 0..=2 => self.publish(),
                 3 => self.vary(),
                 4 => self.store(),
                 5 => self.allocate(),
                 6 => self.free(),
+                _ if step & 8 != 0 => self.ram.pages().settle(0..RAM_BYTES),
                 _ => self.lose_signal(),
             }
             self.draw();
@@ -191,10 +194,19 @@ impl<'a> Case<'a> {
         let _ = match len {
             0x00..=0x0F => self.ram.write_u8(address, value),
             0x10..=0x1F => self.ram.write_u32(address & !3, u32::from(value).wrapping_mul(0x0103_0507)),
-            0x20..=0x2F => self.ram.write_u64(address & !7, u64::from(value).wrapping_mul(0x0103_0507_0B0D_1113)),
+            0x20..=0x27 => self.store_by_core(address & !7, value),
+            0x28..=0x2F => self.ram.write_u64(address & !7, u64::from(value).wrapping_mul(0x0103_0507_0B0D_1113)),
             0x30..=0x7F => self.ram.fill(address, u64::from(len) << 4, value),
             _ => self.ram.copy_in(address, &(0..len).map(|at| at.wrapping_mul(value)).collect::<Vec<_>>()),
         };
+    }
+
+    /// A store as cores do it: it is told of before, by a claim, and not after.
+    fn store_by_core(&self, address: u64, value: u8) -> Option<()> {
+        let cell = self.ram.atomic_u64(address)?;
+        self.ram.pages().claim(address);
+        cell.store(u64::from(value).wrapping_mul(0x0103_0507_0B0D_1113).to_le(), Ordering::Relaxed);
+        Some(())
     }
 
     fn allocate(&mut self) {

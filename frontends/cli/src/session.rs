@@ -337,7 +337,8 @@ impl<'a> Run<'a> {
     fn desktop(&mut self) -> Result<Result<u8, String>, Unusable> {
         use tayberry_desktop::{DesktopError, Options, Scaling};
         let (handle, starter) = prepare();
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default() };
+        let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
+        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
