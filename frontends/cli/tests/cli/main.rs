@@ -5,4 +5,5 @@ mod host;
 mod jit;
 mod program;
 mod runs;
+mod screens;
 mod usage;
