@@ -15,6 +15,7 @@ mod execute;
 pub mod handle;
 mod io;
 pub mod irq;
+pub mod journal;
 pub mod machine;
 pub mod power;
 mod realtime;

@@ -8,6 +8,7 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
+use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
 use crate::schedule::Phase;
@@ -380,6 +381,8 @@ fn run_cycles<E: std::error::Error>(
         // The old machine's threads and memory go before the new one's come.
         drop(machine);
         let _ = channels.events.send(MachineEvent::Reset);
+        shared.journal.begin(shared.stats.guest_ns.get());
+        shared.journal.record(GuestTime(0), || What::Reset);
         machine = match build(Arc::clone(shared)) {
             Ok(machine) => machine,
             Err(error) => return ExitReason::Lost(format!("the machine could not be built again after a reset: {error}")),

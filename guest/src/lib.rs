@@ -14,7 +14,7 @@ pub const DEMO: &[u8] = include_bytes!("../images/demo.img");
 
 /// Posts mode changes without pause, paints each in its own colour and checks every reply; [`storm`] knows which
 /// mode and colour belong to which change. Options `storm.count`, `.core`, `.seed`, `.paint`, `.hold_us`,
-/// `.kinds`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
+/// `.kinds`, `.cores`, `.lock`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
 pub const STORM: &[u8] = include_bytes!("../images/storm.img");
 
 /// Sends back every byte received on the PL011 (or, with `echo.uart=1`, the mini UART); Ctrl-D powers off.
@@ -96,12 +96,16 @@ pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
 
+/// Shows two or three pages in turn by the virtual offset, at a steady pace. Options `flip.width`, `.height`, `.depth`, `.pages`, `.fps`, `.count` and
+/// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
+pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 17] = [
+    const ALL: [(&str, &[u8]); 18] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -119,6 +123,7 @@ mod tests {
         ("blit", super::BLIT),
         ("objects", super::OBJECTS),
         ("screens", super::SCREENS),
+        ("flip", super::FLIP),
     ];
 
     #[test]

@@ -30,6 +30,9 @@
 //! - A core that finds a page claimed by another one relies on that claim: nobody settles while cores run.
 //! - The flag of `look` carries nothing but itself: `Relaxed`.
 
+#[cfg(all(test, tayberry_loom))]
+mod model;
+
 use crate::sync::{AtomicU64, zeroed};
 use crate::{PAGE_BYTES, PAGE_SHIFT};
 use std::fmt;

@@ -310,6 +310,8 @@ impl Framebuffer {
             return Placed::Full;
         }
         self.buffer = Some(Buffer { base, len, geometry, memory: Some(memory) });
+        // Even an equal picture: a scanout of the old buffer that lay here has lost its memory.
+        self.published = None;
         Placed::Well
     }
 

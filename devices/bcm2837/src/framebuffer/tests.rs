@@ -72,6 +72,21 @@ fn a_mode_is_one_publication_and_its_memory_is_black() {
 }
 
 #[test]
+fn a_buffer_that_is_released_and_allocated_again_in_place_is_shown() {
+    let video_memory = 0x3b80_0000..0x3b80_c000;
+    let mut guest = Guest::with(&MailboxPlugin { video_memory, ..MailboxPlugin::default() });
+    let mut renderer = Renderer::new(1);
+    // There is no room for two.
+    let (base, _) = set_mode(&mut guest, (128, 64), (128, 64), 32, 512);
+    assert_eq!(renderer.render(&guest.shared.display), Outcome::Presented);
+    #[rustfmt::skip]
+    guest.check(&[RELEASE, 0, 0, ALLOCATE, 8, 4, 16, 0], &[RELEASE, 0, DONE, ALLOCATE, 8, DONE | 8, base | 0xc000_0000, 0x8000]);
+    guest.poke(base, &[0x0030_2010]);
+    assert_eq!(renderer.render(&guest.shared.display), Outcome::Presented);
+    assert_eq!(renderer.frame().pixels[..4], [0x30, 0x20, 0x10, 0xff]);
+}
+
+#[test]
 fn views_keep_the_buffer_and_queries_publish_nothing() {
     let mut guest = Guest::new();
     let (base, size) = set_mode(&mut guest, (320, 200), (640, 400), 16, 1280);
