@@ -219,7 +219,7 @@ QEMU_DIFFERS = {
     "odd24": PITCH,
     "odd32": PITCH,
     "palette-part": "it takes any request",
-    "palette-order": "it swaps the palette with the order; Linux's driver has red in the low byte of entries, and the firmware's own order is BGR",
+    "palette-order": "it swaps the palette with the order; Linux's driver has red in the low byte of entries with either",
     "alpha-enabled": ALPHA,
     "alpha-reversed": ALPHA,
     "blank": "it is never blank",
@@ -343,7 +343,7 @@ def compare_with_qemu():
             with open(os.path.join(GOLDEN, name + ".txt"), encoding="ascii") as file:
                 expected = file.read()
             print(f"{name}: {wrong or 'the same'}" + (f" ({known})" if known else ""))
-            for line in sorted(set(text.splitlines()) - set(expected.splitlines())):
+            for line in [line for line in text.splitlines() if line not in expected.splitlines() + ["screens: done"]]:
                 print(f"    qemu: {line}")
             surprises += (wrong is None) == (known is not None)
     if surprises:

@@ -195,7 +195,7 @@ pub fn get_palette(framebuffer: &Framebuffer, _: &Request<'_>, reply: &mut Reply
 }
 
 // Entries keep all their bits, 0xAABBGGRR, as the wiki and QEMU have it, and are not touched by the pixel order: Linux's driver writes them with red in
-// the low byte while the firmware's own order is BGR. Firmware that was looked at keeps 5, 6 and 5 bits of them (raspberrypi/linux#1026: 0x0a was read
+// the low byte with either. Firmware that was looked at keeps 5, 6 and 5 bits of them (raspberrypi/linux#1026: 0x0a was read
 // back as 0x08); no kernel depends on that.
 
 /// The entries that a palette request sets and where they go, if it is valid.
