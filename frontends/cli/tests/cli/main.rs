@@ -3,6 +3,7 @@
 mod headless;
 mod host;
 mod jit;
+mod page;
 mod program;
 mod runs;
 mod usage;
