@@ -3,14 +3,18 @@
 use crate::collect::{Period, Recording};
 use crate::shots::Shot;
 use crate::timeline::Bin;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 /// Width of a plot in its own units.
 const WIDTH: f64 = 1000.0;
 /// Space for the labels on the left.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 84.0;
 /// Space on the right.
 const RIGHT: f64 = 10.0;
+/// Size of a miniature on the time line.
+const MINIATURE: (f64, f64) = (80.0, 60.0);
 /// Columns of a plot, about.
 const COLUMNS: usize = 120;
 /// Colours of resolutions, by the style sheet's classes.
@@ -87,6 +91,11 @@ fn num(value: f64) -> String {
     format!("{value:.1}")
 }
 
+/// A PNG file as an address.
+pub fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
 /// A resolution in words.
 pub fn mode_words(mode: Option<(u32, u32, u32)>) -> String {
     mode.map_or_else(|| "no signal".into(), |(width, height, depth)| format!("{width}x{height}, {depth} bits"))
@@ -131,26 +140,28 @@ const LANES: [Lane; 3] = [
 /// The time line: resolutions, generations, messages, serial output, screenshots and resets.
 pub fn timeline(recording: &Recording, scale: Scale, palette: &Palette) -> Markup {
     const LANE: f64 = 34.0;
+    const TOP: f64 = MINIATURE.1 + 12.0;
     let (head, tail) = recording.periods.parts();
     let tail: Vec<&Period> = tail.collect();
     let hidden = (recording.periods.left_out() > 0).then(|| (head.last(), tail.first()));
-    let shots_y = 36.0 + LANE * LANES.len() as f64 + 10.0;
+    let shots_y = TOP + 36.0 + LANE * LANES.len() as f64 + 10.0;
     let bottom = shots_y + 12.0;
     let (width_ns, columns) = recording.timeline.columns(1, 4 * COLUMNS);
     let (resets, more_resets) = recording.resets.parts();
     html! {
         svg.plot viewBox=(format!("0 0 {WIDTH} {}", bottom + 22.0)) role="img" aria-label="time line" {
-            (scale.axis(30.0, bottom))
-            text.label x=(LEFT - 6.0) y="19" text-anchor="end" { "screen" }
+            (scale.axis(TOP + 28.0, bottom))
+            (miniatures(recording.album.shots(), scale))
+            text.label x=(LEFT - 6.0) y=(TOP + 19.0) text-anchor="end" { "screen" }
             @for period in head.iter().chain(tail.iter().copied()) {
-                (resolution(period, recording.end_ns, scale, palette))
+                (resolution(period, recording.end_ns, TOP, scale, palette))
             }
             @if let Some((Some(before), Some(after))) = hidden {
                 @let (x, width) = scale.span(before.to_ns.unwrap_or(0), after.from_ns);
-                rect.gap x=(num(x)) y="4" width=(num(width)) height="24" { title { (recording.periods.left_out()) " resolutions are not shown" } }
+                rect.gap x=(num(x)) y=(TOP + 4.0) width=(num(width)) height="24" { title { (recording.periods.left_out()) " resolutions are not shown" } }
             }
             @for (index, lane) in LANES.iter().enumerate() {
-                (bars(lane, &columns, width_ns, 36.0 + LANE * index as f64, LANE - 4.0, scale))
+                (bars(lane, &columns, width_ns, TOP + 36.0 + LANE * index as f64, LANE - 4.0, scale))
             }
             text.label x=(LEFT - 6.0) y=(shots_y + 4.0) text-anchor="end" { "pictures" }
             @for (index, shot) in recording.album.shots().iter().enumerate() {
@@ -164,17 +175,42 @@ pub fn timeline(recording: &Recording, scale: Scale, palette: &Palette) -> Marku
     }
 }
 
-fn resolution(period: &Period, end_ns: u64, scale: Scale, palette: &Palette) -> Markup {
+fn resolution(period: &Period, end_ns: u64, top: f64, scale: Scale, palette: &Palette) -> Markup {
     let to = period.to_ns.unwrap_or(end_ns);
     let (x, width) = scale.span(period.from_ns, to);
     let words = mode_words(period.mode);
     let label = period.mode.map(|(width, height, depth)| format!("{width}x{height} {depth}"));
     html! {
-        rect.(palette.class(period.mode)) x=(num(x)) y="4" width=(num(width)) height="24" {
+        rect.(palette.class(period.mode)) x=(num(x)) y=(top + 4.0) width=(num(width)) height="24" {
             title { (words) ", " (seconds(period.from_ns)) " to " (seconds(to)) " s, generations " (period.first) " to " (period.last) ", " (period.frames) " frames" }
         }
         @if let Some(label) = label.filter(|label| width > 7.0 * label.len() as f64) {
-            text.inside x=(num(x + 4.0)) y="20" { (label) }
+            text.inside x=(num(x + 4.0)) y=(top + 20.0) { (label) }
+        }
+    }
+}
+
+/// Miniatures over the times at which they were on the screen, as many as there is room for: those that end a mode first.
+fn miniatures(shots: &[Shot], scale: Scale) -> Markup {
+    let (width, height) = MINIATURE;
+    let x = |shot: &Shot| (scale.x(shot.at_ns) - width / 2.0).clamp(LEFT, WIDTH - RIGHT - width);
+    let mut chosen: Vec<(usize, &Shot)> = Vec::new();
+    for ends_mode in [true, false] {
+        for (index, shot) in shots.iter().enumerate().filter(|(_, shot)| shot.ends_mode == ends_mode) {
+            if chosen.iter().all(|(_, other)| (x(other) - x(shot)).abs() >= width + 4.0) {
+                chosen.push((index, shot));
+            }
+        }
+    }
+    html! {
+        @for (index, shot) in chosen {
+            @let left = x(shot);
+            a href=(format!("#s{}", index + 1)) {
+                image href=(data_uri(&shot.tiny)) x=(num(left)) y="2" width=(width) height=(height) {
+                    title { "picture " (index + 1) " at " (seconds(shot.at_ns)) " s" }
+                }
+            }
+            line.stem x1=(num(left + width / 2.0)) x2=(num(scale.x(shot.at_ns))) y1=(num(height + 3.0)) y2=(num(height + 14.0)) {}
         }
     }
 }
@@ -277,10 +313,11 @@ pub fn render(recording: &Recording, scale: Scale) -> Markup {
                     }
                 }
             }
-            @for (class, value, label) in [("p50", recording.render.p50, "p50"), ("p99", recording.render.p99, "p99")] {
+            // The one's label under its line, the other's above: they may lie close together.
+            @for (class, value, label, beside) in [("p50", recording.render.p50, "p50", 12.0), ("p99", recording.render.p99, "p99", -4.0)] {
                 @if recording.render.count > 0 {
                     line.(class) x1=(LEFT) x2=(WIDTH - RIGHT) y1=(num(y(value))) y2=(num(y(value))) {}
-                    text.(class) x=(WIDTH - RIGHT - 4.0) y=(num(y(value) - 4.0)) text-anchor="end" { (label) " " (duration(value)) }
+                    text.(class) x=(WIDTH - RIGHT - 4.0) y=(num(y(value) + beside)) text-anchor="end" { (label) " " (duration(value)) }
                 }
             }
         }

@@ -5,8 +5,6 @@ use crate::collect::{Axis, Recording};
 use crate::serial::{Port, visible};
 use crate::shots::Shot;
 use crate::tables;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -198,7 +196,7 @@ fn picture(number: usize, count: usize, shot: &Shot) -> Markup {
     html! {
         figure.shot id=(format!("s{number}")) {
             a.close href="#pictures" aria-label="close" {}
-            a.open href=(format!("#s{number}")) { img src=(format!("data:image/png;base64,{}", STANDARD.encode(&shot.png))) alt=(words) loading="lazy"; }
+            a.open href=(format!("#s{number}")) { img src=(chart::data_uri(&shot.png)) alt=(words) loading="lazy"; }
             @if number > 1 { a.previous href=(format!("#s{}", number - 1)) aria-label="previous" { "‹" } }
             @if number < count { a.next href=(format!("#s{}", number + 1)) aria-label="next" { "›" } }
             figcaption { b { (number) ". " (seconds(shot.at_ns)) " s" } " " span { (width) "x" (height) " " (depth) } }

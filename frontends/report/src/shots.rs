@@ -10,6 +10,8 @@ pub const MOST_SHOTS: usize = 64;
 const LARGE: (u32, u32) = (640, 480);
 /// Size of one that is large as a file even so.
 const SMALL: (u32, u32) = (320, 240);
+/// Size of a miniature for the time line.
+const TINY: (u32, u32) = (120, 90);
 /// Bytes of a file that is not too large.
 const LARGE_FILE: usize = 160 << 10;
 /// As long as there are fewer, every picture offered is taken.
@@ -52,6 +54,8 @@ pub struct Shot {
     pub ends_mode: bool,
     /// A PNG file.
     pub png: Vec<u8>,
+    /// A small one.
+    pub tiny: Vec<u8>,
 }
 
 impl Shot {
@@ -60,11 +64,12 @@ impl Shot {
     /// # Errors
     /// What the encoder says.
     pub fn new(offer: &Offer) -> io::Result<Self> {
+        let tiny = encode(&offer.picture.shrunk_to(TINY))?;
         let mut png = encode(&offer.picture.shrunk_to(LARGE))?;
         if png.len() > LARGE_FILE {
             png = encode(&offer.picture.shrunk_to(SMALL))?;
         }
-        Ok(Self { at_ns: offer.at_ns, generation: offer.generation, mode: offer.mode, ends_mode: offer.ends_mode, png })
+        Ok(Self { at_ns: offer.at_ns, generation: offer.generation, mode: offer.mode, ends_mode: offer.ends_mode, png, tiny })
     }
 }
 
@@ -217,7 +222,7 @@ mod tests {
         let mut album = Album::default();
         for at in 0..1000u64 {
             let ends_mode = at % 100 == 50;
-            album.add(Shot { at_ns: at * MS, generation: at, mode: (1, 1, 8), ends_mode, png: Vec::new() });
+            album.add(Shot { at_ns: at * MS, generation: at, mode: (1, 1, 8), ends_mode, png: Vec::new(), tiny: Vec::new() });
         }
         let times: Vec<u64> = album.shots().iter().map(|shot| shot.at_ns / MS).collect();
         assert_eq!((times.len(), times[0], times[MOST_SHOTS - 1]), (MOST_SHOTS, 0, 999));
