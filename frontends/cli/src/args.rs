@@ -120,6 +120,11 @@ struct Args {
     #[arg(long, value_name = "FILE.json")]
     stats: Option<PathBuf>,
 
+    /// At the end, write the run as one page of HTML that needs no network: time line with screenshots, frames and render times, messages to the
+    /// VideoCore in words, serial output, statistics [default: none]
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
     /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     trace: Vec<String>,
@@ -234,6 +239,7 @@ pub struct Config {
     pub picture: PictureOptions,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
+    pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
 }
@@ -354,6 +360,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         picture,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
+        report: args.report,
         trace_file: args.trace_file,
     })
 }

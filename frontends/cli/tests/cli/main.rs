@@ -5,6 +5,7 @@ mod frames;
 mod headless;
 mod host;
 mod jit;
+mod page;
 mod program;
 mod record;
 mod runs;
