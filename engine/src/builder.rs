@@ -8,6 +8,7 @@ use crate::display::Display;
 use crate::execute::CoreSlot;
 use crate::handle::Shared;
 use crate::irq::{IrqLine, IrqLines};
+use crate::journal::Journal;
 use crate::machine::{Machine, MachineParts};
 use crate::power::PowerSwitch;
 use crate::schedule::{Phase, tick_schedule};
@@ -83,6 +84,7 @@ impl MachineBuilder {
     /// An empty machine of up to `cores` cores.
     pub fn new(ram: Arc<GuestRam>, clock: Arc<Clock>, cores: usize, shared: Arc<Shared>) -> Self {
         let attention = Arc::new(Attention::new(cores));
+        shared.journal.begin(shared.stats.guest_ns.get());
         let mut world = World::new();
         world.insert_resource(Ram(Arc::clone(&ram)));
         world.insert_resource(MachineClock(Arc::clone(&clock)));
@@ -170,6 +172,11 @@ impl MachineBuilder {
         Arc::clone(&self.shared.stats)
     }
 
+    /// The journal.
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.shared.journal)
+    }
+
     /// The wire of serial port `port` (0: UART0, 1: UART1).
     pub fn serial_wire(&self, port: usize) -> SerialWire {
         self.wires[port % PORTS].clone()
@@ -219,6 +226,7 @@ impl MachineBuilder {
             wires: self.wires,
             power: self.power,
             bus,
+            ram: self.ram,
         })
     }
 }

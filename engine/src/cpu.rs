@@ -1,5 +1,7 @@
 //! What the engine asks of a processor core.
 
+use tayberry_ram::Forget;
+
 /// Why a slice ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SliceEnd {
@@ -40,6 +42,12 @@ pub trait Processor: Send + Sync + 'static {
 
     /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
     fn trim(&mut self) {}
+
+    /// Forgets direct ways to store to RAM, between slices, so that pages can be settled: see [`tayberry_ram::PageMap`], whose protocol a core that stores to RAM
+    /// by itself keeps to. The guest must not be able to tell.
+    fn forget_writes(&mut self, what: Forget) {
+        let _ = what;
+    }
 
     /// A core that dozes is not asked all the time any more: from now on whatever it waits for must end the slices of others, if it comes while they run. False
     /// if it has come already.

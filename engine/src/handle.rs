@@ -1,9 +1,11 @@
 //! What a frontend sees of a machine: display, serial lines, input, control, statistics. Never the world.
 
 use crate::display::Display;
+use crate::io::VSYNC_NS;
+use crate::journal::{Journal, Reader};
 use crate::serial::PORTS;
 use crate::stats::Stats;
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -76,7 +78,16 @@ pub struct Limits {
     pub until: Option<Vec<u8>>,
 }
 
-/// A guest-time vertical sync, offered to a frontend that keeps step with the machine ([`MachineHandle::frame_clock`]).
+/// When a machine waits for a frontend that keeps step with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// At every multiple of so much guest time with something new on the screen. Deterministic machines only: others wait for nobody.
+    Every(Duration),
+    /// At every publication of the display, in either mode: the guest goes on when it is drawn.
+    Publication,
+}
+
+/// A moment at which a frontend that keeps step is to draw ([`MachineHandle::frame_clock`]): a vertical sync, or a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vsync {
     /// Guest time in nanoseconds.
@@ -90,6 +101,8 @@ pub struct Shared {
     pub display: Arc<Display>,
     /// Counters.
     pub stats: Arc<Stats>,
+    /// What happens, for whoever reads it.
+    pub journal: Arc<Journal>,
     pub(crate) control: Arc<ControlState>,
 }
 
@@ -106,8 +119,44 @@ pub(crate) struct ControlState {
     pub ended: AtomicBool,
 }
 
+/// How often a machine that waits for a frame looks whether it is to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
 /// A frontend that keeps step: tell it about a vsync, wait for its acknowledgement.
-pub(crate) type InStep = (Sender<Vsync>, Receiver<()>);
+#[derive(Clone, Debug)]
+pub(crate) struct InStep {
+    vsync: Sender<Vsync>,
+    done: Receiver<()>,
+    /// Nanoseconds of guest time between vertical syncs.
+    pub period_ns: u64,
+}
+
+impl InStep {
+    /// Offers a frame and waits until it is drawn, or until somebody wants the machine to stop: then it need not be. False if the frontend is gone.
+    pub fn offer(&self, guest_ns: u64, stop: &AtomicBool) -> bool {
+        let mut offered = false;
+        while !stop.load(Ordering::Relaxed) {
+            let gone = if offered {
+                match self.done.recv_timeout(LOOK_UP) {
+                    Ok(()) => return true,
+                    Err(error) => error == RecvTimeoutError::Disconnected,
+                }
+            } else {
+                match self.vsync.send_timeout(Vsync { guest_ns }, LOOK_UP) {
+                    Ok(()) => {
+                        offered = true;
+                        false
+                    }
+                    Err(error) => error.is_disconnected(),
+                }
+            };
+            if gone {
+                return false;
+            }
+        }
+        true
+    }
+}
 
 /// The machine's ends of the channels.
 #[derive(Debug)]
@@ -203,13 +252,13 @@ pub struct MachineHandle {
     /// Reset and end.
     pub events: Receiver<MachineEvent>,
     frame_clock: Sender<InStep>,
+    journal: Arc<Journal>,
 }
 
-/// Keeps a frontend in step with a deterministic machine: at every guest-time vertical sync (60 Hz) with something new on the screen the machine waits
-/// until the frontend has drawn. Dropping it lets the machine run free.
+/// Keeps a frontend in step with a machine: at every [`Beat`] the machine waits until the frontend has drawn. Dropping it lets the machine run free.
 #[derive(Debug)]
 pub struct FrameClock {
-    /// Vertical syncs; answer each by [`FrameClock::done`].
+    /// Vertical syncs; answer each by [`FrameClock::done`]. With [`Beat::Every`] it ends with the machine; with [`Beat::Publication`] it does not.
     pub vsync: Receiver<Vsync>,
     done: Sender<()>,
 }
@@ -217,17 +266,41 @@ pub struct FrameClock {
 impl FrameClock {
     /// The frame is drawn: the machine goes on.
     pub fn done(&self) {
-        let _ = self.done.send(());
+        // There is room but for a machine that was told to stop, and has left without taking the last answer.
+        let _ = self.done.try_send(());
     }
 }
 
 impl MachineHandle {
-    /// Asks to be kept in step, before the machine is started.
+    /// Asks to be kept in step with a deterministic machine at 60 Hz of guest time, before the machine is started.
     pub fn frame_clock(&self) -> FrameClock {
+        self.frame_clock_at(Beat::Every(Duration::from_nanos(VSYNC_NS)))
+    }
+
+    /// Asks to be kept in step, before the machine is started. Periods are at least a microsecond long.
+    pub fn frame_clock_at(&self, beat: Beat) -> FrameClock {
         let (vsync_tx, vsync) = bounded(1);
         let (done, done_rx) = bounded(1);
-        let _ = self.frame_clock.send((vsync_tx, done_rx));
+        let in_step = |period_ns| InStep { vsync: vsync_tx, done: done_rx, period_ns };
+        match beat {
+            Beat::Every(period) => {
+                let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1000);
+                let _ = self.frame_clock.send(in_step(period_ns));
+            }
+            Beat::Publication => {
+                let (in_step, stats, state) = (in_step(0), Arc::clone(&self.stats), Arc::clone(&self.control.state));
+                self.display.watch(move || {
+                    in_step.offer(stats.guest_ns.get(), &state.stop);
+                });
+            }
+        }
         FrameClock { vsync, done }
+    }
+
+    /// Asks for a journal of what the mailboxes, the display and the serial ports do, best before the machine is started. Each reader has all of it; take
+    /// entries often, as they are dropped (and counted) once thousands wait.
+    pub fn journal(&self) -> Reader {
+        self.journal.reader()
     }
 
     /// True once the machine has ended.
@@ -239,6 +312,7 @@ impl MachineHandle {
 /// A new handle and the machine's side of it.
 pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
+    let journal = Arc::new(Journal::default());
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
@@ -253,8 +327,9 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         serial: [serial0_rx, serial1_rx],
         events: events_rx,
         frame_clock: frame_clock_tx,
+        journal: Arc::clone(&journal),
     };
-    let shared = Arc::new(Shared { display, stats, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, control: state });
     let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

@@ -3,13 +3,12 @@
 use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
-use crate::handle::{Channels, InStep, Input, Vsync};
+use crate::handle::{Channels, InStep, Input};
+use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
-use crossbeam::channel::RecvTimeoutError;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 /// The machine's ends of the frontends' channels.
 #[derive(Resource, Clone)]
@@ -100,7 +99,13 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
 }
 
 /// `Publish`: what the guest printed goes to the frontends.
-pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<Until>, channels: Option<Res<ChannelsRes>>) {
+pub(crate) fn publish_serial(
+    mut lines: ResMut<SerialLines>,
+    mut until: ResMut<Until>,
+    channels: Option<Res<ChannelsRes>>,
+    clock: Res<MachineClock>,
+    shared: Res<SharedRes>,
+) {
     let SerialLines { wires, scratch, held } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
@@ -109,6 +114,9 @@ pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<U
             continue;
         }
         until.feed(port, scratch);
+        if !scratch.is_empty() {
+            shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
+        }
         if channels.is_some() {
             held[port].extend_from_slice(scratch);
         }
@@ -120,9 +128,6 @@ pub(crate) fn publish_serial(mut lines: ResMut<SerialLines>, mut until: ResMut<U
 
 /// Period of the vertical sync in nanoseconds: 60 Hz.
 pub const VSYNC_NS: u64 = 16_666_667;
-
-/// How often a machine that waits for a frame looks whether it is to stop.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Whether a frontend keeps step with guest time.
 enum Step {
@@ -153,31 +158,22 @@ impl FramePacer {
     }
 
     /// The next vertical sync after `now`, on the grid of all.
-    fn beat(now: GuestTime) -> GuestTime {
-        GuestTime(now.0 / VSYNC_NS * VSYNC_NS).plus(VSYNC_NS)
+    fn beat(&self, now: GuestTime) -> Option<GuestTime> {
+        let Step::With(InStep { period_ns, .. }) = self.step else { return None };
+        Some(GuestTime(now.0 / period_ns * period_ns).plus(period_ns))
     }
 
     /// Looks for a frontend once. Realtime machines wait for nobody.
     fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
         let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
         self.step = frontend.map_or(Step::Free, Step::With);
-        if matches!(self.step, Step::With(_)) {
-            self.deadline.set(Some(Self::beat(now)));
-        }
+        self.deadline.set(self.beat(now));
     }
 
-    /// Offers a frame and waits until it is drawn, or until somebody wants the machine to stop: then it need not be.
+    /// Offers a frame and waits until it is drawn.
     fn offer(&mut self, now: GuestTime, stop: &AtomicBool) {
-        let Step::With((vsync, done)) = &self.step else { return };
-        let mut gone = vsync.send(Vsync { guest_ns: self.before_ns + now.0 }).is_err();
-        while !gone && !stop.load(Ordering::Relaxed) {
-            match done.recv_timeout(LOOK_UP) {
-                Ok(()) => return,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => gone = true,
-            }
-        }
-        if gone {
+        let Step::With(in_step) = &self.step else { return };
+        if !in_step.offer(self.before_ns + now.0, stop) {
             self.step = Step::Free;
             self.deadline.set(None);
         }
@@ -203,7 +199,7 @@ pub(crate) fn keep_step(
     let Some(beat) = pacer.deadline.get() else {
         // Was asleep; the first busy tick starts the beat again.
         if executor.activity == Activity::Busy {
-            pacer.deadline.set(Some(FramePacer::beat(now)));
+            pacer.deadline.set(pacer.beat(now));
         }
         return;
     };
@@ -212,7 +208,7 @@ pub(crate) fn keep_step(
     }
     // An idle machine with nothing to come but vertical syncs sleeps after one last frame.
     let asleep = executor.activity == Activity::Idle(Some(beat));
-    pacer.deadline.set((!asleep).then(|| FramePacer::beat(now)));
+    pacer.deadline.set(pacer.beat(now).filter(|_| !asleep));
     pacer.offer(beat, &shared.0.control.stop);
 }
 

@@ -8,15 +8,18 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
+use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
+use crate::settle::Settler;
 use bevy_ecs::prelude::*;
 use crossbeam::sync::Parker;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tayberry_ram::GuestRam;
 
 /// Longest sleep of an idle machine: bounds how late a request without an unpark is seen.
 const LONGEST_NAP: Duration = Duration::from_millis(50);
@@ -66,6 +69,7 @@ pub struct Machine {
     power: Arc<PowerSwitch>,
     shared: Arc<Shared>,
     bus: Arc<PhysBus>,
+    settler: Settler,
 }
 
 /// Parts that the builder hands over.
@@ -78,6 +82,7 @@ pub(crate) struct MachineParts {
     pub wires: [SerialWire; PORTS],
     pub power: Arc<PowerSwitch>,
     pub bus: Arc<PhysBus>,
+    pub ram: Arc<GuestRam>,
 }
 
 /// How one power cycle ended.
@@ -88,7 +93,7 @@ enum CycleEnd {
 
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
-        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus } = parts;
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus, ram } = parts;
         world.insert_resource(Executor::new());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
@@ -101,7 +106,8 @@ impl Machine {
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
-        Self { world, schedule, clock, power, shared, bus }
+        let settler = Settler::new(ram, Arc::clone(&shared.display));
+        Self { world, schedule, clock, power, shared, bus, settler }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -136,6 +142,12 @@ impl Machine {
         self.tick();
     }
 
+    /// Settles the pages that are shown ([`tayberry_ram::PageMap`]), between ticks: for whoever ticks by hand.
+    pub fn settle(&mut self) {
+        let mut cores = self.world.query::<&mut CoreSlot>();
+        self.settler.settle(cores.iter_mut(&mut self.world).map(|slot| &mut *slot.into_inner().processor));
+    }
+
     /// Calls `visit` with each core's number and the core, between ticks.
     pub fn each_core(&mut self, visit: &mut dyn FnMut(usize, &dyn Processor)) {
         self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
@@ -161,6 +173,9 @@ impl Machine {
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
+            }
+            if self.settler.is_due() {
+                self.settle();
             }
             if self.shared.control.paused.load(Ordering::Relaxed) {
                 self.nap_paused(LONGEST_NAP, parker, limits, started);
@@ -366,6 +381,8 @@ fn run_cycles<E: std::error::Error>(
         // The old machine's threads and memory go before the new one's come.
         drop(machine);
         let _ = channels.events.send(MachineEvent::Reset);
+        shared.journal.begin(shared.stats.guest_ns.get());
+        shared.journal.record(GuestTime(0), || What::Reset);
         machine = match build(Arc::clone(shared)) {
             Ok(machine) => machine,
             Err(error) => return ExitReason::Lost(format!("the machine could not be built again after a reset: {error}")),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tayberry_engine::builder::MachineBuilder;
 use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
-use tayberry_engine::handle::{ExitReason, Limits, MachineEvent, MachineHandle, Shared};
+use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineEvent, MachineHandle, Shared};
 use tayberry_engine::machine::{Machine, Running, Starter, prepare};
 use tayberry_engine::power::PowerRequest;
 use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
@@ -306,6 +306,71 @@ fn a_frontend_in_step_sees_every_vertical_sync_once() {
     }
     assert_eq!(running.join(), ExitReason::MaxInstructions);
     assert_eq!(times, (1..=5).map(|n| n * 16_666_667).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_frontend_in_step_may_ask_for_a_rate() {
+    let (handle, starter) = prepare();
+    let frames = handle.frame_clock_at(Beat::Every(Duration::from_millis(40)));
+    let limits = Limits { max_instructions: Some(100_000_001), ..Limits::default() };
+    let running = start_prepared(starter, ClockMode::Deterministic, limits, busy);
+    let mut times = Vec::new();
+    while let Ok(vsync) = frames.vsync.recv_timeout(Duration::from_secs(20)) {
+        times.push(vsync.guest_ns);
+        frames.done();
+    }
+    assert_eq!(running.join(), ExitReason::MaxInstructions);
+    assert_eq!(times, [40_000_000, 80_000_000]);
+}
+
+#[test]
+fn every_publication_waits_for_a_frontend_that_asks_for_it() {
+    use tayberry_engine::display::Display;
+    for mode in [ClockMode::Deterministic, ClockMode::Realtime] {
+        let (handle, starter) = prepare();
+        let frames = handle.frame_clock_at(Beat::Publication);
+        let limits = Limits { max_instructions: Some(2_000_000), ..Limits::default() };
+        let publish = |display: &Display| _ = display.lose_signal();
+        let running = start_prepared(starter, mode, limits, move |machine| {
+            busy(machine);
+            let display = machine.display();
+            // Several in a tick.
+            machine.add_systems(Phase::Service, move || (0..3).for_each(|_| publish(&display)));
+        });
+        let ended = handle.events.clone();
+        let mut seen = Vec::new();
+        loop {
+            crossbeam::channel::select! {
+                recv(frames.vsync) -> vsync => {
+                    vsync.expect("its machine is there");
+                    seen.push(handle.display.generation());
+                    std::thread::sleep(Duration::from_micros(100));
+                    frames.done();
+                }
+                recv(ended) -> _ => break,
+                default(Duration::from_secs(20)) => panic!("no end"),
+            }
+        }
+        running.join();
+        assert!(seen.len() >= 3, "{mode:?}");
+        assert_eq!(seen, (1..=handle.display.generation()).collect::<Vec<_>>(), "{mode:?}: each once, and the machine waited");
+    }
+}
+
+#[test]
+fn a_machine_whose_frontend_hangs_at_a_publication_can_be_stopped() {
+    let (handle, starter) = prepare();
+    let frames = handle.frame_clock_at(Beat::Publication);
+    let running = start_prepared(starter, ClockMode::Realtime, Limits::default(), |machine| {
+        busy(machine);
+        let display = machine.display();
+        machine.add_systems(Phase::Service, move || _ = display.lose_signal());
+    });
+    frames.vsync.recv_timeout(Duration::from_secs(20)).expect("a publication");
+    handle.control.stop();
+    assert_eq!(running.join(), ExitReason::Stopped);
+    // Late answers wait for nobody.
+    (0..3).for_each(|_| frames.done());
 }
 
 #[test]

@@ -246,12 +246,16 @@ impl Core {
         }
     }
 
-    /// RAM was stored to: tells of code that changed; or the next store to the page finds it in the software TLB, if it may be there.
+    /// RAM was stored to: claims the page; tells of code that changed; or the next store to the page finds it in the software TLB, if it may be there.
     pub(crate) fn note_stored(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8) {
+        let tracked = self.config.ram.pages().claim(at.pa);
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, size.into());
         } else if self.is_direct(va, at, el) {
             self.tlb.write.fill(va, self.host(at.pa), self.is_loose(at));
+            if tracked {
+                self.tlb.write.note_tracked(va);
+            }
         }
     }
 

@@ -15,7 +15,9 @@ use tayberry_a64::core::doorbell;
 use tayberry_a64::{Access, Bus, Config, Core, Features, JitConfig, Lines, Maintenance, Posted, Stop, Timer, TlbScope};
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
-use tayberry_engine::{BusContext, Clock, ClockMode, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd};
+use tayberry_engine::{
+    BusContext, Clock, ClockMode, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd,
+};
 
 /// Where RAM ends for the cores and the peripherals begin.
 pub const PERIPHERALS: u64 = 0x3F00_0000;
@@ -215,6 +217,10 @@ impl Processor for A64Processor {
 
     fn trim(&mut self) {
         self.core.trim();
+    }
+
+    fn forget_writes(&mut self, what: Forget) {
+        self.core.forget_writes(what);
     }
 
     fn sleep(&mut self) -> bool {

@@ -7,7 +7,7 @@
 //! Mailbox 0 carries replies to the ARM, mailbox 1 messages from it; each holds eight words, a channel number in the low four bits. A write to mailbox 1
 //! is posted, and the firmware serves the messages in order. While mailbox 0 is full the messages wait in mailbox 1.
 
-use crate::property::{Arrival, VideoCore};
+use crate::property::{Arrival, VideoCore, words};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -362,14 +362,17 @@ fn serve(mut mailboxes: Query<(&mut Mailbox, &mut VideoCore)>, ram: Res<Ram>, cl
             }
             match channel {
                 1 => {
-                    let code = videocore.serve_framebuffer(address, &ram.0, &shared.0);
+                    let code = videocore.serve_framebuffer(address, now, &ram.0, &shared.0);
                     mailbox.reply(code & !CHANNEL | channel);
                 }
                 8 => match videocore.serve_property(address, has_waited, now, &ram.0, &shared.0) {
                     Arrival::Answered => mailbox.reply(word),
                     Arrival::WaitUntil(time) => mailbox.hold(word, time),
                 },
-                _ => tracing::debug!(target: "mailbox", "channel {channel} ({}) does not answer", channel_name(channel)),
+                _ => {
+                    tracing::debug!(target: "mailbox", "channel {channel} ({}) does not answer", channel_name(channel));
+                    shared.0.journal.record(now, || words::failed(channel_name(channel), address, "nobody answers on this channel"));
+                }
             }
         }
         mailbox.view.drive_irq();

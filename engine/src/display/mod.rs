@@ -4,6 +4,7 @@
 //! - [`Display`]: the slot it is published in. One machine writes, any number of renderers read, nobody waits.
 //! - [`VideoMemory`]: hands out the memory behind it so that a frame in flight keeps its pixels.
 //! - [`Renderer`]: draws frames of RGBA8, each wholly of one generation.
+//! - [`Meter`]: renders on behalf of a frontend and keeps the statistics of it.
 //!
 //! Pixels are read while the guest writes them, so a line may tear where it would on hardware; size, format and memory never do.
 //!
@@ -13,9 +14,11 @@
 mod convert;
 mod digest;
 mod memory;
+mod meter;
 #[cfg(all(test, tayberry_loom))]
 mod model;
 mod publish;
+pub mod reference;
 mod render;
 mod scanout;
 mod source;
@@ -25,6 +28,7 @@ mod sync;
 mod tests;
 
 pub use memory::{Reuse, VideoBuffer, VideoMemory};
+pub use meter::Meter;
 pub use publish::Display;
 pub use render::{Outcome, Renderer};
 pub use scanout::{Alpha, Depth, MAX_HEIGHT, MAX_WIDTH, Overscan, PixelOrder, Scanout, ScanoutConfig, ScanoutError};

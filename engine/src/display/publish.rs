@@ -15,7 +15,10 @@ use crate::display::Scanout;
 use crate::display::memory::Ground;
 use crate::display::scanout::Published;
 use crate::display::sync::{AtomicU64, Guard, Slot, fence};
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Instant;
 
 /// What the memory behind a frame did while the frame was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,15 @@ pub(super) enum Footing {
     Lost,
 }
 
+/// Called at every publication.
+struct Watcher(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
 /// The display that the framebuffer device publishes to and renderers read from.
 #[derive(Debug)]
 pub struct Display {
@@ -38,6 +50,8 @@ pub struct Display {
     layouts: AtomicU64,
     /// Those of them that read memory which no allocation guards.
     open: AtomicU64,
+    /// Who wants to see every publication, set once.
+    watcher: OnceLock<Watcher>,
 }
 
 impl Default for Display {
@@ -49,7 +63,13 @@ impl Default for Display {
 impl Display {
     /// A display without a signal: generation 0, 640x480, black.
     pub fn new() -> Self {
-        Self { slot: Slot::new(Scanout::no_signal()), latest: AtomicU64::new(0), layouts: AtomicU64::new(0), open: AtomicU64::new(0) }
+        Self {
+            slot: Slot::new(Scanout::no_signal()),
+            latest: AtomicU64::new(0),
+            layouts: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            watcher: OnceLock::new(),
+        }
     }
 
     /// Makes `scanout` the one that is shown and returns its generation, the previous plus one. One writer at a time: the machine's thread.
@@ -59,10 +79,20 @@ impl Display {
         scanout.generation = generation;
         scanout.published = self.account(&scanout, scanout.same_layout(&previous));
         drop(previous);
+        scanout.published_at = Instant::now();
         self.latest.store(generation, Relaxed);
         drop(self.slot.swap(scanout));
         fence(SeqCst);
+        if let Some(watcher) = self.watcher.get() {
+            watcher.0();
+        }
         generation
+    }
+
+    /// Has every publication from now on call `watcher`, on the machine's thread, before anything else happens in the guest. False, and nothing
+    /// done, if somebody watches already.
+    pub fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) -> bool {
+        self.watcher.set(Watcher(Box::new(watcher))).is_ok()
     }
 
     /// Takes the signal away, as at a reset: generations go on.
@@ -95,6 +125,9 @@ impl Display {
     /// Draws from one snapshot and looks again.
     pub(super) fn look<R>(&self, draw: impl FnOnce(&Scanout) -> R) -> (R, Footing) {
         let snapshot = self.slot.load();
+        if let Some(ram) = snapshot.source() {
+            ram.pages().look();
+        }
         let drawn = draw(&snapshot);
         fence(SeqCst);
         (drawn, self.footing(&snapshot))

@@ -45,7 +45,8 @@ impl Outcome {
         match self {
             Self::Presented => stats.frames_presented.add(1),
             Self::Stale => stats.frames_dropped_stale.add(1),
-            Self::Unchanged | Self::NoSignal => {}
+            Self::Unchanged => stats.frames_unchanged.add(1),
+            Self::NoSignal => {}
         }
     }
 }
@@ -147,11 +148,12 @@ impl Renderer {
     fn show(&mut self) -> Outcome {
         let (next, shown) = (&mut self.next, &mut self.shown);
         let same = next.frame.generation == shown.frame.generation;
-        let (generation, depth) = (next.frame.generation, next.frame.depth);
+        let (generation, depth, published_at) = (next.frame.generation, next.frame.depth, next.frame.published_at);
         shown.frame.changed = self.survey.show(next, shown);
         if shown.frame.changed.is_empty() {
             // What is on the screen stays there; at most it has another number now.
             (shown.frame.generation, shown.frame.depth) = (generation, depth);
+            shown.frame.published_at = published_at;
             return if same { Outcome::Unchanged } else { Outcome::Presented };
         }
         Outcome::Presented

@@ -2,7 +2,9 @@
 
 use crate::display::memory::Region;
 use crate::display::{VideoBuffer, sync};
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 use tayberry_ram::GuestRam;
 
 /// Widest screen in pixels.
@@ -38,7 +40,7 @@ impl Depth {
     }
 
     /// Bits per pixel as guests count them.
-    pub fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         match self {
             Self::Indexed8 => 8,
             Self::Rgb15 => 15,
@@ -49,7 +51,7 @@ impl Depth {
     }
 
     /// Bytes from one pixel to the next.
-    pub fn bytes(self) -> u32 {
+    pub const fn bytes(self) -> u32 {
         self.bits().div_ceil(8)
     }
 }
@@ -74,7 +76,8 @@ pub enum Alpha {
     Ignored,
 }
 
-/// Black borders inside the screen, in pixels. The picture is squeezed between them, as the Pi's scaler does (but without its filter).
+/// Black borders inside the screen, in pixels. The picture is squeezed between them, as the Pi's scaler does with `scaling_kernel=8` in its config.txt: each
+/// pixel of the screen is the one of the picture that its centre lies in, unfiltered. So what is shown has the guest's colours and no others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overscan {
     /// Lines above.
@@ -144,6 +147,7 @@ pub(super) struct Published {
 pub struct Scanout {
     pub(super) generation: u64,
     pub(super) published: Published,
+    pub(super) published_at: Instant,
     config: ScanoutConfig,
     /// None without a signal.
     ram: Option<Arc<GuestRam>>,
@@ -162,7 +166,7 @@ impl Scanout {
             return Err(ScanoutError::OutsideRam);
         }
         let region = buffer.map(|buffer| buffer.region).filter(|region| region.covers(config.base, bytes));
-        Ok(Self { generation: 0, published: Published::default(), config, ram: Some(ram), region })
+        Ok(Self { generation: 0, published: Published::default(), published_at: Instant::now(), config, ram: Some(ram), region })
     }
 
     /// What a display shows that nobody configured.
@@ -180,12 +184,17 @@ impl Scanout {
             blank: true,
             overscan: Overscan::default(),
         };
-        Self { generation: 0, published: Published::default(), config, ram: None, region: None }
+        Self { generation: 0, published: Published::default(), published_at: Instant::now(), config, ram: None, region: None }
     }
 
     /// Number of this configuration: [`crate::display::Display::publish`] counts. Zero before it is published.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The host's time at which it was published; at which it was made, before that.
+    pub fn published_at(&self) -> Instant {
+        self.published_at
     }
 
     /// The checked configuration.
@@ -201,6 +210,12 @@ impl Scanout {
     /// The memory to draw from; `None` if the screen is black and nothing is read.
     pub(super) fn source(&self) -> Option<&GuestRam> {
         self.ram.as_deref().filter(|_| !self.config.blank)
+    }
+
+    /// The memory that is drawn from, and what the whole buffer takes of it; `None` if the screen is black and nothing is read.
+    pub(crate) fn memory(&self) -> Option<(&GuestRam, Range<u64>)> {
+        let base = self.config.base;
+        Some((self.source()?, base..base + checked_bytes(&self.config).ok()?))
     }
 
     /// The allocation that all pixels lie in.

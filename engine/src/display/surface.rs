@@ -11,6 +11,7 @@ use crate::display::Scanout;
 use crate::display::convert::{Canvas, Converter, RGBA, Store, black};
 use crate::display::source::Guest;
 use std::ops::Range;
+use std::time::Instant;
 use tayberry_ram::{GuestRam, PAGE_BYTES, PageState};
 
 /// A complete frame, as the screen shows it.
@@ -28,6 +29,8 @@ pub struct Frame {
     pub pixels: Vec<u8>,
     /// Lines that differ from the frame shown before; all of them where the size changed.
     pub changed: Range<u32>,
+    /// The host's time at which the scanout was published; [`crate::display::Meter`] makes a latency of it.
+    pub published_at: Option<Instant>,
 }
 
 /// What the pixels of a line were made of. By a 64-bit hash instead of a copy of the source, so that a changed line costs no more memory traffic
@@ -89,9 +92,9 @@ impl Look {
     }
 }
 
-/// Position `at` of `squeezed` in a range of `full`: the nearest pixel that the Pi's scaler would start from.
+/// Position `at` of `squeezed` in a range of `full`: where its centre lies. So the first and the last position stay, down to half the size.
 fn stretch(at: u32, squeezed: usize, full: u32) -> u32 {
-    (u64::from(at) * u64::from(full) / (squeezed as u64).max(1)) as u32
+    ((2 * u64::from(at) + 1) * u64::from(full) / (2 * squeezed as u64).max(1)) as u32
 }
 
 /// An address that no line has.
@@ -235,6 +238,7 @@ impl Surface {
             self.look = Some(look);
         }
         self.frame.generation = scanout.generation();
+        self.frame.published_at = Some(scanout.published_at());
         (self.frame.width, self.frame.height) = (width, height);
         self.frame.depth = scanout.config().depth.bits();
     }

@@ -1,5 +1,8 @@
 //! The command line: what may be said, and what it means.
 
+pub mod picture;
+
+use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -41,6 +44,11 @@ struct Args {
     /// Kernel command line [default: the firmware's; the headless demo's tour has its own]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
+
+    /// Show the firmware's rainbow until the kernel allocates a frame buffer, as a board without disable_splash=1 does [default: no signal, 640x480 of
+    /// black]
+    #[arg(long)]
+    splash: bool,
 
     /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
     #[arg(long, value_name = "FILE")]
@@ -97,9 +105,12 @@ struct Args {
     screenshot: Option<PathBuf>,
 
     /// Write one line per frame presented: frame,time_s,generation,width,height,depth,xxh3 (hash of the RGBA bytes). Times are the guest's with
-    /// --deterministic, otherwise the host's [default: none]
+    /// --deterministic or --every-flip, otherwise the host's [default: none]
     #[arg(long, value_name = "FILE.csv")]
     frame_log: Option<PathBuf>,
+
+    #[command(flatten)]
+    picture: PictureArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -207,6 +218,8 @@ pub struct Config {
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
+    /// The firmware's rainbow stands on the screen until there is a frame buffer.
+    pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
     pub cores: usize,
@@ -218,6 +231,7 @@ pub struct Config {
     pub until: Option<String>,
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
+    pub picture: PictureOptions,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub trace: Topics,
@@ -278,6 +292,7 @@ Exit status
   2    arguments or files that cannot be used
   3    --timeout or --max-instructions ended a run before --until matched
   4    the guest cannot go on
+  5    the screen is not the picture of --expect, after a run that would have ended with 0
   130  Ctrl-C
   else the guest's own exit code";
 
@@ -310,6 +325,12 @@ fn config(args: Args) -> Result<Config, Unusable> {
     if jit.perf_map && jit.asked == Some(false) {
         return Err(Unusable::new("--perf-map lists translated code: with --jit off there is none"));
     }
+    let picture = args.picture.options()?;
+    if picture.fps_given && args.frontend == Frontend::Desktop && !args.deterministic {
+        return Err(Unusable::new(
+            "--fps: a window keeps the display's pace; --frontend headless and --deterministic runs can have another",
+        ));
+    }
     Ok(Config {
         jit,
         serial: serial_ports(args.serial)?,
@@ -319,6 +340,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
+        splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
         cores: usize::from(args.cores),
@@ -329,6 +351,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         until: args.until,
         screenshot: args.screenshot,
         frame_log: args.frame_log,
+        picture,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         trace_file: args.trace_file,
@@ -451,6 +474,13 @@ mod tests {
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
+            ("--fps 0", "--fps"),
+            ("--fps 30 --frontend desktop", "--fps"),
+            ("--fps 60 --every-flip", "--every-flip"),
+            ("--record run.mp4", ".gif"),
+            ("--record-size 1x1", "--record"),
+            ("--expect-diff x", "--expect"),
+            ("--expect /", "--expect"),
         ] {
             let error = run(args).expect_err(args);
             assert!(error.contains(named), "{args}: {error}");
@@ -473,6 +503,6 @@ mod tests {
             assert!(help.contains(&format!("--{option}")), "--{option}");
         }
         assert!(trace::known().iter().all(|topic| help.contains(topic)));
-        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  130 "].iter().all(|status| help.contains(status)));
+        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  5 ", "  130 "].iter().all(|status| help.contains(status)));
     }
 }

@@ -3,12 +3,16 @@
 //! Messages go to stderr; stdout belongs to the guest's serial port.
 
 mod args;
+mod expect;
 mod files;
+#[cfg(feature = "desktop")]
+mod gauges;
 mod hot;
 mod interrupt;
 mod jit;
 mod memory;
 mod progress;
+mod record;
 mod report;
 mod session;
 mod stats;

@@ -10,6 +10,8 @@ pub const UNUSABLE: u8 = 2;
 const LIMIT: u8 = 3;
 /// Exit status when the guest cannot go on.
 const LOST: u8 = 4;
+/// Exit status when the screen is not the picture expected, after a run that would have ended with 0.
+pub const DIFFERENT: u8 = 5;
 /// Exit status after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 

@@ -1,12 +1,15 @@
 //! A run: inputs, outputs, a machine, a frontend, and how it ended.
 
+use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
 use crate::interrupt::Interrupt;
 use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::progress::Progress;
+use crate::record;
 use crate::report::{self, Unusable, say};
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
@@ -21,9 +24,9 @@ use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
 use tayberry_bcm2837::sd::{CardImage, CardImageError};
 use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
-use tayberry_engine::handle::{ExitReason, Limits, MachineHandle};
+use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
-use tayberry_headless::{ContactSheet, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -69,10 +72,18 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         list.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.clone()))).collect()
     };
     let (card_in, card_out) = if config.sd_writable { (&None, &config.sd) } else { (&config.sd, &None) };
-    let inputs = given(&[("the kernel", &config.kernel), ("--dtb", &config.dtb), ("--initrd", &config.initrd), ("--sd", card_in)]);
+    let inputs = given(&[
+        ("the kernel", &config.kernel),
+        ("--dtb", &config.dtb),
+        ("--initrd", &config.initrd),
+        ("--sd", card_in),
+        ("--expect", &config.picture.expect),
+    ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
         ("--frame-log", &config.frame_log),
+        ("--record", &config.picture.record),
+        ("--expect-diff", &config.picture.expect_diff),
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--trace-file", &config.trace_file),
@@ -191,6 +202,7 @@ struct Run<'a> {
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
     outputs: Outputs,
+    expected: Option<Expected>,
     serial: [Option<File>; 2],
     recorder: Recorder,
     interrupt: Interrupt,
@@ -218,6 +230,7 @@ impl<'a> Run<'a> {
             dtb: kernel.dtb,
             initrd: kernel.initrd,
             append: config.append.clone(),
+            splash: config.splash,
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
@@ -226,6 +239,10 @@ impl<'a> Run<'a> {
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
         let board = board(config, options)?;
+        let expected = match (&config.picture.expect, &config.picture.expect_diff) {
+            (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
+            _ => None,
+        };
         let outputs = Outputs::open(config)?;
         let log = match &config.frame_log {
             Some(path) => {
@@ -237,8 +254,9 @@ impl<'a> Run<'a> {
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
         jit.tell(&config.jit);
-        let recorder = Recorder::new(log, sheet);
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, serial, recorder, interrupt })
+        let mut recorder = Recorder::new(log, sheet);
+        recorder.video = record::start(config)?;
+        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, expected, serial, recorder, interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -250,7 +268,19 @@ impl<'a> Run<'a> {
     }
 
     fn pace(&self, handle: &MachineHandle) -> Pace {
-        if self.config.deterministic { Pace::Guest(handle.frame_clock()) } else { Pace::Host }
+        match self.config.picture.frames {
+            Frames::Publication => Pace::Guest(handle.frame_clock_at(Beat::Publication)),
+            Frames::Every(period) if self.config.deterministic => Pace::Guest(handle.frame_clock_at(Beat::Every(period))),
+            Frames::Every(_) => Pace::Host,
+        }
+    }
+
+    /// Time between two looks at the screen where the machine does not say when to look.
+    fn period(&self) -> Duration {
+        match self.config.picture.frames {
+            Frames::Every(period) => period,
+            Frames::Publication => FRAME_TIME,
+        }
     }
 
     /// Says why there is no window, and what happens instead.
@@ -284,10 +314,11 @@ impl<'a> Run<'a> {
     fn headless(&mut self) -> Result<u8, Unusable> {
         self.prepare_tour();
         let (handle, starter) = prepare();
-        let watched = self.outputs.screenshot.is_some() || self.outputs.stats.is_some() || self.recorder.is_wanted();
+        let looked_at = self.outputs.screenshot.is_some() || self.expected.is_some();
+        let watched = looked_at || self.outputs.stats.is_some() || self.recorder.is_wanted();
         let viewer = watched.then(|| {
             let pace = self.pace(&handle);
-            Viewer::start(&handle, pace, std::mem::take(&mut self.recorder))
+            Viewer::start(&handle, pace, self.period(), std::mem::take(&mut self.recorder))
         });
         let started = self.start(&handle, starter)?;
         let quiet = self.config.stdio_port().is_some() && io::stdout().is_terminal();
@@ -307,10 +338,14 @@ impl<'a> Run<'a> {
     fn desktop(&mut self) -> Result<Result<u8, String>, Unusable> {
         use tayberry_desktop::{DesktopError, Options, Scaling};
         let (handle, starter) = prepare();
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default() };
+        let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
+        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
+            if self.config.picture.fps_given && !self.config.deterministic {
+                say("--fps: a window keeps the display's pace");
+            }
             Ok::<_, Unusable>(())
         });
         self.recorder = recorder;
@@ -367,6 +402,7 @@ impl<'a> Run<'a> {
             hot::trace(self.config.cores, self.board.counters(), &self.symbols);
         }
         let Outputs { screenshot, contact_sheet, stats } = std::mem::take(&mut self.outputs);
+        let video = self.recorder.video.take();
         let (log, sheet) = std::mem::take(&mut self.recorder).finish();
         let mut written = vec![];
         if let (Err(error), Some(path)) = (log, &self.config.frame_log) {
@@ -375,6 +411,12 @@ impl<'a> Run<'a> {
         if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
             written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
         }
+        if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
+            written.push(record::finish(video, path));
+        }
+        let as_expected = self.expected.as_ref().map_or(Ok(true), |expected| expected.is(picture));
+        let differs = !matches!(as_expected, Ok(true));
+        written.push(as_expected.map(drop));
         if let Some(output) = screenshot {
             written.push(output.write("--screenshot", |out| picture.write_png(out)));
         }
@@ -392,6 +434,9 @@ impl<'a> Run<'a> {
         }
         if lost_output && status == 0 {
             status = report::UNUSABLE;
+        }
+        if differs && status == 0 {
+            status = report::DIFFERENT;
         }
         if let Some(output) = stats {
             let end = End { reason, status, wall };

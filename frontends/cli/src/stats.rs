@@ -7,7 +7,7 @@ use std::time::Duration;
 use tayberry_bcm2837::CoreCounters;
 use tayberry_bcm2837::jit::{Counters, Exits};
 use tayberry_engine::handle::{ExitReason, MachineHandle};
-use tayberry_engine::stats::Counter;
+use tayberry_engine::stats::{Counter, Summary};
 
 /// What `--stats` writes.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,16 @@ pub struct Report<'a> {
     ticks: u64,
     frames_presented: u64,
     frames_dropped_stale: u64,
+    /// Looks at the screen that found nothing new.
+    frames_unchanged: u64,
+    /// Host time of the looks that drew something, each.
+    render_ms: Milliseconds,
+    /// Host time of the looks that found nothing new.
+    render_unchanged_ms: Milliseconds,
+    /// Time in the renderer by host time: its share of one host core.
+    render_share: f64,
+    /// Host time from the publication of a scanout to its first frame on the screen.
+    flip_to_present_ms: Milliseconds,
     reconfigurations: u64,
     property_messages: u64,
     /// Guest code was translated: on or off.
@@ -51,6 +61,24 @@ pub struct Report<'a> {
     exit_detail: Option<String>,
     /// The status of this program.
     exit_status: u8,
+}
+
+/// Times in milliseconds, all 0 where there are none.
+#[derive(Debug, Serialize)]
+struct Milliseconds {
+    count: u64,
+    p50: f64,
+    p99: f64,
+    max: f64,
+    total: f64,
+}
+
+impl From<Summary> for Milliseconds {
+    fn from(ns: Summary) -> Self {
+        let Summary { count, p50, p99, max, total } = ns;
+        let ms = |ns: u64| ns as f64 / 1e6;
+        Self { count, p50: ms(p50), p99: ms(p99), max: ms(max), total: ms(total) }
+    }
 }
 
 /// How one core executed its instructions.
@@ -162,6 +190,8 @@ impl<'a> Report<'a> {
         let jit = how.jit.config;
         let total = stats.total_instructions();
         let wall_s = end.wall.as_secs_f64();
+        let (render, render_unchanged) = (stats.render.summary(), stats.render_unchanged.summary());
+        let render_s = (render.total + render_unchanged.total) as f64 / 1e9;
         Self {
             version: env!("CARGO_PKG_VERSION"),
             kernel,
@@ -174,6 +204,11 @@ impl<'a> Report<'a> {
             ticks: stats.ticks.get(),
             frames_presented: stats.frames_presented.get(),
             frames_dropped_stale: stats.frames_dropped_stale.get(),
+            frames_unchanged: stats.frames_unchanged.get(),
+            render_ms: render.into(),
+            render_unchanged_ms: render_unchanged.into(),
+            render_share: if wall_s > 0.0 { render_s / wall_s } else { 0.0 },
+            flip_to_present_ms: stats.flip_to_present.summary().into(),
             reconfigurations: stats.reconfigurations.get(),
             property_messages: stats.property_messages.get(),
             jit: if jit.is_some() { "on" } else { "off" },

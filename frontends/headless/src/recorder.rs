@@ -2,19 +2,22 @@
 
 use crate::frame_log::FrameLog;
 use crate::sheet::ContactSheet;
+use crate::video::Video;
 use std::{fmt, io};
 use tayberry_engine::display::Frame;
 
 /// Called with every frame and its time in nanoseconds.
 pub type Observer = Box<dyn FnMut(&Frame, u64) + Send>;
 
-/// Keeps what is wanted of the frames that a frontend shows: a log, a contact sheet, both or nothing.
+/// Keeps what is wanted of the frames that a frontend shows: a log, a contact sheet, an animation, or nothing.
 #[derive(Default)]
 pub struct Recorder {
     /// The log, if one is wanted.
     pub log: Option<FrameLog>,
     /// The sheet, if one is wanted.
     pub sheet: Option<ContactSheet>,
+    /// The animation, if one is wanted.
+    pub video: Option<Video>,
     /// Someone else who wants to see the frames.
     pub observer: Option<Observer>,
     /// The first error of the log, which ended it. A full disk does not end the run.
@@ -23,7 +26,12 @@ pub struct Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("log", &self.log).field("sheet", &self.sheet).field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("log", &self.log)
+            .field("sheet", &self.sheet)
+            .field("video", &self.video)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 
@@ -35,7 +43,7 @@ impl Recorder {
 
     /// False if it keeps nothing.
     pub fn is_wanted(&self) -> bool {
-        self.log.is_some() || self.sheet.is_some() || self.observer.is_some()
+        self.log.is_some() || self.sheet.is_some() || self.video.is_some() || self.observer.is_some()
     }
 
     /// Takes a frame that was presented at `time_ns`.
@@ -49,8 +57,18 @@ impl Recorder {
         if let Some(sheet) = &mut self.sheet {
             sheet.add(frame);
         }
+        if let Some(video) = &mut self.video {
+            video.frame(frame, time_ns);
+        }
         if let Some(observer) = &mut self.observer {
             observer(frame, time_ns);
+        }
+    }
+
+    /// The run has ended at `time_ns` with `frame`, the last one that was taken, on the screen.
+    pub fn end(&mut self, frame: &Frame, time_ns: u64) {
+        if let Some(video) = &mut self.video {
+            video.end(frame, time_ns);
         }
     }
 
@@ -91,7 +109,7 @@ mod tests {
     }
 
     fn frame() -> Frame {
-        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1 }
+        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1, ..Frame::default() }
     }
 
     #[test]

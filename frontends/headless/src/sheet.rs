@@ -81,7 +81,7 @@ impl ContactSheet {
     }
 }
 
-fn copy_into(to: &mut Picture, from: &Picture, (x, y): (u32, u32)) {
+pub(crate) fn copy_into(to: &mut Picture, from: &Picture, (x, y): (u32, u32)) {
     for line in 0..from.height {
         let source = &from.pixels[(line * from.width) as usize * 4..][..from.width as usize * 4];
         let at = ((y + line) as usize * to.width as usize + x as usize) * 4;
@@ -90,7 +90,7 @@ fn copy_into(to: &mut Picture, from: &Picture, (x, y): (u32, u32)) {
 }
 
 /// The picture at the largest size of its shape that fits into `most`: made smaller by averaging, or larger by repeating pixels.
-fn shrink(picture: &Picture, most: (u32, u32)) -> Picture {
+pub(crate) fn shrink(picture: &Picture, most: (u32, u32)) -> Picture {
     let (width, height) = fit((picture.width, picture.height), most);
     let mut small = Picture::filled(width, height, [0; 3]);
     for y in 0..height {
@@ -133,7 +133,15 @@ mod tests {
 
     fn frame(width: u32, height: u32, depth: u32, rgb: [u8; 3]) -> Frame {
         let [r, g, b] = rgb;
-        Frame { generation: 1, width, height, depth, pixels: [r, g, b, 0xFF].repeat((width * height) as usize), changed: 0..height }
+        Frame {
+            generation: 1,
+            width,
+            height,
+            depth,
+            pixels: [r, g, b, 0xFF].repeat((width * height) as usize),
+            changed: 0..height,
+            ..Frame::default()
+        }
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use crate::picture::Picture;
 use crate::recorder::Recorder;
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tayberry_engine::display::{Outcome, Renderer};
+use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, MachineHandle};
 
-/// Time between two looks at the screen: 60 Hz.
-pub const FRAME_TIME: Duration = Duration::from_nanos(1_000_000_000 / 60);
+/// Time between two looks at the screen unless told otherwise: 60 Hz.
+pub const FRAME_TIME: Duration = Duration::from_nanos(tayberry_engine::VSYNC_NS);
 
 /// Looks at the screen at the end of a run, should it be drawn on from elsewhere even then.
 const LAST_LOOKS: usize = 4;
@@ -17,9 +17,9 @@ const LAST_LOOKS: usize = 4;
 /// When frames are drawn.
 #[derive(Debug)]
 pub enum Pace {
-    /// At 60 Hz of the host's time; the log's times are the host's since the viewer started.
+    /// By the host's time, at the frontend's own rate; the log's times are the host's since the frontend started.
     Host,
-    /// At the guest's vertical syncs, the machine waiting meanwhile; the log's times are the guest's. The same run draws the same frames.
+    /// At the clock's beats, the machine waiting meanwhile; the log's times are the guest's. The same deterministic run draws the same frames.
     Guest(FrameClock),
 }
 
@@ -46,16 +46,17 @@ pub fn render_threads() -> usize {
 }
 
 impl Viewer {
-    /// Starts to view. With [`Pace::Guest`] the frame clock must have been asked for before the machine starts.
+    /// Starts to view; `period` is the time between two looks with [`Pace::Host`]. With [`Pace::Guest`] the frame clock must have been asked for
+    /// before the machine starts.
     ///
     /// # Panics
     /// If the host cannot start a thread.
-    pub fn start(handle: &MachineHandle, pace: Pace, recorder: Recorder) -> Self {
+    pub fn start(handle: &MachineHandle, pace: Pace, period: Duration, recorder: Recorder) -> Self {
         let (stop, stopped) = bounded(0);
-        let view = View { handle: handle.clone(), renderer: Renderer::new(render_threads()), recorder };
+        let view = View { handle: handle.clone(), renderer: Renderer::new(render_threads()), meter: Meter::new(), recorder };
         let body = move || match pace {
-            Pace::Host => view.at_host_pace(&stopped),
-            Pace::Guest(clock) => view.at_guest_pace(clock),
+            Pace::Host => view.at_host_pace(period, &stopped),
+            Pace::Guest(clock) => view.at_guest_pace(&clock, &stopped),
         };
         let thread = std::thread::Builder::new().name("tayberry-viewer".into()).spawn(body).expect("the host can start a thread");
         Self { thread, stop }
@@ -74,56 +75,64 @@ impl Viewer {
 struct View {
     handle: MachineHandle,
     renderer: Renderer,
+    meter: Meter,
     recorder: Recorder,
 }
 
 impl View {
-    fn at_host_pace(mut self, stopped: &Receiver<()>) -> Viewed {
+    fn at_host_pace(mut self, period: Duration, stopped: &Receiver<()>) -> Viewed {
         let started = Instant::now();
         let since = || started.elapsed().as_nanos() as u64;
         let mut next = started;
         while stopped.recv_deadline(next) == Err(RecvTimeoutError::Timeout) {
             self.draw(since());
             // After a slow frame the beat starts anew: frames that were missed are not made up for.
-            next = (next + FRAME_TIME).max(Instant::now());
+            next = (next + period).max(Instant::now());
         }
         self.last(since())
     }
 
-    fn at_guest_pace(mut self, clock: FrameClock) -> Viewed {
-        while let Ok(vsync) = clock.vsync.recv() {
-            self.draw(vsync.guest_ns);
-            clock.done();
+    fn at_guest_pace(mut self, clock: &FrameClock, stopped: &Receiver<()>) -> Viewed {
+        loop {
+            select! {
+                recv(clock.vsync) -> vsync => {
+                    let Ok(vsync) = vsync else { break };
+                    self.draw(vsync.guest_ns);
+                    clock.done();
+                }
+                recv(stopped) -> _ => break,
+            }
         }
         let time_ns = self.handle.stats.guest_ns.get();
         self.last(time_ns)
     }
 
     fn draw(&mut self, time_ns: u64) {
-        let outcome = self.renderer.render(&self.handle.display);
-        outcome.count(&self.handle.stats);
-        if outcome == Outcome::Presented {
+        let stats = &self.handle.stats;
+        if self.meter.render(&mut self.renderer, &self.handle.display, stats) == Outcome::Presented {
+            self.meter.presented(self.renderer.frame(), stats);
             self.recorder.frame(self.renderer.frame(), time_ns);
         }
     }
 
     fn last(mut self, time_ns: u64) -> Viewed {
-        let picture = final_picture(&mut self.renderer, &self.handle, &mut self.recorder, time_ns);
+        let picture = final_picture(&mut self.renderer, &mut self.meter, &self.handle, &mut self.recorder, time_ns);
         Viewed { picture, recorder: self.recorder }
     }
 }
 
-/// Draws what the screen of a machine that has ended shows, and records it if it is new.
-pub fn final_picture(renderer: &mut Renderer, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
+/// Draws what the screen of a machine that has ended shows, and records it if it is new. It is the recorder's last frame.
+pub fn final_picture(renderer: &mut Renderer, meter: &mut Meter, handle: &MachineHandle, recorder: &mut Recorder, time_ns: u64) -> Picture {
     for _ in 0..LAST_LOOKS {
-        let outcome = renderer.render(&handle.display);
-        outcome.count(&handle.stats);
+        let outcome = meter.render(renderer, &handle.display, &handle.stats);
         if outcome == Outcome::Presented {
+            meter.presented(renderer.frame(), &handle.stats);
             recorder.frame(renderer.frame(), time_ns);
         }
         if outcome != Outcome::Stale {
             break;
         }
     }
+    recorder.end(renderer.frame(), time_ns);
     renderer.frame().into()
 }

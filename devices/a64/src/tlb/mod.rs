@@ -9,6 +9,11 @@
 //! ASID a process, and one for the kernel alone), so the last of them are kept. A change of anything but a table base drops them all, as
 //! not every kernel asks for it.
 //!
+//! # Pages that readers watch
+//! Stores through the tables are told to nobody, so the page of each entry of a table for stores is claimed in the page map ([`tayberry_ram::PageMap`]), and
+//! so is the page of each store that goes without. Entries of pages that are tracked there are noted by the table; between runs the machine has them dropped, settles the pages, and the
+//! next store to one misses and claims it again.
+//!
 //! # Maintenance
 //! TLBI drops what it names and perhaps more, never less: pages go from all spaces whatever their ASID. Mappings are cached in pages of 4 KiB; those
 //! that are larger are noted by range, and any address of such a range drops the whole space. So does an address where stage 2 is on.
@@ -26,6 +31,7 @@ use crate::mmu::{Kind, Translation};
 use space::{BASES, CodePages, Inputs, Large, Space, half, slot};
 use std::fmt;
 pub(crate) use table::{ENTRIES, Entry, Table};
+use tayberry_ram::Forget;
 
 /// Bytes in a page of the TLB.
 const PAGE: u64 = 1 << PAGE_SHIFT;
@@ -141,6 +147,12 @@ impl Tlb {
         }
     }
 
+    fn forget_tracked_writes(&mut self) {
+        for space in 0..self.spaces.len() {
+            self.each_table(space, |_, write| write.forget_tracked());
+        }
+    }
+
     /// Drops a page from the spaces of a regime.
     fn drop_page(&mut self, regime: usize, va: u64) {
         let walk = &mut self.walks[(va >> PAGE_SHIFT) as usize % WALKS];
@@ -220,6 +232,14 @@ impl Core {
     /// Drops the direct write entries of the software TLB.
     pub fn flush_write_tlb(&mut self) {
         self.tlb.flush_writes();
+    }
+
+    /// Forgets direct ways to store, between runs, so that pages can be settled ([`tayberry_ram::PageMap`]).
+    pub fn forget_writes(&mut self, what: Forget) {
+        match what {
+            Forget::Tracked => self.tlb.forget_tracked_writes(),
+            Forget::All => self.tlb.flush_writes(),
+        }
     }
 
     /// To be called after anything that blocks or translations depend on changed: exception level, SCTLR, TCR, TTBR, MAIR, HCR, CPACR and other

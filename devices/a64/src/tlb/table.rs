@@ -36,8 +36,16 @@ impl Entry {
     pub(crate) const LOOSE: usize = std::mem::offset_of!(Self, loose);
     pub(crate) const COMMON: usize = std::mem::offset_of!(Self, common);
 
+    /// Tag of an entry that was dropped: matches nothing, like that of an empty one.
+    const DROPPED: u64 = u64::MAX - 1;
+
     fn empty(index: usize) -> Self {
         if matches!(index, 0 | LAST) { Self::EMPTY_AT_ENDS } else { Self::EMPTY }
+    }
+
+    /// Of no page any more. Its index stays where it is noted.
+    fn drop(&mut self) {
+        (self.tag, self.loose, self.common) = (Self::DROPPED, Self::DROPPED, Self::DROPPED);
     }
 }
 
@@ -52,6 +60,9 @@ pub(crate) struct Table {
     pub(crate) common: usize,
     /// Fills with another addend, less those with it.
     uncommon: i32,
+    /// Entries that were filled with tracked pages of RAM ([`tayberry_ram::PageMap`]) since these were last forgotten. All of them are in `filled`, and some may
+    /// be of another page meanwhile. More than [`ENTRIES`] stand for all there are.
+    tracked: Vec<u16>,
 }
 
 /// So many more fills with another addend make that the common one.
@@ -62,7 +73,7 @@ impl Table {
         // SAFETY: an entry is integers, for which zeros are valid.
         let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
         (entries[0], entries[LAST]) = (Entry::EMPTY_AT_ENDS, Entry::EMPTY_AT_ENDS);
-        Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
+        Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON, tracked: Vec::new() }
     }
 
     /// Most of the pages that were filled last have the common addend.
@@ -121,22 +132,38 @@ impl Table {
         }
     }
 
+    /// Notes that the entry of `va`, just filled, is of a tracked page.
+    pub(crate) fn note_tracked(&mut self, va: u64) {
+        let index = Self::index(va) as u16;
+        if self.tracked.len() <= ENTRIES && self.tracked.last() != Some(&index) {
+            self.tracked.push(index);
+        }
+    }
+
+    /// Drops all tracked pages.
+    pub(super) fn forget_tracked(&mut self) {
+        if self.tracked.len() > ENTRIES {
+            return self.flush();
+        }
+        for index in self.tracked.drain(..) {
+            self.entries[usize::from(index) % ENTRIES].drop();
+        }
+    }
+
     /// Drops the page of `va`, whatever its top byte. Its index stays in `filled`.
     pub(super) fn drop_page(&mut self, va: u64) {
         let entry = &mut self.entries[Self::index(va)];
         if (entry.tag ^ va) & COMPARED == 0 && entry.tag != u64::MAX {
-            (entry.tag, entry.loose, entry.common) = (Self::DROPPED, Self::DROPPED, Self::DROPPED);
+            entry.drop();
         }
     }
-
-    /// Tag of an entry that was dropped: matches nothing, like that of an empty one.
-    const DROPPED: u64 = u64::MAX - 1;
 
     pub(super) fn flush(&mut self) {
         for index in self.filled.drain(..) {
             let index = usize::from(index) % ENTRIES;
             self.entries[index] = Entry::empty(index);
         }
+        self.tracked.clear();
     }
 }
 

@@ -6,6 +6,7 @@
 use super::geometry::{MAX_PHYSICAL, MAX_VIRTUAL, size_is_supported};
 use super::{Framebuffer, Stage, Wish};
 use crate::mailbox::{in_ram, physical_to_bus};
+use tayberry_engine::GuestRam;
 use tayberry_engine::display::Depth;
 
 /// Words of the structure.
@@ -23,9 +24,18 @@ const POINTER: usize = 8;
 const SIZE: usize = 9;
 
 /// Answer where everything is well.
-const SUCCESS: u32 = 0;
+pub const SUCCESS: u32 = 0;
 /// Answer (of 28 bits, in the upper ones) where nothing was changed.
 const FAILURE: u32 = 0x8000_0010;
+
+/// The structure at bus address `address`, if it lies in RAM.
+pub fn read(ram: &GuestRam, address: u32) -> Option<[u32; WORDS]> {
+    Some(words_at(ram, in_ram(ram, address, 4 * WORDS as u64)?))
+}
+
+fn words_at(ram: &GuestRam, base: u64) -> [u32; WORDS] {
+    std::array::from_fn(|at| ram.read_u32(base + 4 * at as u64).unwrap_or(0))
+}
 
 /// Serves the structure at bus address `address`. What the reply carries in its upper 28 bits: zero if it was a success.
 pub fn serve(framebuffer: &mut Framebuffer, address: u32, stage: &mut Stage<'_>) -> u32 {
@@ -33,7 +43,7 @@ pub fn serve(framebuffer: &mut Framebuffer, address: u32, stage: &mut Stage<'_>)
         tracing::debug!(target: "framebuffer", "channel 1: no structure in RAM at bus address {address:#010x}");
         return FAILURE;
     };
-    let mut words: [u32; WORDS] = std::array::from_fn(|at| stage.ram.read_u32(base + 4 * at as u64).unwrap_or(0));
+    let mut words = words_at(stage.ram, base);
     let code = apply(framebuffer, &mut words, stage);
     if code == SUCCESS {
         for (at, word) in words.into_iter().enumerate() {

@@ -17,6 +17,9 @@ const SDHOST_DIVIDER: u32 = 2;
 /// Largest divider of the SD host's clock: eleven bits.
 const SDHOST_MAX_DIVIDER: u32 = 0x7ff + SDHOST_DIVIDER;
 
+/// Names by id.
+pub const NAMES: [&str; 11] = ["0", "EMMC", "UART", "ARM", "core", "V3D", "H264", "ISP", "SDRAM", "pixel", "PWM"];
+
 const MHZ: u32 = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +34,7 @@ struct Clock {
 #[derive(Debug)]
 pub struct Clocks {
     /// Index 0, reserved, is never looked at.
-    clocks: [Clock; 11],
+    clocks: [Clock; NAMES.len()],
     turbo: bool,
 }
 

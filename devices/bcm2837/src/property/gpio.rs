@@ -11,6 +11,11 @@ const HIGH_AT_BOOT: [usize; 2] = [3, 7];
 /// Pins that are inputs after boot: HDMI_HPD_N and PWR_LOW_N.
 const INPUTS: [usize; 2] = [4, 7];
 
+/// Name of a pin.
+pub fn name(number: u32) -> Option<&'static str> {
+    NAMES.get(number.checked_sub(FIRST)? as usize).copied()
+}
+
 /// First word of an answer: done.
 const DONE: u32 = 0;
 /// First word of an answer: there is no such pin.

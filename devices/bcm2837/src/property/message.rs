@@ -40,6 +40,7 @@ pub struct Tag {
 /// A snapshot of a message.
 #[derive(Debug)]
 pub struct Message {
+    address: u32,
     base: u64,
     words: Vec<u32>,
     tags: Vec<Tag>,
@@ -53,7 +54,7 @@ impl Message {
     pub fn read(ram: &GuestRam, address: u32) -> Option<Self> {
         let base = in_ram(ram, address, 4 * HEADER as u64)?;
         let size = ram.read_u32(base)?;
-        let mut message = Self { base, words: Vec::new(), tags: Vec::new(), is_whole: false, answered: Vec::new() };
+        let mut message = Self { address, base, words: Vec::new(), tags: Vec::new(), is_whole: false, answered: Vec::new() };
         if in_ram(ram, address, size.into()).is_none() {
             tracing::debug!(target: "property", "a message of {size} bytes at {:#010x} does not lie in RAM", bus_to_physical(address));
             return Some(message);
@@ -91,6 +92,21 @@ impl Message {
         self.is_whole
     }
 
+    /// Bus address that it was sent by.
+    pub fn address(&self) -> u32 {
+        self.address
+    }
+
+    /// All its words, with the answers so far.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// The code that it is answered with.
+    pub fn code(&self) -> u32 {
+        if self.is_whole { RESPONSE } else { PARSE_ERROR }
+    }
+
     /// A tag's value buffer.
     pub fn value(&self, tag: &Tag) -> &[u32] {
         &self.words[tag.value.clone()]
@@ -111,12 +127,12 @@ impl Message {
 
     /// Writes the answers back to RAM, the message's own code last.
     pub fn write_back(self, ram: &GuestRam) {
-        for range in self.answered {
-            for at in range {
+        for range in &self.answered {
+            for at in range.clone() {
                 ram.write_u32(self.base + 4 * at as u64, self.words[at]);
             }
         }
-        ram.write_u32(self.base + 4, if self.is_whole { RESPONSE } else { PARSE_ERROR });
+        ram.write_u32(self.base + 4, self.code());
     }
 }
 

@@ -20,19 +20,21 @@ mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
 use crate::framebuffer::{BootFramebuffer, Framebuffer, Stage, legacy};
 use crate::mailbox::Mailbox;
 use bevy_ecs::prelude::*;
 use message::Message;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use table::{Handler, Row, SET_VSYNC};
 use tayberry_engine::display::{Display, Reuse, VideoMemory};
 use tayberry_engine::handle::Shared;
+use tayberry_engine::journal::{Journal, Mode, What};
 use tayberry_engine::stats::Stats;
 use tayberry_engine::{ClockMode, GuestRam, GuestTime, MachineBuilder, Plugin};
+use words::Minutes;
 
 /// Vertical syncs a second.
 const VSYNC_HZ: u64 = 60;
@@ -60,6 +62,8 @@ pub struct MailboxPlugin {
     pub screen: (u32, u32),
     /// The firmware sets up a frame buffer before the kernel starts, for a kernel that is told of it in its device tree.
     pub has_boot_framebuffer: bool,
+    /// The firmware's test picture stands on the screen until there is a frame buffer.
+    pub has_splash: bool,
     /// Bit mask of the DMA channels that the ARM may use.
     pub dma_channels: u32,
     /// Temperature of the SoC in thousandths of a degree Celsius.
@@ -95,6 +99,7 @@ impl Default for MailboxPlugin {
             command_line: String::new(),
             screen: (1024, 768),
             has_boot_framebuffer: false,
+            has_splash: false,
             dma_channels: 0x7f35,
             temperature: 47_774,
         }
@@ -104,15 +109,19 @@ impl Default for MailboxPlugin {
 impl Plugin for MailboxPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let mailbox = Mailbox::install(machine);
+        let (ram, display, stats, journal) = (machine.ram(), machine.display(), machine.stats(), machine.journal());
+        let watch = ModeWatch::begin(&journal, &display);
         // A machine before this one may have left a picture.
-        if machine.display().load().has_signal() {
-            machine.display().lose_signal();
+        if display.load().has_signal() {
+            display.lose_signal();
         }
         let mut videocore = VideoCore::new(self.clone(), machine.clock().mode());
         if self.has_boot_framebuffer {
-            let (ram, display, stats) = (machine.ram(), machine.display(), machine.stats());
             videocore.set_up_framebuffer(&ram, &display, &stats);
+        } else if self.has_splash {
+            videocore.framebuffer.splash(&stage(&mut videocore.firmware, &ram, &display, &stats));
         }
+        watch.finish(machine.clock().now());
         machine.world.spawn((mailbox, videocore));
     }
 }
@@ -180,6 +189,28 @@ pub enum Arrival {
     WaitUntil(GuestTime),
 }
 
+/// Tells the journal when the display has changed.
+struct ModeWatch<'a> {
+    journal: &'a Journal,
+    display: &'a Display,
+    /// What was shown, where anybody wants to know of changes.
+    before: Option<Mode>,
+}
+
+impl<'a> ModeWatch<'a> {
+    fn begin(journal: &'a Journal, display: &'a Display) -> Self {
+        Self { journal, display, before: journal.is_wanted().then(|| Mode::of(display)) }
+    }
+
+    fn finish(self, now: GuestTime) {
+        if let Some(before) = self.before
+            && before.generation != self.display.generation()
+        {
+            self.journal.record(now, || What::Mode(Mode::of(self.display).after(&before)));
+        }
+    }
+}
+
 /// The VideoCore as the ARM knows it.
 #[derive(Component, Debug)]
 pub struct VideoCore {
@@ -189,9 +220,9 @@ pub struct VideoCore {
 }
 
 impl VideoCore {
-    fn new(config: MailboxPlugin, mode: ClockMode) -> Self {
+    /// A VideoCore that was just switched on. In deterministic mode no address that it hands out depends on who is drawing.
+    pub fn new(config: MailboxPlugin, mode: ClockMode) -> Self {
         let Range { start, end } = config.video_memory;
-        // Deterministic runs do not let addresses depend on who is drawing.
         let reuse = match mode {
             ClockMode::Deterministic => Reuse::IgnoreReaders,
             ClockMode::Realtime => Reuse::AvoidHeld,
@@ -228,13 +259,18 @@ impl VideoCore {
         shared.stats.property_messages.add(1);
         match message {
             Some(message) => self.answer(message, now, ram, shared),
-            None => tracing::debug!(target: "property", "there is no RAM at bus address {address:#010x}"),
+            None => {
+                tracing::debug!(target: "property", "there is no RAM at bus address {address:#010x}");
+                shared.journal.record(now, || words::failed("property", address, "there is no RAM at its address"));
+            }
         }
         Arrival::Answered
     }
 
     fn answer(&mut self, mut message: Message, now: GuestTime, ram: &Arc<GuestRam>, shared: &Shared) {
         let context = Context { ram, now };
+        let watch = ModeWatch::begin(&shared.journal, &shared.display);
+        let mut minutes = Minutes::begin(&message, shared.journal.is_wanted());
         // Loaded when the first of its tags comes.
         let mut edit = None;
         for index in 0..message.tags().len() {
@@ -246,7 +282,7 @@ impl VideoCore {
                 Handler::Firmware(handler) => {
                     self.reply.0.clear();
                     handler(&mut self.firmware, &request, &context, &mut self.reply);
-                    trace_tag(row, &request, &self.reply);
+                    minutes.answered(index, row, &request, &self.reply);
                     message.answer(index, &self.reply.0);
                 }
                 Handler::Framebuffer(set, _) => set(edit.get_or_insert_with(|| self.framebuffer.edit()), &request),
@@ -254,15 +290,19 @@ impl VideoCore {
         }
         if let Some(edit) = edit {
             self.framebuffer.commit(edit, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats));
-            self.answer_framebuffer(&mut message);
+            self.answer_framebuffer(&mut message, &mut minutes);
         }
         if !message.is_whole() {
             tracing::debug!(target: "property", "the message cannot be parsed to its end");
         }
+        if let Some(entry) = minutes.finish(&message) {
+            shared.journal.record(now, || What::Message(entry));
+        }
+        watch.finish(now);
         message.write_back(ram);
     }
 
-    fn answer_framebuffer(&mut self, message: &mut Message) {
+    fn answer_framebuffer(&mut self, message: &mut Message, minutes: &mut Minutes) {
         for index in 0..message.tags().len() {
             if let Some(row) = table::find(message.tags()[index].number)
                 && let Handler::Framebuffer(_, get) = row.handler
@@ -271,15 +311,26 @@ impl VideoCore {
                 let request = Request(message.value(&message.tags()[index]));
                 self.reply.0.clear();
                 get(&self.framebuffer, &request, &mut self.reply);
-                trace_tag(row, &request, &self.reply);
+                minutes.answered(index, row, &request, &self.reply);
                 message.answer(index, &self.reply.0);
             }
         }
     }
 
     /// Serves the structure of channel 1 at bus address `address`; what the reply carries.
-    pub fn serve_framebuffer(&mut self, address: u32, ram: &Arc<GuestRam>, shared: &Shared) -> u32 {
-        legacy::serve(&mut self.framebuffer, address, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats))
+    pub fn serve_framebuffer(&mut self, address: u32, now: GuestTime, ram: &Arc<GuestRam>, shared: &Shared) -> u32 {
+        let sent = legacy::read(ram, address);
+        let watch = ModeWatch::begin(&shared.journal, &shared.display);
+        let code = legacy::serve(&mut self.framebuffer, address, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats));
+        let answered = legacy::read(ram, address).filter(|_| code == legacy::SUCCESS);
+        let entry = || match &sent {
+            Some(sent) => What::Message(words::structure(address, sent, answered.as_ref().map(|words| &words[..]))),
+            None => words::failed("frame buffer", address, "there is no RAM at its address"),
+        };
+        tracing::debug!(target: "framebuffer", "{}", entry());
+        shared.journal.record(now, entry);
+        watch.finish(now);
+        code
     }
 }
 
@@ -299,26 +350,4 @@ fn row_of(message: &Message, index: usize) -> Option<&'static Row> {
         return None;
     }
     Some(row)
-}
-
-/// Words of a trace: small ones in decimal, others in hexadecimal, the first few.
-struct Words<I>(I);
-
-/// Words that a trace shows of a value.
-const SHOWN: usize = 10;
-
-impl<I: Iterator<Item = u32> + Clone> fmt::Display for Words<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = self.0.clone();
-        for word in words.by_ref().take(SHOWN) {
-            if word < 0x1_0000 { write!(f, " {word}")? } else { write!(f, " {word:#010x}")? }
-        }
-        if words.next().is_some() { f.write_str(" ...") } else { Ok(()) }
-    }
-}
-
-fn trace_tag(row: &Row, request: &Request<'_>, reply: &Reply) {
-    let asked = Words(request.0.iter().copied().take(row.request.div_ceil(4) as usize));
-    let answered = Words(reply.0.chunks(4).map(|bytes| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))));
-    tracing::debug!(target: "property", "{}:{asked} ->{answered}", row.name);
 }

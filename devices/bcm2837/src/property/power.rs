@@ -6,8 +6,9 @@ use super::{Context, Firmware, Reply, Request};
 const ON: u32 = 1;
 /// Bit 1 of a state: there is no such device.
 const NO_DEVICE: u32 = 2;
-/// Devices 0 to 8: SD card, UART0, UART1, USB, I2C0, I2C1, I2C2, SPI, CCP2TX.
-const DEVICES: usize = 9;
+/// Devices by number.
+pub const NAMES: [&str; 9] = ["SD card", "UART0", "UART1", "USB", "I2C0", "I2C1", "I2C2", "SPI", "CCP2TX"];
+const DEVICES: usize = NAMES.len();
 /// Those that are on after boot: SD card, UART0 and UART1.
 const ON_AT_BOOT: [usize; 3] = [0, 1, 2];
 /// Until a device's power is stable, in microseconds.
@@ -18,6 +19,8 @@ const DOMAINS: usize = 24;
 const MAX_TEMPERATURE: u32 = 85_000;
 /// Voltage of an id that does not exist.
 const NO_VOLTAGE: u32 = 0x8000_0000;
+/// Voltages by id.
+pub const VOLTAGE_NAMES: [&str; 5] = ["0", "core", "SDRAM C", "SDRAM P", "SDRAM I"];
 /// Volts of ids 1 to 4 (core, SDRAM C, P and I) in microvolts: initial, least, most.
 const VOLTAGES: [(u32, u32, u32); 4] = [
     (1_200_000, 1_200_000, 1_350_000),

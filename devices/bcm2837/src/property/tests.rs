@@ -2,6 +2,7 @@ use super::MailboxPlugin;
 use super::testing::{DONE, EMPTY, FULL, Guest, MESSAGE, PROPERTY};
 use proptest::prelude::*;
 use tayberry_engine::GuestTime;
+use tayberry_engine::journal::{Message, What};
 
 const PARSE_ERROR: u32 = 0x8000_0001;
 
@@ -196,10 +197,95 @@ fn aliases_of_an_address_are_one_memory() {
     }
 }
 
+/// What the journal says of what `act` does.
+fn journal_of(guest: &mut Guest, act: impl FnOnce(&mut Guest)) -> Vec<String> {
+    let reader = guest.shared.journal.reader();
+    act(guest);
+    reader.drain().map(|entry| format!("{} {}", entry.what.kind(), entry.what)).collect()
+}
+
 #[test]
-fn traces_show_the_first_words_of_a_value() {
-    assert_eq!(super::Words([640, 480, 0x1_0000].into_iter()).to_string(), " 640 480 0x00010000");
-    assert_eq!(super::Words(0..256).to_string(), " 0 1 2 3 4 5 6 7 8 9 ...");
+fn messages_are_told_in_words() {
+    let mut guest = Guest::new();
+    #[rustfmt::skip]
+    let lines = journal_of(&mut guest, |guest| {
+        guest.send(&[
+            0x0004_8003, 8, 0, 640, 480,
+            0x0004_8004, 8, 0, 640, 960,
+            0x0004_8005, 4, 0, 32,
+            0x0001_0002, 4, 0, 0,
+            0x0004_0001, 8, 0, 4096, 0,
+            0x0001_00ff, 8, 0, 5, 0x1_0000,
+            0x0003_0002, 4, 0, 2,
+            0x0003_8002, 4, 0, 2,
+        ]);
+        guest.send(&[0x0004_8009, 8, 0, 0, 480, 0x0004_8006, 4, 0, 0]);
+        guest.ask(0x0004_8009, &[0, 480], 8);
+        guest.compose(&[0x0001_0003, 400, 0, 0, 0]);
+        guest.mail(MESSAGE | PROPERTY);
+        guest.mail(0xc000_0000 | PROPERTY);
+        guest.mail(0x3fff_fff0 | PROPERTY);
+    });
+    let expect = [
+        "message property message at 0x00100000: set physical size 640x480 -> 640x480; set virtual size 640x960 -> 640x960; \
+         set depth 32 bits -> 32 bits; get board revision -> 0xa02082; allocate buffer align 4096 -> 0xfb800000, 2457600 bytes; \
+         tag 0x000100ff 5 0x00010000: not known; get clock rate UART -> 48 MHz; \
+         set clock rate 2: its buffer of 4 bytes is too small for the request",
+        "mode generation 1: 640x480 of 640x960 at 0,0, 32 bits Bgr, pitch 2560, base 0x3b800000 (new: signal)",
+        "message property message at 0x00100000: set virtual offset 0,480 -> 0,480; set pixel order BGR -> BGR",
+        "mode generation 2: 640x480 of 640x960 at 0,480, 32 bits Bgr, pitch 2560, base 0x3b800000 (new: offset)",
+        "message property message at 0x00100000: set virtual offset 0,480 -> 0,480",
+        "message property message at 0x00100000: it cannot be parsed to its end",
+        "message property message at 0xc0000000: it cannot be parsed to its end",
+        "message property message at 0x3ffffff0: there is no RAM at its address",
+    ];
+    for (line, expect) in lines.iter().zip(expect) {
+        assert_eq!(line, expect);
+    }
+    assert_eq!(lines.len(), expect.len());
+}
+
+#[test]
+fn raw_words_are_kept_and_messages_without_end_are_cut() {
+    let mut guest = Guest::new();
+    let reader = guest.shared.journal.reader();
+    guest.ask(0x0001_0002, &[7], 4);
+    let many = [0x0001_0002, 0, 0].repeat(1000);
+    guest.send(&many);
+    let entries: Vec<Message> = reader
+        .drain()
+        .map(|entry| match &entry.what {
+            What::Message(message) => message.clone(),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(entries[0].sent, [28, 0, 0x0001_0002, 4, 0, 7, 0]);
+    assert_eq!(entries[0].answered, [28, DONE, 0x0001_0002, 4, DONE | 4, 0x00a0_2082, 0]);
+    assert_eq!((entries[1].parts.len(), entries[1].parts_left_out, entries[1].sent.len(), entries[1].words), (64, 936, 64, 3003));
+}
+
+#[test]
+fn the_old_channel_and_others_are_told_too() {
+    let mut guest = Guest::new();
+    guest.poke(MESSAGE, &[640, 480, 640, 480, 0, 16, 0, 0, 0, 0]);
+    guest.poke(MESSAGE + 0x100, &[640, 480, 640, 480, 0, 17, 0, 0, 0, 0]);
+    let lines = journal_of(&mut guest, |guest| {
+        guest.mail(MESSAGE | 1);
+        guest.mail((MESSAGE + 0x100) | 1);
+        guest.write(0xa0, 0x1000 | 3);
+        guest.bench.tick();
+    });
+    assert_eq!(
+        lines,
+        [
+            "message frame buffer message at 0x00100000: set up frame buffer 640x480, virtual 640x480, 16 bits, offset 0,0 -> \
+             virtual 640x480, pitch 1280, 0xfb800000, 614400 bytes",
+            "mode generation 1: 640x480, 16 bits Rgb, pitch 1280, base 0x3b800000 (new: signal)",
+            "message frame buffer message at 0x00100100: set up frame buffer 640x480, virtual 640x480, 17 bits, offset 0,0: refused: \
+             the reply says failure",
+            "message VCHIQ message at 0x00001000: nobody answers on this channel",
+        ]
+    );
 }
 
 /// Words that look like messages often enough.

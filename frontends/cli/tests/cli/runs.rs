@@ -44,6 +44,25 @@ fn a_guest_that_switches_the_power_off() {
 }
 
 #[test]
+fn statistics_of_the_renderer() {
+    let folder = folder();
+    with_append(&folder, "storm.count=20 storm.hold_us=30000", "--deterministic --stats stats.json storm.img").expect(0);
+    let stats = stats(&folder);
+    let number = |group: &str, field: &str| stats[group][field].as_f64().unwrap_or_else(|| panic!("{group}.{field}"));
+    for group in ["render_ms", "flip_to_present_ms"] {
+        let [p50, p99, max] = ["p50", "p99", "max"].map(|field| number(group, field));
+        assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{group}: {p50} {p99} {max}");
+    }
+    // Nothing is dropped where the machine waits: all that was drawn was shown.
+    let presented = stats["frames_presented"].as_f64().expect("a number");
+    assert_eq!((number("render_ms", "count"), number("flip_to_present_ms", "count")), (presented, 20.0));
+    let seconds = (number("render_ms", "total") + number("render_unchanged_ms", "total")) / 1e3;
+    let share = seconds / stats["wall_s"].as_f64().expect("a number");
+    assert!((stats["render_share"].as_f64().expect("a number") - share).abs() < 1e-6);
+    assert!(stats["frames_unchanged"].is_u64());
+}
+
+#[test]
 fn until() {
     let folder = folder();
     let run = folder.headless("--until ready --stats stats.json echo.img").expect(0);

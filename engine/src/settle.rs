@@ -1,0 +1,55 @@
+//! Settling the pages that are shown, so that renderers need not look at what has not changed: the machine's part in the protocol of
+//! [`tayberry_ram::PageMap`].
+//!
+//! It happens between ticks, when the machine's thread has the cores for itself, and only after a renderer has looked: at most as often as a
+//! display shows a frame, on the host's clock in every mode, since no guest can tell. A machine that sleeps looks here as often as it wakes by itself.
+
+use crate::cpu::Processor;
+use crate::display::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tayberry_ram::GuestRam;
+
+/// From one settling to the next: somewhat less than a display's period.
+const PERIOD: Duration = Duration::from_millis(15);
+
+/// Knows what is shown, and when it was last settled.
+#[derive(Debug)]
+pub(crate) struct Settler {
+    ram: Arc<GuestRam>,
+    display: Arc<Display>,
+    last: Option<Instant>,
+}
+
+impl Settler {
+    pub fn new(ram: Arc<GuestRam>, display: Arc<Display>) -> Self {
+        Self { ram, display, last: None }
+    }
+
+    /// True if the shown pages are to be settled now, for a machine that does so then. Asked before every tick: without a look it costs a load.
+    #[inline]
+    pub fn is_due(&mut self) -> bool {
+        if !self.ram.pages().has_look() {
+            return false;
+        }
+        let now = Instant::now();
+        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= PERIOD);
+        if due {
+            self.last = Some(now);
+            self.ram.pages().take_look();
+        }
+        due
+    }
+
+    /// Settles the shown pages. `cores` are all cores of the machine, none of which runs.
+    pub fn settle<'a>(&self, cores: impl Iterator<Item = &'a mut dyn Processor>) {
+        let scanout = self.display.load();
+        // What a machine before this one has left is not ours to settle.
+        let Some((_, range)) = scanout.memory().filter(|(ram, _)| std::ptr::eq(*ram, &*self.ram)) else { return };
+        let pages = self.ram.pages();
+        if let Some(what) = pages.to_forget(range.clone()) {
+            cores.for_each(|core| core.forget_writes(what));
+            pages.settle(range);
+        }
+    }
+}
