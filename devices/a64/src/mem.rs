@@ -254,7 +254,7 @@ impl Core {
         } else if self.is_direct(va, at, el) {
             self.tlb.write.fill(va, self.host(at.pa), self.is_loose(at));
             if tracked {
-                self.tlb.write.note_tracked(va);
+                self.tlb.note_tracked(va);
             }
         }
     }
