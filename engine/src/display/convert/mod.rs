@@ -71,14 +71,12 @@ impl Kernel {
 struct Palette {
     /// RGBA8 of every index.
     colours: [u32; 256],
-    /// The first, second and third byte of every colour.
-    planes: [[u8; 256]; 3],
+    planes: vector::Planes,
 }
 
 impl Palette {
     fn new(entries: &[u32; 256]) -> Self {
-        let plane = |shift: u32| entries.map(|entry| (entry >> shift) as u8);
-        Self { colours: entries.map(|entry| entry | OPAQUE), planes: [plane(0), plane(8), plane(16)] }
+        Self { colours: entries.map(|entry| entry | OPAQUE), planes: vector::Planes::new(entries) }
     }
 }
 

@@ -3,6 +3,16 @@
 use super::{Canvas, Converter};
 use crate::display::source::Guest;
 
+/// A palette as vector kernels want it.
+#[derive(Clone, Debug)]
+pub(super) struct Planes;
+
+impl Planes {
+    pub(super) fn new(_: &[u32; 256]) -> Self {
+        Self
+    }
+}
+
 /// A set of vector kernels: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {}

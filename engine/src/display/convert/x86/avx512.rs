@@ -2,7 +2,7 @@
 //! next one is touched.
 
 use super::digest::{BLOCK, KEYS, LANES, PRODUCT_WEIGHTS, STRIPE, SUM_WEIGHTS};
-use super::{Canvas, Converter, Guest, Kernel, OPAQUE, RGBA, Store};
+use super::{Canvas, Converter, Guest, Kernel, OPAQUE, Planes, RGBA, Store};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -367,7 +367,7 @@ struct Lookup {
 impl Lookup {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn new(planes: &[[u8; 256]; 3]) -> Self {
+    fn new(Planes(planes): &Planes) -> Self {
         Self {
             tables: std::array::from_fn(|plane| std::array::from_fn(|part| bytes(&planes[plane].as_chunks().0[part]))),
             order: bytes(&TRANSPOSED),

@@ -7,6 +7,16 @@ use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store, portable};
 use crate::display::digest;
 use crate::display::source::Guest;
 
+/// The first, second and third byte of every colour of a palette.
+#[derive(Clone, Debug)]
+pub(super) struct Planes([[u8; 256]; 3]);
+
+impl Planes {
+    pub(super) fn new(entries: &[u32; 256]) -> Self {
+        Self([0, 8, 16].map(|shift| entries.map(|entry| (entry >> shift) as u8)))
+    }
+}
+
 /// A set of vector kernels. That a value exists means that the host can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
