@@ -230,6 +230,7 @@ impl<'a> Run<'a> {
             dtb: kernel.dtb,
             initrd: kernel.initrd,
             append: config.append.clone(),
+            splash: config.splash,
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,

@@ -1,6 +1,6 @@
 //! Where there are no vector kernels.
 
-use super::{Converter, Store};
+use super::{Canvas, Converter};
 use crate::display::source::Guest;
 
 /// A set of vector kernels: there is none.
@@ -16,7 +16,7 @@ impl Level {
         match self {}
     }
 
-    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: &mut [u8], _: Store) -> u64 {
+    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: Canvas<'_>, _: &mut [u64]) {
         match self {}
     }
 }

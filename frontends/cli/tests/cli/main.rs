@@ -8,5 +8,6 @@ mod jit;
 mod program;
 mod record;
 mod runs;
+mod screens;
 mod steps;
 mod usage;

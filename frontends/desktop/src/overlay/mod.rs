@@ -229,7 +229,7 @@ mod tests {
         let stats = tayberry_engine::stats::Stats::default();
         let mut overlay = overlay(&[]);
         assert!(!overlay.is_open());
-        let mut panels = |overlay: &mut Overlay| {
+        let panels = |overlay: &mut Overlay| {
             overlay.update((1280, 960), 1.0, &facts(&stats));
             overlay.panels().len()
         };

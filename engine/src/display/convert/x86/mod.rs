@@ -3,7 +3,7 @@
 mod avx2;
 mod avx512;
 
-use super::{Converter, Kernel, OPAQUE, RGBA, Store, portable};
+use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store, portable};
 use crate::display::digest;
 use crate::display::source::Guest;
 
@@ -32,12 +32,12 @@ impl Level {
     }
 
     #[inline]
-    pub(super) fn paint(self, converter: &Converter, line: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8], store: Store) -> u64 {
+    pub(super) fn paint(self, converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
         match self {
             // SAFETY: the host has what the function is compiled for.
-            Self::Avx512 => unsafe { avx512::paint(converter, line, out, store) },
+            Self::Avx512 => unsafe { avx512::paint(converter, lines, out, digests) },
             // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::paint(converter, line, copy, out) },
+            Self::Avx2 => unsafe { avx2::paint(converter, lines, copy, out, digests) },
         }
     }
 }
