@@ -3,7 +3,7 @@
 //! Each constant is a raw image, loaded and entered at `0x80000` in EL2 as `kernel8.img` is. The sources, in C
 //! and AArch64 assembly, are beside this file's folder; `build.sh` makes the images from them and `build.sh
 //! --check` compares. `README.md` describes the programs and the options they take from the kernel command line.
-//! Every program works with no options, and all but [`DEMO`], [`ECHO`] and [`LOADER`] end by powering the board off.
+//! Every program works with no options, and all but [`DEMO`], [`ECHO`], [`LOADER`] and [`SCREENS`] end by powering the board off.
 
 pub mod storm;
 
@@ -14,7 +14,7 @@ pub const DEMO: &[u8] = include_bytes!("../images/demo.img");
 
 /// Posts mode changes without pause, paints each in its own colour and checks every reply; [`storm`] knows which
 /// mode and colour belong to which change. Options `storm.count`, `.core`, `.seed`, `.paint`, `.hold_us`,
-/// `.kinds`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
+/// `.kinds`, `.cores`, `.lock`, `.print`. Ends with `storm: N changes, W wrong replies, T us` and `storm: done`.
 pub const STORM: &[u8] = include_bytes!("../images/storm.img");
 
 /// Sends back every byte received on the PL011 (or, with `echo.uart=1`, the mini UART); Ctrl-D powers off.
@@ -92,12 +92,20 @@ pub const LOADER: &[u8] = include_bytes!("../images/loader.img");
 /// A picture of 320x200 in 256 colours made by a chain of DMA control blocks. Ends with `blit: done`.
 pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 
+/// Shows two or three pages in turn by the virtual offset, at a steady pace. Options `flip.width`, `.height`, `.depth`, `.pages`, `.fps`, `.count` and
+/// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
+pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
+
+/// One situation of the frame buffer a run: option `screens.case` (a name; without one, all are listed), `screens.turns`. It paints a pattern, prints what the
+/// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
+pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 16] = [
+    const ALL: [(&str, &[u8]); 18] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -114,6 +122,8 @@ mod tests {
         ("loader", super::LOADER),
         ("blit", super::BLIT),
         ("objects", super::OBJECTS),
+        ("flip", super::FLIP),
+        ("screens", super::SCREENS),
     ];
 
     #[test]

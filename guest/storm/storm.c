@@ -7,8 +7,11 @@
  * storm.count=N    changes (1000)             storm.core=C     the core that does it (0)
  * storm.seed=S     another storm (1)          storm.paint=0    paint nothing
  * storm.hold_us=U  rest after each (0)        storm.kinds=mixed  a quarter change only offset, order or palette
+ * storm.cores=4    all cores: whoever gets the turn changes the mode, the others ask the VideoCore other things meanwhile
+ * storm.lock=0     with several cores: no lock around the mailbox (1)
  * storm.print=1    print the first 200 modes and a digest of `count` of them, and change nothing
  */
+#include "mail.h"
 #include "modes.h"
 
 #define PRINTED_MODES 200u
@@ -18,13 +21,14 @@
 
 static struct {
     u64 count, seed, hold_us;
-    bool paint, mixed;
+    bool paint, mixed, lock;
+    u32 cores;
 } options;
 
-static u64 wrong;       /* messages with a wrong reply */
+static u64 wrong;       /* mode changes with a wrong reply */
 static u64 buffer;      /* the framebuffer, as the cores see it */
 static u32 pitch;
-static u32 finished;
+static u32 finished;   /* cores that have done their part */
 
 /* The values of one message's tags; NULL where the message has no such tag. */
 struct message {
@@ -36,34 +40,34 @@ static struct message compose(const struct mode *mode)
     struct message m = {0};
     bool all = mode->change == CHANGE_ALL;
 
-    property_begin();
+    mail_begin();
     if (all) {
-        m.physical = property_tag_with(TAG_SET_PHYSICAL_SIZE, 8, mode->width, mode->height);
-        m.virtual = property_tag_with(TAG_SET_VIRTUAL_SIZE, 8, mode->virtual_width, mode->virtual_height);
+        m.physical = mail_tag(TAG_SET_PHYSICAL_SIZE, 8, mode->width, mode->height);
+        m.virtual = mail_tag(TAG_SET_VIRTUAL_SIZE, 8, mode->virtual_width, mode->virtual_height);
     }
     if (all || mode->change == CHANGE_OFFSET)
-        m.offset = property_tag_with(TAG_SET_VIRTUAL_OFFSET, 8, mode->offset_x, mode->offset_y);
+        m.offset = mail_tag(TAG_SET_VIRTUAL_OFFSET, 8, mode->offset_x, mode->offset_y);
     if (all)
-        m.depth = property_tag_with(TAG_SET_DEPTH, 4, mode->depth, 0);
+        m.depth = mail_tag(TAG_SET_DEPTH, 4, mode->depth, 0);
     if (all || mode->change == CHANGE_ORDER)
-        m.order = property_tag_with(TAG_SET_PIXEL_ORDER, 4, mode->order, 0);
+        m.order = mail_tag(TAG_SET_PIXEL_ORDER, 4, mode->order, 0);
     if (all)
-        m.alpha = property_tag_with(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
+        m.alpha = mail_tag(TAG_SET_ALPHA_MODE, 4, ALPHA_IGNORED, 0);
     if (mode->depth == 8 && (all || mode->change == CHANGE_PALETTE)) {
         u32 c = mode->colour;
-        m.palette = property_tag_with(TAG_SET_PALETTE, 12, mode->palette_index, 1);
+        m.palette = mail_tag(TAG_SET_PALETTE, 12, mode->palette_index, 1);
         m.palette[2] = 0xFF000000 | (c & 0xFF) << 16 | (c & 0xFF00) | c >> 16; /* red in the low byte */
     }
     if (all) {
-        m.allocate = property_tag_with(TAG_ALLOCATE, 8, BUFFER_ALIGNMENT, 0);
-        m.pitch = property_tag_with(TAG_GET_PITCH, 4, 0, 0);
+        m.allocate = mail_tag(TAG_ALLOCATE, 8, BUFFER_ALIGNMENT, 0);
+        m.pitch = mail_tag(TAG_GET_PITCH, 4, 0, 0);
     }
     return m;
 }
 
 /* ---- the reply ---- */
 
-static u64 message_number;
+static u64 message_number; /* of the last mode change */
 static bool message_is_wrong;
 
 static void complain(const char *what, u32 got, u32 other, u32 asked, u32 asked_other)
@@ -173,29 +177,67 @@ static void paint(const struct mode *mode)
 
 /* ---- the storm ---- */
 
+/* Whoever has the turn changes the mode; everything above belongs to it. */
+static u32 turn;
+static struct mode mode;
+
+static void change_mode(void)
+{
+    u64 n = ++message_number;
+
+    mode_advance(&mode, options.seed, n, options.mixed);
+    struct message message = compose(&mode);
+    check(&message, &mode, mail_post());
+    if (message.allocate) {
+        buffer = bus_to_arm(message.allocate[0]);
+        pitch = message.pitch[0];
+    }
+    /* A wrong reply may have no buffer behind it. */
+    if (message.allocate && options.paint && !message_is_wrong)
+        paint(&mode);
+    if (options.hold_us)
+        sleep_until_us(time_us() + options.hold_us);
+}
+
 static void storm(u32 core)
 {
-    struct mode mode = {0};
-    u64 start = time_us();
+    bool done = false;
 
-    for (u64 n = message_number = 1; n <= options.count; message_number = ++n) {
-        mode_advance(&mode, options.seed, n, options.mixed);
-        struct message message = compose(&mode);
-        check(&message, &mode, property_post());
-        if (message.allocate) {
-            buffer = bus_to_arm(message.allocate[0]);
-            pitch = message.pitch[0];
+    (void)core;
+    while (!done && !mail_is_lost()) {
+        if (__atomic_exchange_n(&turn, 1, __ATOMIC_ACQUIRE)) {
+            mail_ask();
+            continue;
         }
-        /* A wrong reply may have no buffer behind it. */
-        if (message.allocate && options.paint && !message_is_wrong)
-            paint(&mode);
-        if (options.hold_us)
-            sleep_until_us(time_us() + options.hold_us);
+        done = message_number == options.count;
+        if (!done)
+            change_mode();
+        store_release(&turn, 0);
     }
-    print("storm: %lu changes, %lu wrong replies, %lu us\n", options.count, wrong, time_us() - start);
-    print("storm: done\n");
-    store_release(&finished, 1 + core);
+    atomic_add(&finished, 1);
     sev();
+}
+
+static void report_mail(void)
+{
+    struct mail_counts all = {0};
+    u32 doubled = 0;
+
+    for (u32 core = 0; core < CORES; core++) {
+        const struct mail_counts *c = &mail_counts[core];
+        if (c->posted && options.cores > 1)
+            print("storm: core %u: %u messages, %u answers read for others, %u reads of an empty mailbox\n", core, c->posted,
+                  c->others, c->empty);
+        all.posted += c->posted;
+        all.answered += c->answered;
+        if (c->answered > c->posted)
+            doubled += c->answered - c->posted;
+        all.lost += c->lost;
+        all.wrong += c->wrong;
+        all.stray += c->stray;
+    }
+    print("storm: %u messages, %u answers, %u doubled, %u lost, %u stray, %u wrong; the mailbox is %s\n", all.posted, all.answered,
+          doubled, all.lost, all.stray, all.wrong, mail_is_quiet() ? "quiet" : "not quiet");
 }
 
 /* ---- storm.print ---- */
@@ -237,13 +279,23 @@ void guest_main(void)
     options.paint = option_number("storm.paint", 1);
     options.mixed = option_is("storm.kinds", "mixed");
 
+    options.cores = option_number("storm.cores", 1) > 1 ? CORES : 1;
+    options.lock = option_number("storm.lock", 1);
+
     if (option_number("storm.print", 0)) {
         print_modes();
-    } else if (core == 0 || core >= CORES) {
-        storm(0);
-    } else {
-        core_start(core, storm);
-        while (!load_acquire(&finished))
-            wfe();
+        return;
     }
+    u64 start = time_us();
+    mail_init(options.lock && options.cores > 1);
+    for (u32 other = 1; other < CORES; other++)
+        if (options.cores > 1 || other == core)
+            core_start(other, storm);
+    if (options.cores > 1 || core == 0 || core >= CORES)
+        storm(0);
+    while (load_acquire(&finished) < options.cores)
+        wfe();
+    report_mail();
+    print("storm: %lu changes, %lu wrong replies, %lu us\n", message_number, wrong, time_us() - start);
+    print("storm: done\n");
 }

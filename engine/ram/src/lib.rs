@@ -8,6 +8,7 @@
 //! Everybody, at any time. Torn values are possible where a guest would see them too (unaligned, or wider than eight bytes).
 
 mod code_map;
+mod mapping;
 mod memory;
 mod page_map;
 mod sync;

@@ -1,7 +1,7 @@
 //! The memory itself.
 
+use crate::mapping::Mapping;
 use crate::{CodeMap, PageMap};
-use memmap2::{MmapOptions, MmapRaw};
 use std::io;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64,
@@ -11,7 +11,7 @@ use std::sync::atomic::{
 /// Guest RAM at guest-physical address 0. The host commits a page when it is first touched.
 #[derive(Debug)]
 pub struct GuestRam {
-    map: MmapRaw,
+    map: Mapping,
     code: CodeMap,
     pages: PageMap,
 }
@@ -43,8 +43,7 @@ impl GuestRam {
     /// What the host says when it has no address space left.
     pub fn new(bytes: u64) -> io::Result<Self> {
         let len = usize::try_from(bytes).map_err(io::Error::other)?;
-        let map = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
-        Ok(Self { map: map.into(), code: CodeMap::new(bytes), pages: PageMap::new(bytes) })
+        Ok(Self { map: Mapping::new(len)?, code: CodeMap::new(bytes), pages: PageMap::new(bytes) })
     }
 
     /// Bytes of RAM.
@@ -62,7 +61,7 @@ impl GuestRam {
     /// it must be atomic.
     #[inline]
     pub fn base(&self) -> *mut u8 {
-        self.map.as_mut_ptr()
+        self.map.base()
     }
 
     /// Where decoded code lies.
@@ -191,7 +190,7 @@ impl GuestRam {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
 

@@ -4,6 +4,10 @@ use crate::display::{Display, Frame, Outcome, Renderer};
 use crate::stats::Stats;
 use std::time::Instant;
 
+/// Looks in a row before a frame is given up. A frame is stale because something newer was published: a look at that need not wait for the next beat.
+/// Without the second look a guest that flips at the frontend's own pace could hit every frame of it.
+const LOOKS: usize = 3;
+
 /// Renders, and counts frames and times in the machine's statistics. A frontend whose frames a user (or a log) gets to see has one, beside its
 /// renderer: it calls [`Meter::render`] to draw, and [`Meter::presented`] when a frame has come to the screen.
 #[derive(Debug, Default)]
@@ -18,8 +22,19 @@ impl Meter {
         Self::default()
     }
 
-    /// [`Renderer::render`], counted and timed; [`Outcome::count`] is not to be called beside it.
+    /// [`Renderer::render`], counted and timed, and again at once where the frame was stale; [`Outcome::count`] is not to be called beside it.
     pub fn render(&mut self, renderer: &mut Renderer, display: &Display, stats: &Stats) -> Outcome {
+        let mut outcome = Outcome::Stale;
+        for _ in 0..LOOKS {
+            outcome = Self::look(renderer, display, stats);
+            if outcome != Outcome::Stale {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn look(renderer: &mut Renderer, display: &Display, stats: &Stats) -> Outcome {
         let before = Instant::now();
         let outcome = renderer.render(display);
         let took = before.elapsed();

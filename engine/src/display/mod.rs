@@ -12,13 +12,16 @@
 //! - Firmware wiki, "Mailbox property interface", Frame Buffer.
 
 mod convert;
+mod digest;
 mod memory;
 mod meter;
 #[cfg(all(test, tayberry_loom))]
 mod model;
 mod publish;
+pub mod reference;
 mod render;
 mod scanout;
+mod source;
 mod surface;
 mod sync;
 #[cfg(all(test, not(tayberry_loom)))]

@@ -1,22 +1,28 @@
 //! The line renderer.
 //!
-//! It owns two surfaces: the last complete frame and the one being drawn. Lines are cut into bands, which the calling thread and the pool's
-//! workers take from a queue; small frames are drawn by the caller alone. Bytes of a line are copied out of guest RAM by relaxed atomic loads,
-//! hashed, compared with what the shown line was made of, and converted only if they differ.
+//! It owns two surfaces: the last complete frame and the one being drawn. A frame is drawn in three steps:
+//! 1. The calling thread looks at the states of the pages that lines lie in. Lines of either surface whose pages are settled and unchanged
+//!    are known; a frame of known lines costs no more.
+//! 2. The other lines are read, hashed and, if they differ from the shown line, converted. If that is much to do they are cut into bands, which the
+//!    calling thread and the pool's workers share.
+//! 3. If the frame may be shown, the drawn surface gets what it lacks of the shown one and takes its place; where less has changed than is lacking,
+//!    the shown one gets what has changed instead.
 
+use crate::display::convert::{Store, settle};
 use crate::display::publish::Footing;
-use crate::display::surface::{Band, Frame, Scratch, Surface};
+use crate::display::surface::{Band, Frame, Scratch, Surface, Survey};
 use crate::display::{Display, Scanout};
 use crate::stats::Stats;
-use crossbeam::queue::ArrayQueue;
+use crossbeam::deque::{Stealer, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Frames below so many bytes (read and written) are drawn by the calling thread: waking a worker costs about as much.
-const INLINE_BYTES: u64 = 512 << 10;
-/// Bands per thread: some more than one, as threads seldom get equal shares of the host.
-const BANDS_PER_THREAD: usize = 8;
+/// Work below so many bytes (read and written) is done by the calling thread: until a worker is awake it is done.
+const INLINE_BYTES: usize = 3 << 20;
+/// Bytes (read and written) of a band: a worker that comes late, or is slow, must find something to do, and nobody should wait for the last band.
+const BAND_BYTES: usize = 512 << 10;
+/// Frames of so many bytes are written around the caches: both surfaces and the guest's picture do not fit there together, and memory that is
+/// written as a whole need not be fetched first.
+const STREAM_BYTES: usize = 4 << 20;
 /// Frames in a row that are dropped because the guest pans faster than they are drawn, before one is shown torn, as hardware would.
 const PATIENCE: u32 = 8;
 
@@ -52,6 +58,7 @@ pub struct Renderer {
     threads: usize,
     shown: Surface,
     next: Surface,
+    survey: Survey,
     scratch: Scratch,
     /// Frames dropped in a row because of panning.
     shifted: u32,
@@ -71,6 +78,7 @@ impl Renderer {
             pool,
             shown: Surface::default(),
             next: Surface::default(),
+            survey: Survey::default(),
             scratch: Scratch::default(),
             shifted: 0,
         };
@@ -85,12 +93,12 @@ impl Renderer {
 
     /// Draws what `display` shows now, from one snapshot of it, and says whether [`Renderer::frame`] is new.
     pub fn render(&mut self, display: &Display) -> Outcome {
-        let (drawn, footing) = display.look(|scanout| self.draw(scanout));
+        let (has_signal, footing) = display.look(|scanout| self.draw(scanout));
         if !self.may_show(footing) {
             return Outcome::Stale;
         }
-        let outcome = self.show(&drawn);
-        if drawn.has_signal { outcome } else { Outcome::NoSignal }
+        let outcome = self.show();
+        if has_signal { outcome } else { Outcome::NoSignal }
     }
 
     /// Forgets what was drawn: the next frame is drawn in full.
@@ -112,84 +120,72 @@ impl Renderer {
         true
     }
 
-    /// Draws the next surface.
-    fn draw(&mut self, scanout: &Scanout) -> Drawn {
-        self.next.prepare(scanout);
-        let config = scanout.config();
-        let (width, height) = config.physical;
-        let pixels = u64::from(width) * u64::from(height);
-        let bytes = pixels * (4 + u64::from(config.depth.bytes()));
-        let has_signal = scanout.has_signal();
-        let changed = match &self.pool {
-            Some(pool) if bytes > INLINE_BYTES => {
-                let lines = (height as usize).div_ceil(self.threads * BANDS_PER_THREAD);
-                draw_in_parallel(pool, self.threads, self.next.bands(&self.shown, scanout, lines), &mut self.scratch)
+    /// Draws the next surface. False without a signal.
+    fn draw(&mut self, scanout: &Scanout) -> bool {
+        let Self { pool, threads, shown, next, survey, scratch, .. } = self;
+        next.prepare(scanout);
+        survey.look(next, shown, scanout);
+        let (work, size) = (survey.work(next), next.frame.pixels.len());
+        if work > 0 {
+            // Of a frame that has mostly changed nothing will be found in the caches anyway.
+            let store = if size >= STREAM_BYTES && work > size { Store::Streaming } else { Store::Cached };
+            let height = next.frame.height as usize;
+            match pool {
+                Some(pool) if work > INLINE_BYTES => {
+                    let lines = height * BAND_BYTES / work.max(1);
+                    draw_in_parallel(pool, *threads, survey.bands(next, shown, scanout, lines, store).collect(), scratch);
+                }
+                _ => {
+                    survey.bands(next, shown, scanout, height, store).for_each(|band| band.draw(scratch));
+                    settle();
+                }
             }
-            _ => draw_all(self.next.bands(&self.shown, scanout, height as usize), &mut self.scratch),
-        };
-        Drawn { has_signal, changed }
+        }
+        scanout.has_signal()
     }
 
     /// Makes the drawn surface the shown one.
-    fn show(&mut self, drawn: &Drawn) -> Outcome {
+    fn show(&mut self) -> Outcome {
         let (next, shown) = (&mut self.next, &mut self.shown);
-        if drawn.changed.is_empty() {
+        let same = next.frame.generation == shown.frame.generation;
+        let (generation, depth, published_at) = (next.frame.generation, next.frame.depth, next.frame.published_at);
+        shown.frame.changed = self.survey.show(next, shown);
+        if shown.frame.changed.is_empty() {
             // What is on the screen stays there; at most it has another number now.
-            let same = next.frame.generation == shown.frame.generation;
-            (shown.frame.generation, shown.frame.depth) = (next.frame.generation, next.frame.depth);
-            shown.frame.published_at = next.frame.published_at;
-            shown.frame.changed = 0..0;
+            (shown.frame.generation, shown.frame.depth) = (generation, depth);
+            shown.frame.published_at = published_at;
             return if same { Outcome::Unchanged } else { Outcome::Presented };
         }
-        next.fill_from(shown);
-        next.frame.changed = drawn.changed.clone();
-        std::mem::swap(next, shown);
         Outcome::Presented
     }
 }
 
-/// Contains nothing, and whatever is joined to it stays itself.
-const NO_LINES: Range<u32> = Range { start: u32::MAX, end: 0 };
-
-/// What the drawing of a frame found.
-#[derive(Debug)]
-struct Drawn {
-    has_signal: bool,
-    /// Lines that differ from the frame shown.
-    changed: Range<u32>,
-}
-
-fn draw_all(bands: Vec<Band<'_>>, scratch: &mut Scratch) -> Range<u32> {
-    bands.into_iter().fold(NO_LINES, |changed, band| hull(changed, band.draw(scratch)))
-}
-
-fn hull(a: Range<u32>, b: Range<u32>) -> Range<u32> {
-    a.start.min(b.start)..a.end.max(b.end)
-}
-
-/// The caller and all workers take bands until none is left.
-///
-/// # Orderings
-/// The range of changed lines is gathered `Relaxed`: the end of the scope orders it before it is read.
-fn draw_in_parallel(pool: &ThreadPool, threads: usize, bands: Vec<Band<'_>>, scratch: &mut Scratch) -> Range<u32> {
-    let queue = ArrayQueue::new(bands.len().max(1));
-    for band in bands {
-        // There is room for all of them.
-        let _ = queue.push(band);
+/// The caller and all workers draw a share of neighbouring bands each, from its start; who has nothing left takes from the ends of the others'. A worker
+/// that is not awake in time finds nothing left, and nobody waits for it.
+fn draw_in_parallel(pool: &ThreadPool, threads: usize, mut bands: Vec<Band<'_>>, scratch: &mut Scratch) {
+    let share = bands.len().div_ceil(threads).max(1);
+    let mut queues = Vec::with_capacity(threads);
+    while !bands.is_empty() {
+        let queue = Worker::new_lifo();
+        // What is pushed last is drawn first, and what is pushed first is stolen first.
+        bands.drain(bands.len().saturating_sub(share)..).rev().for_each(|band| queue.push(band));
+        queues.push(queue);
     }
-    let (start, end) = (AtomicU32::new(NO_LINES.start), AtomicU32::new(NO_LINES.end));
-    let work = |scratch: &mut Scratch| {
-        while let Some(band) = queue.pop() {
-            let changed = band.draw(scratch);
-            start.fetch_min(changed.start, Relaxed);
-            end.fetch_max(changed.end, Relaxed);
-        }
-    };
+    let stealers: Vec<Stealer<Band<'_>>> = queues.iter().map(Worker::stealer).collect();
+    let stealers = stealers.as_slice();
+    let own = queues.pop().unwrap_or_else(Worker::new_lifo);
     pool.in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| work(&mut Scratch::default()));
+        for queue in queues {
+            scope.spawn(move |_| draw_share(&queue, stealers, &mut Scratch::default()));
         }
-        work(scratch);
+        draw_share(&own, stealers, scratch);
     });
-    start.into_inner()..end.into_inner()
+}
+
+fn draw_share<'a>(own: &Worker<Band<'a>>, all: &[Stealer<Band<'a>>], scratch: &mut Scratch) {
+    let steal = || all.iter().find_map(|other| std::iter::repeat_with(|| other.steal()).find(|steal| !steal.is_retry())?.success());
+    while let Some(band) = own.pop().or_else(steal) {
+        band.draw(scratch);
+    }
+    settle();
 }

@@ -1,5 +1,8 @@
 //! Whole frames against a reference that looks at one pixel at a time, and the storm.
 
+mod known;
+
+use super::reference::reference_pixel;
 use super::*;
 use crate::stats::Stats;
 use proptest::prelude::*;
@@ -205,62 +208,10 @@ fn outcomes_are_counted() {
     assert_eq!((stats.frames_presented.get(), stats.frames_dropped_stale.get()), (2, 1));
 }
 
-/// The frame as the definition of each setting has it, one pixel at a time.
+/// The frame as the definition of each setting has it.
 fn reference(scanout: &Scanout, ram: &GuestRam) -> Vec<u8> {
-    let config = scanout.config();
-    let (width, height) = config.physical;
-    let mut out = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            out.extend(reference_pixel(config, ram, x, y).unwrap_or([0; 3]));
-            out.push(0xFF);
-        }
-    }
-    out
-}
-
-/// Red, green, blue; `None` where nothing is shown.
-fn reference_pixel(config: &ScanoutConfig, ram: &GuestRam, x: u32, y: u32) -> Option<[u8; 3]> {
-    let (width, height) = (u64::from(config.physical.0), u64::from(config.physical.1));
-    let Overscan { top, bottom, left, right } = config.overscan;
-    let inner_width = width.checked_sub(u64::from(left) + u64::from(right)).filter(|&inner| inner > 0)?;
-    let inner_height = height.checked_sub(u64::from(top) + u64::from(bottom)).filter(|&inner| inner > 0)?;
-    let x = u64::from(x.checked_sub(left)?);
-    let y = u64::from(y.checked_sub(top)?);
-    if config.blank || x >= inner_width || y >= inner_height {
-        return None;
-    }
-    let column = x * width / inner_width + u64::from(config.offset.0);
-    let line = y * height / inner_height + u64::from(config.offset.1);
-    if column >= u64::from(config.virtual_size.0) || line >= u64::from(config.virtual_size.1) {
-        return None;
-    }
-    let bytes = u64::from(config.depth.bytes());
-    let at = config.base + line * u64::from(config.pitch) + column * bytes;
-    let value = (0..bytes).rev().fold(0, |value, byte| value << 8 | u32::from(ram.read_u8(at + byte).expect("in RAM")));
-    let spread = |bits: u32, top: u32| {
-        let max = (1 << bits) - 1;
-        let part = value >> (top - bits) & max;
-        (part << (8 - bits) | part >> (2 * bits - 8)) as u8
-    };
-    let [mut first, second, mut third] = match config.depth {
-        Depth::Indexed8 => {
-            let entry = config.palette[value as usize];
-            return Some([entry as u8, (entry >> 8) as u8, (entry >> 16) as u8]);
-        }
-        Depth::Rgb15 => [spread(5, 15), spread(5, 10), spread(5, 5)],
-        Depth::Rgb16 => [spread(5, 16), spread(6, 11), spread(5, 5)],
-        Depth::Rgb24 | Depth::Rgb32 => [value as u8, (value >> 8) as u8, (value >> 16) as u8],
-    };
-    if config.order == PixelOrder::Bgr {
-        std::mem::swap(&mut first, &mut third);
-    }
-    let opacity = match config.alpha {
-        Alpha::Opaque0 if config.depth == Depth::Rgb32 => 255 - (value >> 24),
-        Alpha::Transparent0 if config.depth == Depth::Rgb32 => value >> 24,
-        _ => 255,
-    };
-    Some([first, second, third].map(|component| (f64::from(component) * f64::from(opacity) / 255.0).round() as u8))
+    let (width, height) = scanout.config().physical;
+    (0..height).flat_map(|y| (0..width).flat_map(move |x| reference_pixel(scanout.config(), ram, x, y))).collect()
 }
 
 /// Mostly small and usable, now and then absurd.

@@ -45,6 +45,11 @@ struct Args {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
 
+    /// Show the firmware's rainbow until the kernel allocates a frame buffer, as a board without disable_splash=1 does [default: no signal, 640x480 of
+    /// black]
+    #[arg(long)]
+    splash: bool,
+
     /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
     #[arg(long, value_name = "FILE")]
     sd: Option<PathBuf>,
@@ -218,6 +223,8 @@ pub struct Config {
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
+    /// The firmware's rainbow stands on the screen until there is a frame buffer.
+    pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
     pub cores: usize,
@@ -339,6 +346,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
+        splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
         cores: usize::from(args.cores),

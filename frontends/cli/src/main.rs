@@ -5,6 +5,8 @@
 mod args;
 mod expect;
 mod files;
+#[cfg(feature = "desktop")]
+mod gauges;
 mod hot;
 mod interrupt;
 mod jit;

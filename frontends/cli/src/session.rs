@@ -233,6 +233,7 @@ impl<'a> Run<'a> {
             dtb: kernel.dtb,
             initrd: kernel.initrd,
             append: config.append.clone(),
+            splash: config.splash,
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
@@ -351,7 +352,8 @@ impl<'a> Run<'a> {
         use tayberry_desktop::{DesktopError, Options, Scaling};
         let (handle, starter) = prepare();
         self.listen(&handle);
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default() };
+        let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
+        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);

@@ -5,28 +5,32 @@
 
 mod common;
 
-use common::{Judge, changes, storm_board};
+use common::{Crowd, Judge, Watch, changes, judge_mail, judged_viewer, storm_board};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tayberry_desktop::{DesktopError, Options, Scaling};
+use tayberry_desktop::{DesktopError, Gauges, Options, Scaling};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits};
 use tayberry_engine::machine::prepare;
 use tayberry_guest::storm::Kinds;
 use tayberry_headless::{Pace, Recorder};
 
-/// Set in the second run of this program.
+/// Set, to one of [`CROWDS`] by number, when this program runs itself: a process has one event loop.
 const INNER: &str = "TAYBERRY_WINDOW_TEST";
+/// The storms: who storms, and how.
+const CROWDS: [(Crowd, Kinds); 3] =
+    [(Crowd::One(0), Kinds::Full), (Crowd::Four { lock: true }, Kinds::Full), (Crowd::Four { lock: false }, Kinds::Mixed)];
 
 fn main() -> ExitCode {
     // What `cargo test` asks of every test program.
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    if std::env::var_os(INNER).is_some() {
-        storm(Kinds::Full, 0);
+    if let Ok(number) = std::env::var(INNER) {
+        let (crowd, kinds) = CROWDS[number.parse::<usize>().expect("a number of ours")];
+        storm(kinds, crowd);
         return ExitCode::SUCCESS;
     }
     let Some((mut server, display)) = start_display() else {
@@ -34,10 +38,14 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let program = std::env::current_exe().expect("this program's path");
-    let status = Command::new(program).env(INNER, "1").env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").status();
+    let all_well = (0..CROWDS.len()).all(|number| {
+        let mut inner = Command::new(&program);
+        inner.env(INNER, number.to_string()).env("DISPLAY", &display).env_remove("WAYLAND_DISPLAY");
+        inner.status().expect("this program can be run").success()
+    });
     // Ours: it was started above.
     let _ = server.kill().and_then(|()| server.wait());
-    if status.expect("this program can be run").success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// An X server on a free display, and that display's name.
@@ -50,11 +58,14 @@ fn start_display() -> Option<(Child, String)> {
     Some((server, format!(":{}", number.trim())))
 }
 
-fn storm(kinds: Kinds, core: u32) {
-    let count = changes(20_000);
+fn storm(kinds: Kinds, crowd: Crowd) {
+    let count = changes(10_000);
     let (handle, starter) = prepare();
-    let board = storm_board(ClockMode::Realtime, count, core, kinds);
-    let limits = Limits { timeout: Some(Duration::from_secs(600)), ..Limits::default() };
+    let board = storm_board(ClockMode::Realtime, count, crowd, kinds);
+    let limits = Limits { timeout: Some(Duration::from_secs(3600)), ..Limits::default() };
+    // The headless frontend looks on as well.
+    let (viewer, viewed) = judged_viewer(&handle, kinds);
+    let watch = Watch::start(&handle, count);
     let judge = Arc::new(Mutex::new(Judge::new(kinds)));
     let observer = {
         let judge = Arc::clone(&judge);
@@ -62,7 +73,7 @@ fn storm(kinds: Kinds, core: u32) {
     };
     let mut recorder = Recorder::default();
     recorder.observer = Some(observer);
-    let options = Options { name: "storm".into(), pace: Pace::Host, scaling: Scaling::default() };
+    let options = Options { name: "storm".into(), pace: Pace::Host, scaling: Scaling::default(), gauges: Gauges::default() };
     let (mut running, mut started) = (None, Instant::now());
     let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
         started = Instant::now();
@@ -76,8 +87,15 @@ fn storm(kinds: Kinds, core: u32) {
         Ok(picture) => assert!(picture.width > 0 && picture.height > 0),
     }
     assert_eq!(running.expect("it was started").join(), ExitReason::PowerOff);
+    viewer.finish();
     let serial: Vec<u8> = handle.serial[0].try_iter().flatten().collect();
+    let serial = String::from_utf8_lossy(&serial);
     drop(recorder);
-    judge.lock().expect("the judge is sane").verdict(count, seconds, &String::from_utf8_lossy(&serial));
+    println!("{crowd:?}, {kinds:?}, dropped {}:", handle.stats.frames_dropped_stale.get());
+    for judge in [judge, viewed] {
+        judge.lock().expect("the judge is sane").verdict(count, seconds, &serial);
+    }
+    judge_mail(crowd, &serial);
+    watch.verdict(count);
     assert_eq!(handle.stats.reconfigurations.get(), count, "each message changed the display once");
 }

@@ -1,43 +1,30 @@
 //! The application: what the event loop's events do.
 
 use crate::keys::{self, Command};
-use crate::scale::{Size, window_size};
-use crate::surface::Surface;
-use crate::title::{Counts, INTERVAL, Rates, Status};
-use crate::watch::{Wake, watch};
-use crate::{DesktopError, Options, one_line};
+use crate::overlay::{Facts, Log, Overlay, Page};
+use crate::pace::Pacer;
+use crate::screen::Screen;
+use crate::title::{Counts, Gauge, Status};
+use crate::watch::{Flips, Wake, watch};
+use crate::{DesktopError, Options};
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, MachineHandle};
-use tayberry_headless::{FRAME_TIME, Pace, Picture, Recorder, final_picture, render_threads};
+use tayberry_headless::{Pace, Picture, Recorder, final_picture, render_threads};
 use winit::application::ApplicationHandler;
-use winit::dpi::PhysicalSize;
-use winit::event::{ElementState, KeyEvent, WindowEvent};
+use winit::event::{ElementState, KeyEvent, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy};
 use winit::keyboard::ModifiersState;
-use winit::window::{Fullscreen, Window, WindowId};
+use winit::window::WindowId;
 
-/// Shortest time between two requests for another window size: a guest may change modes faster than a desktop can follow.
-const RESIZE_INTERVAL: Duration = Duration::from_millis(250);
-/// The window before the guest shows anything.
-const FIRST_SIZE: Size = (640, 480);
-
-/// A window with its surface.
-struct Screen {
-    window: Arc<Window>,
-    surface: Surface,
-    /// The window can be seen.
-    visible: bool,
-    /// A picture could not be presented and has to be tried again.
-    owed: bool,
-    /// The size last asked for, and when.
-    asked: (Size, Instant),
-    /// The user chose the window's size: it stays.
-    sized_by_user: bool,
-}
+/// How often the overlay tells what is new.
+const OVERLAY_INTERVAL: Duration = Duration::from_millis(250);
+/// Lines of the log for a notch of the wheel, and pixels for one of them.
+const WHEEL_LINES: f64 = 3.0;
+const WHEEL_PIXELS: f64 = 16.0;
 
 pub struct App<'a, S, E> {
     handle: &'a MachineHandle,
@@ -46,17 +33,25 @@ pub struct App<'a, S, E> {
     proxy: EventLoopProxy<Wake>,
     options: Options,
     clock: Option<Arc<FrameClock>>,
+    flips: Arc<Flips>,
+    pacer: Pacer,
     renderer: Renderer,
     meter: Meter,
     screen: Option<Screen>,
+    overlay: Overlay,
+    /// When the overlay is to be brought up to date.
+    overlay_due: Instant,
     failure: Option<DesktopError<E>>,
     /// Size and depth of the guest's picture, while it shows one.
     mode: Option<(u32, u32, u32)>,
     modifiers: ModifiersState,
+    /// Parts of lines that the wheel has turned.
+    wheel: f64,
     port: usize,
-    rates: Rates,
+    gauge: Gauge,
     started: Instant,
-    next_frame: Instant,
+    /// When to look whether the window can follow the guest's size.
+    follow_due: Option<Instant>,
 }
 
 impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
@@ -65,6 +60,11 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             Pace::Host => None,
             Pace::Guest(clock) => Some(Arc::new(clock)),
         };
+        let waker = proxy.clone();
+        let flips = Flips::of(&handle.display, move || {
+            // There is nobody to tell once the event loop has ended.
+            let _ = waker.send_event(Wake::Flip);
+        });
         let now = Instant::now();
         Self {
             handle,
@@ -73,16 +73,21 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             proxy,
             options,
             clock,
+            flips,
+            pacer: Pacer::new(now, crate::pace::period(None)),
             renderer: Renderer::new(render_threads()),
             meter: Meter::new(),
             screen: None,
+            overlay: Overlay::new(Log::new(handle.journal())),
+            overlay_due: now,
             failure: None,
             mode: None,
             modifiers: ModifiersState::empty(),
+            wheel: 0.0,
             port: 0,
-            rates: Rates::new(now),
+            gauge: Gauge::new(now),
             started: now,
-            next_frame: now,
+            follow_due: None,
         }
     }
 
@@ -95,15 +100,6 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
         Ok(final_picture(&mut self.renderer, &mut self.meter, self.handle, self.recorder, time_ns))
     }
 
-    fn open(&self, event_loop: &ActiveEventLoop) -> Result<Screen, String> {
-        let monitor = event_loop.primary_monitor().or_else(|| event_loop.available_monitors().next()).map(|monitor| monitor.size().into());
-        let size = window_size(FIRST_SIZE, monitor);
-        let attributes = Window::default_attributes().with_title("Tayberry").with_inner_size(PhysicalSize::<u32>::from(size));
-        let window = Arc::new(event_loop.create_window(attributes).map_err(|error| one_line(&error))?);
-        let surface = Surface::new(&window, self.options.scaling).map_err(|error| one_line(&error))?;
-        Ok(Screen { window, surface, visible: true, owed: false, asked: (size, Instant::now()), sized_by_user: false })
-    }
-
     /// Time for the frame log: the guest's if it keeps step, otherwise the host's.
     fn time_ns(&self) -> u64 {
         match self.clock {
@@ -112,67 +108,86 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
         }
     }
 
-    /// Draws what the guest shows, if it is new.
-    fn draw(&mut self, time_ns: u64) {
+    /// Looks at what the guest shows. True if something is new.
+    fn look(&mut self, time_ns: u64) -> bool {
+        self.flips.await_next();
         let outcome = self.meter.render(&mut self.renderer, &self.handle.display, &self.handle.stats);
+        let frame = self.renderer.frame();
         match outcome {
             Outcome::Presented => {
-                let frame = self.renderer.frame();
+                let anew = self.mode.is_none();
                 self.mode = Some((frame.width, frame.height, frame.depth));
                 self.recorder.frame(frame, time_ns);
                 if let Some(screen) = &mut self.screen {
-                    if let Err(error) = screen.surface.set_frame(frame) {
-                        tracing::warn!(target: "desktop", "the host cannot show a picture of this size: {error}");
-                        screen.surface.blacken();
-                    }
-                    screen.window.request_redraw();
+                    screen.expect(frame, anew);
                 }
+                if frame.changed.is_empty() {
+                    // What the guest wants shown is on the screen already.
+                    self.meter.presented(frame, &self.handle.stats);
+                }
+                self.follow_due = Some(self.started);
+                true
             }
             Outcome::NoSignal if self.mode.is_some() => {
                 self.mode = None;
                 if let Some(screen) = &mut self.screen {
-                    screen.surface.blacken();
-                    screen.window.request_redraw();
+                    screen.expect(frame, true);
                 }
+                true
             }
-            Outcome::NoSignal | Outcome::Unchanged | Outcome::Stale => {}
+            // It is changing this very moment.
+            Outcome::Stale => true,
+            Outcome::NoSignal | Outcome::Unchanged => false,
         }
     }
 
-    /// Makes the window follow the guest's size.
-    fn follow_size(&mut self, now: Instant) {
-        let (Some(screen), Some((width, height, _))) = (&mut self.screen, self.mode) else { return };
-        if screen.sized_by_user || now < screen.asked.1 + RESIZE_INTERVAL {
-            return;
-        }
-        if screen.window.fullscreen().is_some() || screen.window.is_maximized() {
-            return;
-        }
-        let size = window_size((width, height), screen.window.current_monitor().map(|monitor| monitor.size().into()));
-        if size == screen.asked.0 {
-            return;
-        }
-        screen.asked = (size, now);
-        if let Some(size) = screen.window.request_inner_size(PhysicalSize::<u32>::from(size)) {
-            self.resized(size.into());
-        }
+    /// True if what the guest shows is wanted at the host's pace.
+    fn is_watched(&self) -> bool {
+        self.clock.is_none() && (self.screen.as_ref().is_some_and(|screen| screen.visible) || self.recorder.is_wanted())
     }
 
-    fn resized(&mut self, size: Size) {
+    /// Brings the overlay up to date.
+    fn update_overlay(&mut self, now: Instant) {
         let Some(screen) = &mut self.screen else { return };
-        screen.visible = size.0 > 0 && size.1 > 0;
-        let chosen = screen.window.fullscreen().is_none() && !screen.window.is_maximized();
-        screen.sized_by_user = chosen && screen.visible && size != screen.asked.0;
-        if let Err(error) = screen.surface.set_window_size(size) {
-            tracing::warn!(target: "desktop", "the host cannot fill a window of this size: {error}");
+        self.overlay_due = now + OVERLAY_INTERVAL;
+        let facts = Facts {
+            stats: &self.handle.stats,
+            rates: self.gauge.rates(),
+            mode: self.mode,
+            generation: self.renderer.frame().generation,
+            paused: self.handle.control.is_paused(),
+            port: self.port,
+            window: screen.size(),
+            period: screen.period(),
+            resident: self.options.gauges.resident.as_ref().filter(|_| self.overlay.has(Page::Statistics)).and_then(|resident| resident()),
+        };
+        if self.overlay.update(screen.size(), screen.scale_factor(), &facts) {
+            screen.set_panels(self.overlay.panels());
         }
-        screen.window.request_redraw();
+    }
+
+    fn follow_size(&mut self, now: Instant) {
+        if self.follow_due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.follow_due = match (&mut self.screen, self.mode) {
+            (Some(screen), Some((width, height, _))) => screen.follow((width, height), now),
+            _ => None,
+        };
+    }
+
+    fn resized(&mut self, size: (u32, u32)) {
+        let Some(screen) = &mut self.screen else { return };
+        screen.resized(size);
+        self.pacer.set_period(screen.period());
+        if self.overlay.is_open() {
+            self.update_overlay(Instant::now());
+        }
     }
 
     fn present(&mut self) -> Result<(), String> {
-        let Some(screen) = self.screen.as_mut().filter(|screen| screen.visible) else { return Ok(()) };
-        screen.owed = !screen.surface.present().map_err(|error| one_line(&error))?;
-        if !screen.owed {
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        if screen.present(self.renderer.frame())? {
             self.meter.presented(self.renderer.frame(), &self.handle.stats);
         }
         Ok(())
@@ -181,23 +196,42 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
     fn write_title(&mut self) {
         let Some(screen) = &self.screen else { return };
         let status = Status { name: &self.options.name, mode: self.mode, paused: self.handle.control.is_paused(), port: self.port };
-        screen.window.set_title(&self.rates.title(&status));
+        screen.set_title(&self.gauge.title(&status));
     }
 
     fn key(&mut self, key: &KeyEvent) {
         if key.state != ElementState::Pressed {
             return;
         }
-        match keys::command(&key.logical_key) {
+        if let Some(pages) = keys::scrolled_pages(&key.logical_key).filter(|_| self.overlay.has(Page::Log)) {
+            self.overlay.scroll_pages(pages);
+            return self.update_overlay(Instant::now());
+        }
+        match keys::command(&key.logical_key, self.modifiers) {
             Some(command) if !key.repeat => self.obey(command),
             Some(_) => {}
             None => {
                 let bytes = keys::serial_bytes(&key.logical_key, key.text.as_deref(), self.modifiers);
                 if !bytes.is_empty() {
                     self.handle.control.type_serial(self.port, bytes);
+                    self.pacer.stir(Instant::now());
                 }
             }
         }
+    }
+
+    fn wheel(&mut self, delta: MouseScrollDelta) {
+        if !self.overlay.has(Page::Log) {
+            return;
+        }
+        self.wheel += match delta {
+            MouseScrollDelta::LineDelta(_, lines) => f64::from(lines) * WHEEL_LINES,
+            MouseScrollDelta::PixelDelta(pixels) => pixels.y / WHEEL_PIXELS,
+        };
+        let lines = self.wheel.trunc();
+        self.wheel -= lines;
+        self.overlay.scroll(lines as i64);
+        self.update_overlay(Instant::now());
     }
 
     fn obey(&mut self, command: Command) {
@@ -208,25 +242,19 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             Command::Quit => control.stop(),
             Command::SwitchPort => self.port = 1 - self.port,
             Command::Screenshot => self.screenshot(),
-            Command::Scaling => self.toggle_scaling(),
-            Command::Fullscreen => self.toggle_fullscreen(),
+            Command::Overlay(page) => {
+                self.overlay.toggle(page);
+                self.update_overlay(Instant::now());
+            }
+            Command::Scaling | Command::Fullscreen => {
+                if let Some(screen) = &mut self.screen {
+                    if command == Command::Scaling { screen.toggle_scaling() } else { screen.toggle_fullscreen() }
+                }
+                // The guest's size is followed again once the window is one.
+                self.follow_due = Some(self.started);
+            }
         }
         self.write_title();
-    }
-
-    fn toggle_scaling(&mut self) {
-        let Some(screen) = &mut self.screen else { return };
-        if let Err(error) = screen.surface.set_scaling(screen.surface.scaling().toggled()) {
-            tracing::warn!(target: "desktop", "{error}");
-        }
-        screen.window.request_redraw();
-    }
-
-    fn toggle_fullscreen(&mut self) {
-        if let Some(screen) = &self.screen {
-            let new = screen.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
-            screen.window.set_fullscreen(new);
-        }
     }
 
     /// Writes the picture to the first free `tayberry-N.png` and says so.
@@ -237,6 +265,36 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
         };
         // Nobody to tell if even that fails.
         let _ = writeln!(io::stderr(), "{said}");
+    }
+
+    /// Looks, follows and presents what is due, and says when to come again.
+    fn work(&mut self, now: Instant) -> Instant {
+        if self.is_watched() && self.pacer.wants_look(now) {
+            let changed = self.look(self.time_ns());
+            self.pacer.looked(now, changed);
+            if let Some(screen) = &mut self.screen {
+                screen.ask_to_draw();
+            }
+        }
+        self.follow_size(now);
+        let (stats, translated) = (&self.handle.stats, &self.options.gauges.translated);
+        if self.gauge.update(now, || Counts::of(stats, translated.as_ref().map(|translated| translated()))) {
+            self.write_title();
+        }
+        if self.overlay.is_open() && now >= self.overlay_due {
+            self.update_overlay(now);
+        }
+        // What is not the guest's, or could not be presented, waits for a slot of its own.
+        if let Some(screen) = self.screen.as_mut().filter(|screen| screen.is_waiting())
+            && now >= self.pacer.next_slot()
+        {
+            self.pacer.take_slot(now);
+            screen.ask_to_draw();
+        }
+        let look = self.is_watched().then(|| self.pacer.next_look());
+        let overlay = self.overlay.is_open().then_some(self.overlay_due);
+        let owed = self.screen.as_ref().is_some_and(Screen::is_waiting).then(|| self.pacer.next_slot());
+        [look, overlay, owed, self.follow_due].into_iter().flatten().fold(self.gauge.next(), Instant::min)
     }
 }
 
@@ -255,7 +313,7 @@ fn write_new_png(picture: &Picture) -> io::Result<String> {
 impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E> {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
         let Some(start) = self.start.take() else { return };
-        match self.open(event_loop) {
+        match Screen::open(event_loop, self.options.scaling) {
             Ok(screen) => self.screen = Some(screen),
             Err(error) => {
                 self.failure = Some(DesktopError::NoDisplay(error));
@@ -263,7 +321,8 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
             }
         }
         self.started = Instant::now();
-        self.rates = Rates::new(self.started);
+        self.gauge = Gauge::new(self.started);
+        self.pacer = Pacer::new(self.started, self.screen.as_ref().map_or_else(|| crate::pace::period(None), Screen::period));
         if let Err(error) = start() {
             self.failure = Some(DesktopError::Start(error));
             return event_loop.exit();
@@ -275,11 +334,12 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
     fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
         match wake {
             Wake::Vsync(vsync) => {
-                self.draw(vsync.guest_ns);
+                self.look(vsync.guest_ns);
                 if let Some(clock) = &self.clock {
                     clock.done();
                 }
             }
+            Wake::Flip => self.pacer.flip(),
             Wake::Reset => self.write_title(),
             Wake::Ended => event_loop.exit(),
         }
@@ -292,12 +352,18 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
             WindowEvent::Resized(size) => self.resized(size.into()),
             WindowEvent::Occluded(hidden) => {
                 if let Some(screen) = &mut self.screen {
-                    screen.visible = !hidden;
-                    screen.window.request_redraw();
+                    screen.set_hidden(hidden);
                 }
+            }
+            WindowEvent::Moved(_) | WindowEvent::ScaleFactorChanged { .. } => {
+                if let Some(screen) = &self.screen {
+                    self.pacer.set_period(screen.period());
+                }
+                self.overlay_due = Instant::now();
             }
             WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
             WindowEvent::KeyboardInput { event, is_synthetic: false, .. } => self.key(&event),
+            WindowEvent::MouseWheel { delta, .. } => self.wheel(delta),
             WindowEvent::RedrawRequested => {
                 if let Err(error) = self.present() {
                     self.failure = Some(DesktopError::Lost(error));
@@ -309,22 +375,7 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
-        let now = Instant::now();
-        if now >= self.next_frame {
-            if self.clock.is_none() {
-                self.draw(self.time_ns());
-            }
-            self.follow_size(now);
-            if let Some(screen) = self.screen.as_ref().filter(|screen| screen.owed) {
-                screen.window.request_redraw();
-            }
-            // After a slow frame the beat starts anew: frames that were missed are not made up for.
-            self.next_frame = (self.next_frame + FRAME_TIME).max(now);
-        }
-        let stats = &self.handle.stats;
-        if self.rates.update(now, Counts { frames: stats.frames_presented.get(), instructions: stats.total_instructions() }) {
-            self.write_title();
-        }
-        event_loop.set_control_flow(ControlFlow::WaitUntil(self.next_frame.min(now + INTERVAL)));
+        let next = self.work(Instant::now());
+        event_loop.set_control_flow(ControlFlow::WaitUntil(next));
     }
 }

@@ -1,5 +1,6 @@
 //! Keys: which are for the emulator, and what the others send to the guest's serial port.
 
+use crate::overlay::Page;
 use winit::keyboard::{Key, ModifiersState, NamedKey};
 
 /// What a key asks of the emulator.
@@ -17,18 +18,42 @@ pub enum Command {
     Scaling,
     /// Full screen or window.
     Fullscreen,
+    /// Open or close a page of the overlay.
+    Overlay(Page),
     /// End the machine.
     Quit,
 }
 
-/// The emulator's keys in words, for help texts.
-pub const HELP: &str = "F5 pause, F6 reset, F8 type at UART0 or UART1, F9 screenshot, F10 integer or fit scaling, F11 full screen, F12 quit; \
-    all other keys go to the guest's serial port";
+/// The emulator's keys and what they do, for the overlay.
+pub const TABLE: &[(&str, &str)] = &[
+    ("F1", "these keys"),
+    ("F2", "statistics"),
+    ("F3", "mailbox and display log"),
+    ("PageUp/Down", "scroll the log, as the wheel does"),
+    ("F5", "pause or continue"),
+    ("F6", "reset"),
+    ("F8", "type at UART0 or UART1"),
+    ("F9", "write a screenshot"),
+    ("F10", "integer or fit scaling"),
+    ("F11", "full screen or window"),
+    ("F12", "quit"),
+    ("Shift+F1..12", "the key itself, for the guest"),
+    ("others", "go to the guest's serial port"),
+];
 
-/// What `key` asks of the emulator, if it is one of its keys.
-pub fn command(key: &Key) -> Option<Command> {
+/// The same, for help texts.
+pub const HELP: &str = "F1 these keys, F2 statistics, F3 mailbox and display log (PageUp, PageDown and the wheel scroll it), F5 pause, F6 reset, \
+    F8 type at UART0 or UART1, F9 screenshot, F10 integer or fit scaling, F11 full screen, F12 quit; \
+    all other keys go to the guest's serial port, and function keys with Shift do too";
+
+/// What `key` asks of the emulator, if it is one of its keys. With Shift the guest gets them.
+pub fn command(key: &Key, modifiers: ModifiersState) -> Option<Command> {
     let Key::Named(key) = key else { return None };
     match key {
+        _ if modifiers.shift_key() => None,
+        NamedKey::F1 => Some(Command::Overlay(Page::Keys)),
+        NamedKey::F2 => Some(Command::Overlay(Page::Statistics)),
+        NamedKey::F3 => Some(Command::Overlay(Page::Log)),
         NamedKey::F5 => Some(Command::Pause),
         NamedKey::F6 => Some(Command::Reset),
         NamedKey::F8 => Some(Command::SwitchPort),
@@ -36,6 +61,15 @@ pub fn command(key: &Key) -> Option<Command> {
         NamedKey::F10 => Some(Command::Scaling),
         NamedKey::F11 => Some(Command::Fullscreen),
         NamedKey::F12 => Some(Command::Quit),
+        _ => None,
+    }
+}
+
+/// How many pages `key` scrolls the log back by, while that is seen.
+pub fn scrolled_pages(key: &Key) -> Option<i64> {
+    match key {
+        Key::Named(NamedKey::PageUp) => Some(1),
+        Key::Named(NamedKey::PageDown) => Some(-1),
         _ => None,
     }
 }
@@ -85,7 +119,14 @@ fn escape_code(key: &NamedKey) -> Option<&'static [u8]> {
         NamedKey::F2 => Some(b"\x1BOQ"),
         NamedKey::F3 => Some(b"\x1BOR"),
         NamedKey::F4 => Some(b"\x1BOS"),
+        NamedKey::F5 => Some(b"\x1B[15~"),
+        NamedKey::F6 => Some(b"\x1B[17~"),
         NamedKey::F7 => Some(b"\x1B[18~"),
+        NamedKey::F8 => Some(b"\x1B[19~"),
+        NamedKey::F9 => Some(b"\x1B[20~"),
+        NamedKey::F10 => Some(b"\x1B[21~"),
+        NamedKey::F11 => Some(b"\x1B[23~"),
+        NamedKey::F12 => Some(b"\x1B[24~"),
         _ => None,
     }
 }
@@ -144,17 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn the_emulator_s_keys_are_in_the_help_and_send_nothing() {
-        use NamedKey::{F5, F6, F8, F9, F10, F11, F12};
-        let mut commands = Vec::new();
-        for (key, name) in [(F5, "F5"), (F6, "F6"), (F8, "F8"), (F9, "F9"), (F10, "F10"), (F11, "F11"), (F12, "F12")] {
-            let command = command(&Key::Named(key)).expect("a command");
-            assert!(!commands.contains(&command));
-            commands.push(command);
-            assert!(HELP.contains(name), "{name} is in the help");
-            assert_eq!(sent(Key::Named(key), None, ModifiersState::empty()), b"");
+    fn the_emulator_s_keys_are_in_the_help_and_with_shift_they_are_the_guest_s() {
+        use NamedKey::{F1, F2, F3, F5, F6, F8, F9, F10, F11, F12};
+        let named =
+            [(F1, "F1"), (F2, "F2"), (F3, "F3"), (F5, "F5"), (F6, "F6"), (F8, "F8"), (F9, "F9"), (F10, "F10"), (F11, "F11"), (F12, "F12")];
+        let (mut commands, mut codes) = (Vec::new(), Vec::new());
+        for (key, name) in named {
+            let key = Key::Named(key);
+            let meant = command(&key, ModifiersState::empty()).expect("a command");
+            assert!(!commands.contains(&meant));
+            commands.push(meant);
+            assert!(HELP.contains(name) && TABLE.iter().any(|(key, _)| *key == name), "{name} is in the help");
+            assert_eq!(command(&key, ModifiersState::SHIFT), None);
+            let code = sent(key, None, ModifiersState::SHIFT);
+            assert!(code.starts_with(b"\x1B") && !codes.contains(&code), "{name}");
+            codes.push(code);
         }
-        assert_eq!(command(&Key::Named(NamedKey::F1)), None);
-        assert_eq!(command(&letter("q")), None);
+        for key in [Key::Named(NamedKey::F4), Key::Named(NamedKey::F7), letter("q")] {
+            assert_eq!(command(&key, ModifiersState::empty()), None);
+        }
+        assert_eq!(scrolled_pages(&Key::Named(NamedKey::PageUp)), Some(1));
+        assert_eq!(scrolled_pages(&Key::Named(NamedKey::PageDown)), Some(-1));
+        assert_eq!(scrolled_pages(&letter("q")), None);
     }
 }

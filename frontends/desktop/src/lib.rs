@@ -2,10 +2,17 @@
 //!
 //! [`run`] takes the main thread for its event loop; the machine runs on its own threads and never waits for the window, except that a
 //! deterministic machine keeps step with the frames that are drawn ([`tayberry_headless::Pace::Guest`]).
+//!
+//! A flip wakes the event loop, and is on its way to the screen at once (`pace`). What has not changed is not presented, and what has is uploaded line by
+//! line (`surface`). F1, F2 and F3 open panels over the picture (`overlay`).
 
 mod app;
 mod keys;
+mod overlay;
+mod pace;
+mod quad;
 mod scale;
+mod screen;
 mod surface;
 mod title;
 mod watch;
@@ -18,6 +25,21 @@ use tayberry_engine::handle::MachineHandle;
 use tayberry_headless::{Pace, Picture, Recorder};
 use winit::event_loop::EventLoop;
 
+/// What the statistics in the overlay can tell only with the help of whoever runs the machine. They are called a few times a second at most.
+#[derive(Default)]
+pub struct Gauges {
+    /// Instructions that translated code has retired, all cores together.
+    pub translated: Option<Box<dyn Fn() -> u64>>,
+    /// Resident memory of this process in bytes.
+    pub resident: Option<Box<dyn Fn() -> Option<u64>>>,
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gauges").field("translated", &self.translated.is_some()).field("resident", &self.resident.is_some()).finish()
+    }
+}
+
 /// How the window is to be.
 #[derive(Debug)]
 pub struct Options {
@@ -27,6 +49,8 @@ pub struct Options {
     pub pace: Pace,
     /// Scaling to begin with.
     pub scaling: Scaling,
+    /// More to tell of.
+    pub gauges: Gauges,
 }
 
 /// Why there is no window, or no longer.

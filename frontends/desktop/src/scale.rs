@@ -28,6 +28,31 @@ impl Scaling {
     }
 }
 
+/// A rectangle in pixels of the window, which may reach over its edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rect {
+    /// Left edge.
+    pub x: i32,
+    /// Upper edge.
+    pub y: i32,
+    /// Width and height.
+    pub size: Size,
+}
+
+/// Where in the window the guest's picture lies.
+pub fn place(guest: Size, window: Size, scaling: Scaling) -> Rect {
+    let guest = (guest.0.max(1), guest.1.max(1));
+    let size = match scaling.possible(guest, window) {
+        Scaling::Integer => {
+            let scale = (window.0 / guest.0).min(window.1 / guest.1).max(1);
+            (guest.0 * scale, guest.1 * scale)
+        }
+        Scaling::Fit => shrunk(guest, (window.0.max(1), window.1.max(1))),
+    };
+    let middle = |window: u32, picture: u32| ((i64::from(window) - i64::from(picture)) / 2) as i32;
+    Rect { x: middle(window.0, size.0), y: middle(window.1, size.1), size }
+}
+
 /// The part of a monitor that a window may take, in percent: the rest is for its frame and the desktop's bars.
 const OF_MONITOR: u64 = 90;
 /// Smallest side of a window.
@@ -48,7 +73,7 @@ fn share(side: u32) -> u32 {
     ((u64::from(side) * OF_MONITOR / 100) as u32).max(1)
 }
 
-/// `size` made smaller to fit into `most`, its shape kept.
+/// `size` made smaller or larger to fit into `most`, its shape kept.
 fn shrunk(size: Size, most: Size) -> Size {
     let (width, height) = (u64::from(size.0), u64::from(size.1));
     let (most_width, most_height) = (u64::from(most.0), u64::from(most.1));
@@ -87,6 +112,22 @@ mod tests {
         assert_eq!(window_size((640, 480), Some((0, 0))), (64, 64));
         assert_eq!(window_size((0, 0), HD), (972, 972));
         assert_eq!(window_size((0, 480), None), (64, 480));
+    }
+
+    #[test]
+    fn pictures_lie_in_the_middle() {
+        let rect = |x, y, width, height| Rect { x, y, size: (width, height) };
+        assert_eq!(place((640, 480), (1281, 960), Scaling::Integer), rect(0, 0, 1280, 960));
+        assert_eq!(place((640, 480), (1000, 1000), Scaling::Integer), rect(180, 260, 640, 480));
+        assert_eq!(place((640, 480), (1000, 1000), Scaling::Fit), rect(0, 125, 1000, 750));
+        assert_eq!(place((640, 480), (320, 480), Scaling::Integer), rect(0, 120, 320, 240), "there is no room for it");
+        assert_eq!(place((0, 0), (0, 0), Scaling::Integer).size, (1, 1));
+        for window in [(1, 1), (1, 5000), (16_384, 3)] {
+            for scaling in [Scaling::Integer, Scaling::Fit] {
+                let Rect { x, y, size } = place((16_384, 1), window, scaling);
+                assert!(x >= 0 && y >= 0 && size.0 <= window.0 && size.1 <= window.1 && size.0 > 0 && size.1 > 0);
+            }
+        }
     }
 
     #[test]

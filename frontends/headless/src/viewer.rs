@@ -110,8 +110,8 @@ impl View {
     fn draw(&mut self, time_ns: u64) {
         let stats = &self.handle.stats;
         if self.meter.render(&mut self.renderer, &self.handle.display, stats) == Outcome::Presented {
-            self.recorder.frame(self.renderer.frame(), time_ns);
             self.meter.presented(self.renderer.frame(), stats);
+            self.recorder.frame(self.renderer.frame(), time_ns);
         }
     }
 
@@ -126,8 +126,8 @@ pub fn final_picture(renderer: &mut Renderer, meter: &mut Meter, handle: &Machin
     for _ in 0..LAST_LOOKS {
         let outcome = meter.render(renderer, &handle.display, &handle.stats);
         if outcome == Outcome::Presented {
-            recorder.frame(renderer.frame(), time_ns);
             meter.presented(renderer.frame(), &handle.stats);
+            recorder.frame(renderer.frame(), time_ns);
         }
         if outcome != Outcome::Stale {
             break;

@@ -10,8 +10,8 @@
 //! not every kernel asks for it.
 //!
 //! # Pages that readers watch
-//! Stores through the tables are told to nobody, so the page of a store, and of an entry of a table for stores, is claimed in the page map before
-//! ([`tayberry_ram::PageMap`]). Entries of pages that are tracked there are noted by the table; between runs the machine has them dropped, settles the pages, and the
+//! Stores through the tables are told to nobody, so the page of each entry of a table for stores is claimed in the page map ([`tayberry_ram::PageMap`]), and
+//! so is the page of each store that goes without. Entries of pages that are tracked there are noted by the table; between runs the machine has them dropped, settles the pages, and the
 //! next store to one misses and claims it again.
 //!
 //! # Maintenance

@@ -24,6 +24,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     // It is sent a kernel.
     ("loader", "", "", b""),
     ("objects", "", "", b""),
+    ("screens", "screens.case=palette-cycle screens.off=1", "", b""),
     ("smp", "smp.count=3000", "", b""),
     ("storm", "storm.count=40 storm.hold_us=5000", "", b""),
     ("suite", "suite.kind=mix suite.n=30", "", b""),

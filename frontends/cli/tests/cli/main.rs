@@ -1,9 +1,14 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod expect;
+mod frames;
 mod headless;
 mod host;
 mod jit;
 mod page;
 mod program;
+mod record;
 mod runs;
+mod screens;
+mod steps;
 mod usage;

@@ -1,10 +1,16 @@
 //! The storm's judge: says of any frame whether its size and all its pixels belong to its generation.
 
+mod memory;
+
+pub use memory::Watch;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tayberry_bcm2837::{BoardOptions, Raspi3b};
 use tayberry_engine::ClockMode;
 use tayberry_engine::display::Frame;
+use tayberry_engine::handle::MachineHandle;
 use tayberry_guest::storm::{Kinds, mode};
+use tayberry_headless::{FRAME_TIME, FrameLog, Pace, Recorder, Viewer};
 
 /// Seed of all storms here; the guest's default.
 const SEED: u64 = 1;
@@ -14,16 +20,55 @@ pub fn changes(default: u64) -> u64 {
     std::env::var("TAYBERRY_STORM").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
 }
 
+/// Which cores storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// One, by number.
+    One(u32),
+    /// All four, each with messages of its own, with or without a lock around the mailbox.
+    Four { lock: bool },
+}
+
 /// The storm guest on a whole board.
-pub fn storm_board(clock: ClockMode, count: u64, core: u32, kinds: Kinds) -> Raspi3b {
+pub fn storm_board(clock: ClockMode, count: u64, crowd: Crowd, kinds: Kinds) -> Raspi3b {
     let kinds = if kinds == Kinds::Mixed { "mixed" } else { "full" };
-    let options = BoardOptions {
+    let crowd = match crowd {
+        Crowd::One(core) => format!("storm.core={core}"),
+        Crowd::Four { lock } => format!("storm.cores=4 storm.lock={}", u32::from(lock)),
+    };
+    let mut options = BoardOptions {
         kernel: tayberry_guest::STORM.to_vec(),
-        append: Some(format!("storm.count={count} storm.core={core} storm.seed={SEED} storm.kinds={kinds}")),
+        append: Some(format!("storm.count={count} {crowd} storm.seed={SEED} storm.kinds={kinds}")),
         mode: clock,
         ..BoardOptions::default()
     };
+    // A sanitizer does not see what translated code does.
+    if cfg!(tayberry_tsan) {
+        options.jit = None;
+    }
     Raspi3b::new(options).expect("the storm is a good kernel")
+}
+
+/// A viewer with a log of frames, and a judge who sees each of them.
+pub fn judged_viewer(handle: &MachineHandle, kinds: Kinds) -> (Viewer, Arc<Mutex<Judge>>) {
+    let judge = Arc::new(Mutex::new(Judge::new(kinds)));
+    let theirs = Arc::clone(&judge);
+    let mut recorder = Recorder::new(Some(FrameLog::new(Box::new(std::io::sink())).expect("a sink takes all")), None);
+    recorder.observer = Some(Box::new(move |frame: &_, _| theirs.lock().expect("the judge is sane").look(frame)));
+    (Viewer::start(handle, Pace::Host, FRAME_TIME, recorder), judge)
+}
+
+/// Panics unless, by what the guest printed, each of its messages was answered exactly once.
+pub fn judge_mail(crowd: Crowd, serial: &str) {
+    let summary = serial.lines().rev().find(|line| line.contains(" answers, ")).expect("the guest sums up");
+    println!("{summary}");
+    let words: Vec<&str> = summary.split_whitespace().collect();
+    assert_eq!(words[1], words[3], "a message, an answer: {summary}");
+    assert!(summary.ends_with("0 doubled, 0 lost, 0 stray, 0 wrong; the mailbox is quiet"), "{summary}");
+    if let Crowd::Four { .. } = crowd {
+        let posted = |core: u32| serial.contains(&format!("storm: core {core}: "));
+        assert!((0..4).all(posted), "all cores took part: {serial}");
+    }
 }
 
 /// A pixel of 24 bits may lie in two words, of which the guest has painted one: each component is its generation's or still black.

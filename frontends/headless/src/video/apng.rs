@@ -79,7 +79,7 @@ impl Format for Apng {
     /// What the finest unit can tell from nothing.
     const SHORTEST_NS: u64 = 50_000;
 
-    fn frame(&mut self, canvas: (u32, u32), rect: Rect, pixels: &mut [u8], delay_ns: u64) -> io::Result<u64> {
+    fn frame(&mut self, canvas: (u32, u32), rect: Rect, pixels: &[u8], delay_ns: u64) -> io::Result<u64> {
         let mut content = Vec::new();
         let writer = match &mut self.writer {
             Some(writer) => writer,

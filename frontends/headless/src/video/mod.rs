@@ -195,7 +195,7 @@ trait Format {
 
     /// Writes a frame: `rect` of the canvas gets `pixels` (RGBA8), which stay for `delay_ns`. The first has the whole canvas. Gives the time that
     /// the format's units made of the delay.
-    fn frame(&mut self, canvas: (u32, u32), rect: Rect, pixels: &mut [u8], delay_ns: u64) -> io::Result<u64>;
+    fn frame(&mut self, canvas: (u32, u32), rect: Rect, pixels: &[u8], delay_ns: u64) -> io::Result<u64>;
 }
 
 /// The encoder's thread.
@@ -246,7 +246,7 @@ impl<F: Format> Film<F> {
     fn write_until(&mut self, time_ns: u64) -> io::Result<u64> {
         let Some(Next { rect, from_ns }) = self.next.take() else { return Ok(time_ns) };
         self.canvas.crop(rect, &mut self.crop);
-        let delay = self.format.frame(self.canvas.size(), rect, &mut self.crop, time_ns.saturating_sub(from_ns))?;
+        let delay = self.format.frame(self.canvas.size(), rect, &self.crop, time_ns.saturating_sub(from_ns))?;
         Ok(from_ns.saturating_add(delay))
     }
 

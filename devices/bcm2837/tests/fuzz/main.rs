@@ -1,0 +1,27 @@
+//! The fuzz target `messages` by plain means: its corpus again, and random bytes. With coverage: `cargo +nightly fuzz run messages` beside this folder.
+
+mod messages;
+
+use proptest::prelude::*;
+use std::path::Path;
+
+#[test]
+fn the_corpus_holds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/messages");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(&corpus).expect("there is a corpus") {
+        let path = entry.expect("the folder can be read").path();
+        println!("{}", path.display());
+        messages::run(&std::fs::read(&path).expect("a case can be read"));
+        cases += 1;
+    }
+    assert!(cases >= 30, "{cases} cases in {}", corpus.display());
+}
+
+proptest! {
+    // `PROPTEST_CASES` in the environment changes how many.
+    #[test]
+    fn random_bytes_hold(data in proptest::collection::vec(any::<u8>(), 0..400)) {
+        messages::run(&data);
+    }
+}

@@ -1,0 +1,185 @@
+//! Line converters: guest pixels to RGBA8, one kernel per source format.
+//!
+//! A kernel reads a line of guest RAM, hashes it and converts it. There are three sets of them, and the host's own features choose:
+//! - `vector::avx512`: all in one pass over registers;
+//! - `vector::avx2`: a copy of the line by vector loads, then the portable code compiled for AVX2;
+//! - `portable`: a copy by relaxed loads, then loops over slices in fixed steps, from which the compiler makes vector code where it can. The only
+//!   set under Miri, in the model checker, and where `--cfg tayberry_portable` asks for it.
+//!
+//! All give the same pixels and the same hashes.
+
+mod portable;
+#[cfg(all(test, not(tayberry_loom)))]
+mod tests;
+#[cfg(not(all(target_arch = "x86_64", not(any(miri, tayberry_loom, tayberry_portable)))))]
+#[path = "none.rs"]
+mod vector;
+#[cfg(all(target_arch = "x86_64", not(any(miri, tayberry_loom, tayberry_portable))))]
+#[path = "x86/mod.rs"]
+mod vector;
+
+use crate::display::source::Guest;
+use crate::display::{Alpha, Depth, PixelOrder, ScanoutConfig};
+
+/// Bytes of an RGBA8 pixel.
+pub(super) const RGBA: usize = 4;
+const OPAQUE: u32 = 0xFF00_0000;
+
+/// Which kernel. Settings that make no difference to a depth are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kernel {
+    Indexed8,
+    Rgb15,
+    Bgr15,
+    Rgb16,
+    Bgr16,
+    Rgb24,
+    Bgr24,
+    Rgb32,
+    Bgr32,
+    /// 32 bits over black; `invert` where an alpha of 0 is opaque.
+    Rgb32Alpha {
+        invert: bool,
+    },
+    Bgr32Alpha {
+        invert: bool,
+    },
+}
+
+impl Kernel {
+    fn of(config: &ScanoutConfig) -> Self {
+        let invert = config.alpha == Alpha::Opaque0;
+        let blend = config.alpha != Alpha::Ignored;
+        match (config.depth, config.order) {
+            (Depth::Indexed8, _) => Self::Indexed8,
+            (Depth::Rgb15, PixelOrder::Rgb) => Self::Rgb15,
+            (Depth::Rgb15, PixelOrder::Bgr) => Self::Bgr15,
+            (Depth::Rgb16, PixelOrder::Rgb) => Self::Rgb16,
+            (Depth::Rgb16, PixelOrder::Bgr) => Self::Bgr16,
+            (Depth::Rgb24, PixelOrder::Rgb) => Self::Rgb24,
+            (Depth::Rgb24, PixelOrder::Bgr) => Self::Bgr24,
+            (Depth::Rgb32, PixelOrder::Rgb) if blend => Self::Rgb32Alpha { invert },
+            (Depth::Rgb32, PixelOrder::Bgr) if blend => Self::Bgr32Alpha { invert },
+            (Depth::Rgb32, PixelOrder::Rgb) => Self::Rgb32,
+            (Depth::Rgb32, PixelOrder::Bgr) => Self::Bgr32,
+        }
+    }
+}
+
+/// A palette in the forms that kernels look it up in.
+#[derive(Clone, Debug)]
+struct Palette {
+    /// RGBA8 of every index.
+    colours: [u32; 256],
+    /// The first, second and third byte of every colour.
+    planes: [[u8; 256]; 3],
+}
+
+impl Palette {
+    fn new(entries: &[u32; 256]) -> Self {
+        let plane = |shift: u32| entries.map(|entry| (entry >> shift) as u8);
+        Self { colours: entries.map(|entry| entry | OPAQUE), planes: [plane(0), plane(8), plane(16)] }
+    }
+}
+
+impl PartialEq for Palette {
+    fn eq(&self, other: &Self) -> bool {
+        self.colours == other.colours
+    }
+}
+
+/// Which set of kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    Portable,
+    Vector(vector::Level),
+}
+
+impl Set {
+    /// Those that this host can run, the best first.
+    fn usable() -> impl Iterator<Item = Self> {
+        vector::Level::usable().map(Self::Vector).chain([Self::Portable])
+    }
+
+    fn best() -> Self {
+        Self::usable().next().unwrap_or(Self::Portable)
+    }
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// Through the caches, where whoever shows the frame finds it.
+    Cached,
+    /// Around the caches where the kernels can: memory that is written as a whole need not be fetched first. Until [`settle`] other threads
+    /// may not see it.
+    Streaming,
+}
+
+/// Ends streaming stores: what the calling thread has written is ordered before what it writes from now on.
+pub(super) fn settle() {
+    vector::settle();
+}
+
+/// Converts lines of one format. Equal converters make equal pixels of equal bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Converter {
+    set: Set,
+    kernel: Kernel,
+    /// Bytes of a guest's pixel.
+    source_pixel: usize,
+    /// Empty for direct colour.
+    palette: Option<Box<Palette>>,
+}
+
+impl Converter {
+    pub(super) fn of(config: &ScanoutConfig) -> Self {
+        Self::with(Set::best(), config)
+    }
+
+    fn with(set: Set, config: &ScanoutConfig) -> Self {
+        let kernel = Kernel::of(config);
+        let palette = (kernel == Kernel::Indexed8).then(|| Box::new(Palette::new(&config.palette)));
+        Self { set, kernel, source_pixel: config.depth.bytes() as usize, palette }
+    }
+
+    /// Hashes a line. `copy` is memory to work in.
+    #[inline]
+    pub(super) fn digest(&self, line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
+        match self.set {
+            Set::Portable => portable::digest(line.copy(copy)),
+            Set::Vector(level) => level.digest(line, copy),
+        }
+    }
+
+    /// Converts lines to the starts of lines of `out`, and hashes what it converted.
+    #[inline]
+    pub(super) fn paint(&self, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
+        match self.set {
+            Set::Portable => {
+                for (index, (out, digest)) in out.pixels.chunks_mut(out.pitch.max(1)).zip(digests).take(lines.count()).enumerate() {
+                    let bytes = lines.line(index).copy(copy);
+                    portable::paint(self, bytes, &mut out[..lines.len() / self.source_pixel * RGBA]);
+                    *digest = portable::digest(bytes);
+                }
+            }
+            Set::Vector(level) => level.paint(self, lines, copy, out, digests),
+        }
+    }
+}
+
+/// Lines that are painted.
+#[derive(Debug)]
+pub(super) struct Canvas<'a> {
+    pub(super) pixels: &'a mut [u8],
+    /// Bytes from one line to the next: at least as many as are painted.
+    pub(super) pitch: usize,
+    pub(super) store: Store,
+}
+
+/// Fills with opaque black.
+pub(super) fn black(out: &mut [u8]) {
+    for pixel in out.chunks_exact_mut(RGBA) {
+        pixel.copy_from_slice(&OPAQUE.to_le_bytes());
+    }
+}

@@ -1,0 +1,24 @@
+//! Where there are no vector kernels.
+
+use super::{Canvas, Converter};
+use crate::display::source::Guest;
+
+/// A set of vector kernels: there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {}
+
+impl Level {
+    pub(super) fn usable() -> impl Iterator<Item = Self> {
+        std::iter::empty()
+    }
+
+    pub(super) fn digest(self, _: Guest<'_>, _: &mut Vec<u8>) -> u64 {
+        match self {}
+    }
+
+    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: Canvas<'_>, _: &mut [u64]) {
+        match self {}
+    }
+}
+
+pub(super) fn settle() {}

@@ -1,0 +1,50 @@
+//! Vector kernels of x86-64 hosts.
+
+mod avx2;
+mod avx512;
+
+use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store, portable};
+use crate::display::digest;
+use crate::display::source::Guest;
+
+/// A set of vector kernels. That a value exists means that the host can run them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Avx512,
+    Avx2,
+}
+
+impl Level {
+    /// Those that this host can run, the best first.
+    pub(super) fn usable() -> impl Iterator<Item = Self> {
+        let levels = [(avx512::usable(), Self::Avx512), (avx2::usable(), Self::Avx2)];
+        levels.into_iter().filter_map(|(usable, level)| usable.then_some(level))
+    }
+
+    #[inline]
+    pub(super) fn digest(self, line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
+        match self {
+            // SAFETY: the host has what the function is compiled for.
+            Self::Avx512 => unsafe { avx512::digest(line) },
+            // SAFETY: as above.
+            Self::Avx2 => unsafe { avx2::digest(line, copy) },
+        }
+    }
+
+    #[inline]
+    pub(super) fn paint(self, converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
+        match self {
+            // SAFETY: the host has what the function is compiled for.
+            Self::Avx512 => unsafe { avx512::paint(converter, lines, out, digests) },
+            // SAFETY: as above.
+            Self::Avx2 => unsafe { avx2::paint(converter, lines, copy, out, digests) },
+        }
+    }
+}
+
+/// Ends streaming stores.
+#[inline]
+pub(super) fn settle() {
+    // SAFETY: every x86-64 host has it.
+    unsafe { std::arch::x86_64::_mm_sfence() };
+}
