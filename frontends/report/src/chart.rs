@@ -285,7 +285,7 @@ pub fn frames(recording: &Recording, scale: Scale) -> Markup {
 /// Times that drawing took, on a logarithmic scale: each frame, or the bounds of many.
 pub fn render(recording: &Recording, scale: Scale) -> Markup {
     const HEIGHT: f64 = 170.0;
-    const TOP: f64 = 8.0;
+    const TOP: f64 = 18.0;
     let (width_ns, columns) = recording.timeline.columns(1, 4 * COLUMNS);
     let times = recording.timeline.sum().render;
     let low = (times.min.max(1) as f64).log10().floor();
