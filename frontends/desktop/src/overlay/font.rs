@@ -94,14 +94,12 @@ mod tests {
             for odd in ['\0', '\n', '\u{7F}', 'é', '\u{1F600}', '\u{10FFFF}'] {
                 assert_eq!(dots(font, odd), unknown);
             }
-            // Upright on the left, a bar at the foot, and as high as most of the size.
+            // An L: an upright stroke of at most a third of the width, and a foot.
             let upright = dots(font, 'L');
-            let (left, right) = (upright.iter().map(|dot| dot.0).min(), upright.iter().map(|dot| dot.0).max());
-            let (top, foot) = (upright.iter().map(|dot| dot.1).min(), upright.iter().map(|dot| dot.1).max());
-            let (Some(top), Some(foot)) = (top, foot) else { panic!("no dots") };
+            let (top, foot) = (upright[0].1, upright[upright.len() - 1].1);
             assert!((foot - top + 1) * 2 > size.1 && foot < size.1, "{size:?}: from {top} to {foot}");
-            assert!(upright.iter().all(|&(column, row)| Some(column) == left || row > (top + foot) / 2 || size.0 > 8));
-            assert!(upright.contains(&(right.unwrap_or(0), foot)) || size.0 > 8);
+            let width = |at: u32| upright.iter().filter(|dot| dot.1 == at).count() as u32;
+            assert!(width(top) * 3 <= size.0 && width((top + foot) / 2) * 3 <= size.0 && width(foot) * 2 >= size.0, "{size:?}");
         }
     }
 
