@@ -193,20 +193,25 @@ pub enum Arrival {
 struct ModeWatch<'a> {
     journal: &'a Journal,
     display: &'a Display,
-    /// What was shown, where anybody wants to know of changes.
+    /// The generation that was shown, where anybody reads.
+    generation: Option<u64>,
+    /// What was shown, where there is room to tell of changes.
     before: Option<Mode>,
 }
 
 impl<'a> ModeWatch<'a> {
     fn begin(journal: &'a Journal, display: &'a Display) -> Self {
-        Self { journal, display, before: journal.is_wanted().then(|| Mode::of(display)) }
+        let generation = journal.is_read().then(|| display.generation());
+        Self { journal, display, generation, before: journal.is_wanted().then(|| Mode::of(display)) }
     }
 
     fn finish(self, now: GuestTime) {
-        if let Some(before) = self.before
-            && before.generation != self.display.generation()
-        {
-            self.journal.record(now, || What::Mode(Mode::of(self.display).after(&before)));
+        if self.generation.is_none_or(|generation| generation == self.display.generation()) {
+            return;
+        }
+        match self.before {
+            Some(before) => self.journal.record(now, || What::Mode(Mode::of(self.display).after(&before))),
+            None => self.journal.skip(),
         }
     }
 }
@@ -295,8 +300,9 @@ impl VideoCore {
         if !message.is_whole() {
             tracing::debug!(target: "property", "the message cannot be parsed to its end");
         }
-        if let Some(entry) = minutes.finish(&message) {
-            shared.journal.record(now, || What::Message(entry));
+        match minutes.finish(&message) {
+            Some(entry) => shared.journal.record(now, || What::Message(entry)),
+            None => shared.journal.skip(),
         }
         watch.finish(now);
         message.write_back(ram);
