@@ -32,7 +32,7 @@ impl Ink {
 }
 
 /// Dark, and the picture behind shows through: how dark must be so that text can be read over white.
-pub const BACKGROUND: [u8; RGBA] = [0x05, 0x08, 0x10, 0xC8];
+pub const BACKGROUND: [u8; RGBA] = [0x05, 0x08, 0x10, 0xD4];
 
 /// A line of text in several inks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -261,7 +261,8 @@ mod tests {
     fn corners_do_not_meet_in_a_common_window() {
         let stats = tayberry_engine::stats::Stats::default();
         let mut overlay = overlay(&[Page::Keys, Page::Statistics]);
-        overlay.update((1280, 960), 1.0, &facts(&stats));
+        let facts = Facts { mode: Some((1920, 1080, 16)), generation: 100_000, ..facts(&stats) };
+        overlay.update((800, 600), 1.0, &facts);
         let [first, second] = overlay.panels() else { panic!("two panels") };
         let (left, right) = if first.rect.x < second.rect.x { (first, second) } else { (second, first) };
         assert!(left.rect.x + (left.rect.size.0 as i32) < right.rect.x);
