@@ -372,7 +372,7 @@ impl Drop for Reader {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
     use crate::display::Scanout;

@@ -62,6 +62,8 @@ pub struct MailboxPlugin {
     pub screen: (u32, u32),
     /// The firmware sets up a frame buffer before the kernel starts, for a kernel that is told of it in its device tree.
     pub has_boot_framebuffer: bool,
+    /// The firmware's test picture stands on the screen until there is a frame buffer.
+    pub has_splash: bool,
     /// Bit mask of the DMA channels that the ARM may use.
     pub dma_channels: u32,
     /// Temperature of the SoC in thousandths of a degree Celsius.
@@ -97,6 +99,7 @@ impl Default for MailboxPlugin {
             command_line: String::new(),
             screen: (1024, 768),
             has_boot_framebuffer: false,
+            has_splash: false,
             dma_channels: 0x7f35,
             temperature: 47_774,
         }
@@ -115,6 +118,8 @@ impl Plugin for MailboxPlugin {
         let mut videocore = VideoCore::new(self.clone(), machine.clock().mode());
         if self.has_boot_framebuffer {
             videocore.set_up_framebuffer(&ram, &display, &stats);
+        } else if self.has_splash {
+            videocore.framebuffer.splash(&stage(&mut videocore.firmware, &ram, &display, &stats));
         }
         watch.finish(machine.clock().now());
         machine.world.spawn((mailbox, videocore));

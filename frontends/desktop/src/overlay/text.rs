@@ -51,7 +51,7 @@ impl<'a> Facts<'a> {
 /// F1.
 pub fn keys() -> Vec<Line> {
     let mut lines = vec![Line::new(Ink::Title, "F1  Keys")];
-    lines.extend(keys::TABLE.iter().map(|(key, what)| Line::new(Ink::Text, format!("{key:<12}")).and(Ink::Label, *what)));
+    lines.extend(keys::TABLE.iter().map(|(key, what)| Line::new(Ink::Text, format!("{key:<14}")).and(Ink::Label, *what)));
     lines
 }
 

@@ -1,7 +1,7 @@
 //! For hosts with AVX2: a line is copied to the first-level cache by vector loads; from there on it is the portable code, compiled for AVX2,
 //! which has the byte shuffles that the baseline lacks.
 
-use super::{Converter, Guest, portable};
+use super::{Canvas, Converter, Guest, RGBA, portable};
 use std::arch::asm;
 use std::arch::x86_64::__m256i;
 
@@ -18,10 +18,13 @@ pub(super) fn digest(line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn paint(converter: &Converter, line: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8]) -> u64 {
-    let bytes = fetch(line, copy);
-    portable::paint(converter, bytes, out);
-    portable::digest(bytes)
+pub(super) fn paint(converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
+    let painted = lines.len() / converter.source_pixel * RGBA;
+    for (index, (out, digest)) in out.pixels.chunks_mut(out.pitch.max(1)).zip(digests).take(lines.count()).enumerate() {
+        let bytes = fetch(lines.line(index), copy);
+        portable::paint(converter, bytes, &mut out[..painted]);
+        *digest = portable::digest(bytes);
+    }
 }
 
 /// Copies a line.
