@@ -363,6 +363,7 @@ impl Survey {
                 shown.copy_line(at, next);
             }
             (shown.frame.generation, shown.frame.depth) = (next.frame.generation, next.frame.depth);
+            shown.frame.published_at = next.frame.published_at;
         } else {
             for at in behind {
                 next.copy_line(at, shown);
