@@ -71,6 +71,7 @@ impl Kernel {
 struct Palette {
     /// RGBA8 of every index.
     colours: [u32; 256],
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
     planes: vector::Planes,
 }
 
