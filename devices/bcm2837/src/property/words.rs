@@ -70,7 +70,7 @@ fn write_value(f: &mut fmt::Formatter<'_>, kind: &str, words: &[u32]) -> fmt::Re
     match kind {
         "x" => write!(f, "{word:#x}"),
         "i" => write!(f, "{}", word as i32),
-        "size" if word % (1 << 20) == 0 => write!(f, "{} MiB", word >> 20),
+        "size" if word.is_multiple_of(1 << 20) => write!(f, "{} MiB", word >> 20),
         "size" => write!(f, "{word} bytes"),
         "hz" => write_rate(f, word),
         "volts" => write!(f, "{} V", f64::from(word) / 1e6),
