@@ -133,7 +133,7 @@ fn every_situation_shows_its_picture_and_prints_its_answers() {
 /// A frame belongs to one palette, however fast they change: its pixels are all of the same turn of the guest's palette.
 #[test]
 fn a_frame_has_one_palette() {
-    const TURNS: u32 = 4000;
+    const TURNS: u32 = 60_000;
     let golden = Picture::read(&golden("index8.png"));
     let level = |value: u8, most: u32| (u32::from(value) * most + 127) / 255;
     let index_of = |rgb: &[u8]| (level(rgb[0], 7) << 5 | level(rgb[1], 7) << 2 | level(rgb[2], 3)) as u8;
