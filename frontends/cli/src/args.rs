@@ -23,10 +23,15 @@ struct Args {
     /// Kernel to run: kernel8.img or ELF, told apart by their content [default: the built-in demo]
     kernel: Option<PathBuf>,
 
-    /// Where the picture goes. auto: a window where a display opens, otherwise headless, and one line on stderr says so. desktop: a window, or an error.
-    /// headless: no window
-    #[arg(long, value_name = "auto|desktop|headless", default_value = "auto", hide_possible_values = true)]
+    /// Where the picture goes. auto: a window where a display opens, else the terminal if there is one, otherwise headless; one line on stderr says
+    /// which. desktop: a window, or an error. terminal: this terminal, or an error. headless: nowhere, the serial port prints as it is
+    #[arg(long, value_name = "auto|desktop|terminal|headless", default_value = "auto", hide_possible_values = true)]
     frontend: Frontend,
+
+    /// How a terminal shows pictures: kitty (Kitty graphics), sixel, half (half blocks), half256 (half blocks in 256 colours), auto (the best that it
+    /// says it has)
+    #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
+    terminal_graphics: TerminalGraphics,
 
     /// Where a serial port goes: stdio, null or file:PATH. Given once it is UART0 (PL011), a second time UART1 (mini UART); one of them may be stdio
     /// [default: stdio, then null]
@@ -148,12 +153,37 @@ const NOT_YET: &str = "Not available in this version (status 2)";
 /// Where the picture goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Frontend {
-    /// A window where a display opens, otherwise headless.
+    /// A window where a display opens, else the terminal, otherwise headless.
     Auto,
     /// A window.
     Desktop,
+    /// The terminal that we were started in.
+    Terminal,
     /// No window.
     Headless,
+}
+
+/// How a terminal shows pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TerminalGraphics {
+    #[default]
+    Auto,
+    Kitty,
+    Sixel,
+    Half,
+    Half256,
+}
+
+impl From<TerminalGraphics> for tayberry_terminal::Graphics {
+    fn from(graphics: TerminalGraphics) -> Self {
+        match graphics {
+            TerminalGraphics::Auto => Self::Auto,
+            TerminalGraphics::Kitty => Self::Kitty,
+            TerminalGraphics::Sixel => Self::Sixel,
+            TerminalGraphics::Half => Self::Half,
+            TerminalGraphics::Half256 => Self::Half256,
+        }
+    }
 }
 
 /// Whether guest code is translated.
@@ -218,6 +248,7 @@ impl FromStr for SerialTarget {
 pub struct Config {
     pub kernel: Option<PathBuf>,
     pub frontend: Frontend,
+    pub terminal_graphics: TerminalGraphics,
     /// UART0 and UART1.
     pub serial: [SerialTarget; 2],
     pub dtb: Option<PathBuf>,
@@ -280,17 +311,21 @@ fn command() -> clap::Command {
 
 #[cfg(feature = "desktop")]
 fn window_help() -> String {
-    format!("Keys in the window\n  {}\n\n", tayberry_desktop::KEYS_HELP)
+    format!("Keys in the window\n  {}\n\n{}", tayberry_desktop::KEYS_HELP, terminal_help())
 }
 
 #[cfg(not(feature = "desktop"))]
 fn window_help() -> String {
-    String::new()
+    terminal_help()
+}
+
+fn terminal_help() -> String {
+    format!("Keys with the picture in a terminal\n  {}\n\n", tayberry_terminal::KEYS_HELP)
 }
 
 /// The end of the help.
 const STATUSES: &str = "\
-Keys on a terminal with a serial port on stdio
+Keys on a terminal with a serial port on stdio, headless or beside a window
   Ctrl-C ends the run; Ctrl-A x too, Ctrl-A c sends Ctrl-C to the guest, Ctrl-A a sends Ctrl-A
 
 Exit status
@@ -343,6 +378,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         trace: Topics::parse(args.trace.iter().map(String::as_str))?,
         kernel: args.kernel,
         frontend: args.frontend,
+        terminal_graphics: args.terminal_graphics,
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
@@ -464,7 +500,8 @@ mod tests {
             ("--serial null --serial null --serial null", "twice"),
             ("--serial tcp:1", "file:PATH"),
             ("--serial file:", "path"),
-            ("--frontend terminal", "desktop"),
+            ("--frontend curses", "desktop"),
+            ("--terminal-graphics braille", "half256"),
             ("--cpu-features crypto,sve", "sve"),
             ("--cpu-features crypto,", "crypto"),
             ("--cpu-features", "--cpu-features"),

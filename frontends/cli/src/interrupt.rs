@@ -47,6 +47,7 @@ impl Interrupt {
                 if state.asked.get().is_some_and(|first| first.elapsed() < ECHO) {
                     return;
                 }
+                tayberry_terminal::restore();
                 terminal::restore();
                 exit_at_once();
             }

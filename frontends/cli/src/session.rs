@@ -57,13 +57,8 @@ fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
-        Frontend::Auto => match run.desktop()? {
-            Ok(status) => Ok(status),
-            Err(why) => {
-                run.say_headless(&why);
-                run.headless()
-            }
-        },
+        Frontend::Terminal => run.terminal()?.map_err(|why| Unusable::new(format_args!("--frontend terminal: {why}"))),
+        Frontend::Auto => run.auto(),
     }
 }
 
@@ -170,6 +165,15 @@ fn open_serial(config: &Config) -> Result<[Option<File>; 2], Unusable> {
         SerialTarget::Stdio | SerialTarget::Null => Ok(None),
     };
     Ok([open(&config.serial[0])?, open(&config.serial[1])?])
+}
+
+/// What becomes of the serial port on stdio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serial {
+    /// It is standard input and output.
+    Printed,
+    /// A frontend shows it and types at it.
+    Shown,
 }
 
 /// A machine at work, with what hangs on it.
@@ -385,9 +389,62 @@ impl<'a> Run<'a> {
         Ok(Err("this program was built without a window".into()))
     }
 
+    /// A window, else the terminal, else neither.
+    fn auto(&mut self) -> Result<u8, Unusable> {
+        let why = match self.desktop()? {
+            Ok(status) => return Ok(status),
+            Err(why) => why,
+        };
+        if tayberry_terminal::usable().is_ok() {
+            say(format_args!("{why}: the terminal shows the picture, Ctrl-A h the keys; --frontend headless only prints"));
+            if let Ok(status) = self.terminal()? {
+                return Ok(status);
+            }
+        }
+        self.say_headless(&why);
+        self.headless()
+    }
+
+    /// Runs in the terminal; the inner error says why there is none, and nothing has happened then.
+    fn terminal(&mut self) -> Result<Result<u8, String>, Unusable> {
+        use tayberry_terminal::{Options, TerminalError};
+        let (handle, starter) = prepare();
+        let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
+        let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
+        let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
+        let shown = tayberry_terminal::run(&handle, options, &mut recorder, || {
+            started = Some(self.start_with(&handle, starter, Serial::Shown)?);
+            Ok::<_, Unusable>(())
+        });
+        self.recorder = recorder;
+        let shown = match shown {
+            Err(TerminalError::NoTerminal(why)) => return Ok(Err(why)),
+            Err(TerminalError::Start(error)) => return Err(error),
+            Ok(shown) => shown,
+        };
+        // It was started: the terminal shows nothing else.
+        let Some(started) = started else { return Ok(Err("no terminal".into())) };
+        let mut outcome = started.join(&self.interrupt);
+        if let Some(why) = shown.lost.filter(|_| !self.interrupt.came()) {
+            say(format_args!("error: {why}"));
+            outcome.lost_output = true;
+        }
+        if let Some(tail) = shown.serial {
+            terminal::print_tail(&tail);
+        }
+        self.finish(&handle, outcome, &shown.picture).map(Ok)
+    }
+
     fn start(&mut self, handle: &MachineHandle, starter: Starter) -> Result<Started, Unusable> {
+        self.start_with(handle, starter, Serial::Printed)
+    }
+
+    fn start_with(&mut self, handle: &MachineHandle, starter: Starter, stdio: Serial) -> Result<Started, Unusable> {
         let mut serial = Vec::new();
         for (port, (target, file)) in self.config.serial.iter().zip(&mut self.serial).enumerate() {
+            if stdio == Serial::Shown && *target == SerialTarget::Stdio {
+                continue;
+            }
             let bytes = handle.serial[port].clone();
             let pump = match (target, file.take()) {
                 (_, Some(file)) => SerialPump::start(bytes, file),
@@ -396,7 +453,7 @@ impl<'a> Run<'a> {
             };
             serial.push((port, pump));
         }
-        let stdin = self.config.stdio_port();
+        let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
         let board = Arc::clone(&self.board);
         let running = starter.start(self.limits(), move |shared| board.build(shared));

@@ -1,8 +1,9 @@
 //! Standard input to a serial port: a terminal key by key, a file or a pipe as it comes.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 use tayberry_engine::handle::Control;
+use tayberry_terminal::SerialTail;
 
 /// Ctrl-A: what comes after it is for us.
 const ESCAPE: u8 = 0x01;
@@ -40,6 +41,17 @@ pub fn connect_stdin(control: &Control, port: usize, preload: bool) -> Option<Ra
         });
     }
     None
+}
+
+/// Prints what the serial port printed while a picture had the terminal.
+pub fn print_tail(tail: &SerialTail) {
+    let mut out = io::stdout().lock();
+    if tail.dropped > 0 {
+        crate::report::say(format_args!("{} earlier lines of the serial port are not kept; --serial file:PATH keeps all", tail.dropped));
+    }
+    let text: String = tail.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    // A terminal that is gone needs no text.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn spawn(body: impl FnOnce() + Send + 'static) {

@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const JIT: &str = "jit";
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 17] = [
+pub const TOPICS: [(&str, &str); 18] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
@@ -34,6 +34,7 @@ pub const TOPICS: [(&str, &str); 17] = [
     ("property", "tags of the property channel"),
     ("sd", "commands to the SD card"),
     ("spi", "SPI transfers"),
+    ("terminal", "what the terminal says that it can do"),
     ("uart", "the UARTs' set-up"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
 ];
