@@ -306,9 +306,19 @@ impl Journal {
         std::iter::successors(self.taps.get(), |node| node.next.get()).map(|node| &*node.tap).filter(|tap| tap.is_open.load(Relaxed))
     }
 
-    /// True if anybody reads: what an entry needs is worth keeping.
-    pub fn is_wanted(&self) -> bool {
+    /// True if anybody reads.
+    pub fn is_read(&self) -> bool {
         self.open_taps().next().is_some()
+    }
+
+    /// True if anybody reads and has room for an entry: what one needs is worth keeping. Who does not make one for that reason calls [`Journal::skip`].
+    pub fn is_wanted(&self) -> bool {
+        self.open_taps().any(Tap::has_room)
+    }
+
+    /// Counts an entry as dropped by everybody who reads: it was not made.
+    pub fn skip(&self) {
+        self.open_taps().for_each(Tap::drop_one);
     }
 
     /// Records what happened at guest time `now` of this power cycle. `what` is called if anybody reads and has room for it.
@@ -320,9 +330,8 @@ impl Journal {
 
     #[cold]
     fn record_wanted(&self, now: GuestTime, what: impl FnOnce() -> What) {
-        if !self.open_taps().any(Tap::has_room) {
-            self.open_taps().for_each(Tap::drop_one);
-            return;
+        if !self.is_wanted() {
+            return self.skip();
         }
         let guest_ns = self.before_ns.load(Relaxed).saturating_add(now.0);
         let entry = Arc::new(Entry { guest_ns, host: Instant::now(), what: what() });
@@ -372,7 +381,7 @@ impl Drop for Reader {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
     use crate::display::Scanout;
@@ -394,7 +403,7 @@ mod tests {
         assert_eq!((entry.guest_ns, entry.what.kind(), entry.what.to_string()), (101, "serial", "UART0: \"a\"".into()));
         assert!(reader.next_entry().is_none() && journal.is_wanted());
         drop(reader);
-        assert!(!journal.is_wanted());
+        assert!(!journal.is_wanted() && !journal.is_read());
         journal.record(GuestTime(1), || unreachable!("nobody reads any more"));
     }
 
@@ -408,6 +417,8 @@ mod tests {
             taken += quick.drain().count();
         }
         assert_eq!((taken, quick.dropped()), (3 * MOST_ENTRIES, 0));
+        drop(quick);
+        assert!(journal.is_read() && !journal.is_wanted());
         assert_eq!((slow.drain().count(), slow.dropped()), (MOST_ENTRIES, 2 * MOST_ENTRIES as u64));
         journal.record(GuestTime(0), || What::Reset);
         assert_eq!(slow.drain().count(), 1, "there is room again");

@@ -106,7 +106,7 @@ impl Machine {
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
-        let settler = Settler::new(ram, Arc::clone(&shared.display));
+        let settler = Settler::new(ram, Arc::clone(&shared.display), Arc::clone(&clock));
         Self { world, schedule, clock, power, shared, bus, settler }
     }
 
@@ -200,6 +200,10 @@ impl Machine {
                 Activity::Busy => {}
                 Activity::Polling => parker.park_timeout(POLL_NAP),
                 Activity::Idle(next) => {
+                    if next.is_none() && self.clock.mode() == ClockMode::Deterministic {
+                        // Time stands still: no vertical sync is to come.
+                        self.settle();
+                    }
                     if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
                         self.trim();
                     }

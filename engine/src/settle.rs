@@ -1,11 +1,16 @@
 //! Settling the pages that are shown, so that renderers need not look at what has not changed: the machine's part in the protocol of
 //! [`tayberry_ram::PageMap`].
 //!
-//! It happens between ticks, when the machine's thread has the cores for itself, and only after a renderer has looked: at most as often as a
-//! display shows a frame, on the host's clock in every mode, since no guest can tell. A machine that sleeps looks here as often as it wakes by itself.
+//! It happens between ticks, when the machine's thread has the cores for itself, at most as often as a display shows a frame, and only after a renderer has
+//! looked. A machine that sleeps looks here as often as it wakes by itself.
+//!
+//! A core that forgets its ways to store walks the tables again, and a guest that changed a table without a TLBI could tell. So in deterministic mode it
+//! happens at the guest's own vertical syncs and when its time comes to a standstill, whoever looks.
 
+use crate::clock::{Clock, ClockMode};
 use crate::cpu::Processor;
 use crate::display::Display;
+use crate::io::VSYNC_NS;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_ram::GuestRam;
@@ -18,17 +23,24 @@ const PERIOD: Duration = Duration::from_millis(15);
 pub(crate) struct Settler {
     ram: Arc<GuestRam>,
     display: Arc<Display>,
+    clock: Arc<Clock>,
     last: Option<Instant>,
+    /// Guest's vertical syncs up to the last time, for deterministic mode.
+    vsyncs: u64,
 }
 
 impl Settler {
-    pub fn new(ram: Arc<GuestRam>, display: Arc<Display>) -> Self {
-        Self { ram, display, last: None }
+    pub fn new(ram: Arc<GuestRam>, display: Arc<Display>, clock: Arc<Clock>) -> Self {
+        Self { ram, display, clock, last: None, vsyncs: 0 }
     }
 
     /// True if the shown pages are to be settled now, for a machine that does so then. Asked before every tick: without a look it costs a load.
     #[inline]
     pub fn is_due(&mut self) -> bool {
+        if self.clock.mode() == ClockMode::Deterministic {
+            let vsyncs = self.clock.now().0 / VSYNC_NS;
+            return std::mem::replace(&mut self.vsyncs, vsyncs) != vsyncs;
+        }
         if !self.ram.pages().has_look() {
             return false;
         }

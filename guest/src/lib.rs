@@ -3,7 +3,7 @@
 //! Each constant is a raw image, loaded and entered at `0x80000` in EL2 as `kernel8.img` is. The sources, in C
 //! and AArch64 assembly, are beside this file's folder; `build.sh` makes the images from them and `build.sh
 //! --check` compares. `README.md` describes the programs and the options they take from the kernel command line.
-//! Every program works with no options, and all but [`DEMO`], [`ECHO`] and [`LOADER`] end by powering the board off.
+//! Every program works with no options, and all but [`DEMO`], [`ECHO`], [`LOADER`] and [`SCREENS`] end by powering the board off.
 
 pub mod storm;
 
@@ -96,12 +96,16 @@ pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 /// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
 pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
 
+/// One situation of the frame buffer a run: option `screens.case` (a name; without one, all are listed), `screens.turns`. It paints a pattern, prints what the
+/// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
+pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 17] = [
+    const ALL: [(&str, &[u8]); 18] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -119,6 +123,7 @@ mod tests {
         ("blit", super::BLIT),
         ("objects", super::OBJECTS),
         ("flip", super::FLIP),
+        ("screens", super::SCREENS),
     ];
 
     #[test]

@@ -37,14 +37,6 @@ pub(crate) struct Monitor {
     pub(crate) value: u128,
 }
 
-/// A page that is claimed in the page map.
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub(crate) struct Claim {
-    /// An entry of the software TLB for its stores must be noted.
-    tracked: bool,
-}
-
 /// Loads a host value of `size` bytes.
 ///
 /// # Safety
@@ -254,20 +246,15 @@ impl Core {
         }
     }
 
-    /// A page of RAM is about to be stored to: from now on it is known to change. [`Core::note_stored`] is told what this gives.
-    pub(crate) fn claim(&self, at: &Translation) -> Claim {
-        Claim { tracked: self.config.ram.pages().claim(at.pa) }
-    }
-
-    /// RAM was stored to: tells of code that changed; or the next store to the page finds it in the software TLB, if it may be there.
-    pub(crate) fn note_stored(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8, claim: Claim) {
-        debug_assert!(self.config.ram.pages().is_claimed(at.pa), "nothing is settled while a core runs");
+    /// RAM was stored to: claims the page; tells of code that changed; or the next store to the page finds it in the software TLB, if it may be there.
+    pub(crate) fn note_stored(&mut self, bus: &mut dyn Bus, va: u64, at: &Translation, size: u8, el: u8) {
+        let tracked = self.config.ram.pages().claim(at.pa);
         if self.config.ram.code().is_code_page(at.pa) {
             self.code_written(bus, at.pa, size.into());
         } else if self.is_direct(va, at, el) {
             self.tlb.write.fill(va, self.host(at.pa), self.is_loose(at));
-            if claim.tracked {
-                self.tlb.write.note_tracked(va);
+            if tracked {
+                self.tlb.note_tracked(va);
             }
         }
     }
@@ -330,10 +317,9 @@ impl Core {
             self.device_written(posted);
             return;
         }
-        let claim = self.claim(at);
         // SAFETY: checked to be RAM, and aligned: `va` is, and translation keeps the low 12 bits.
         unsafe { host_store(self.host(at.pa), size, value, order) };
-        self.note_stored(bus, va, at, size, el, claim);
+        self.note_stored(bus, va, at, size, el);
     }
 
     /// Notes what the machine has rung at this core meanwhile: the block ends with the instruction.

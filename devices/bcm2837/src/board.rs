@@ -75,6 +75,9 @@ pub struct BoardOptions {
     pub initrd: Option<Vec<u8>>,
     /// Kernel command line.
     pub append: Option<String>,
+    /// The firmware's test picture is on the screen until the kernel allocates a frame buffer. With a device tree, the kernel starts with a frame buffer
+    /// of the firmware's in any case.
+    pub splash: bool,
     /// Number of cores, 1 to 4.
     pub cores: usize,
     /// Where time comes from.
@@ -94,6 +97,7 @@ impl Default for BoardOptions {
             dtb: None,
             initrd: None,
             append: None,
+            splash: false,
             cores: local_controller::CORES,
             mode: ClockMode::Realtime,
             features: Features::default(),
@@ -163,6 +167,7 @@ impl Raspi3b {
             command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
             arm_memory: ARM_MEMORY,
             has_boot_framebuffer: options.dtb.is_some(),
+            has_splash: options.splash,
             ..MailboxPlugin::default()
         };
         let image = BootImage::new(&options, firmware.boot_framebuffer())?;

@@ -5,8 +5,9 @@
 //!
 //! # Protocol
 //! A page is *settled* or *claimed*. All are claimed at first, so that a machine whose memory nobody reads pays nothing.
-//! - **Cores** store without telling, through their software TLBs: that must cost nothing. Before a core stores to a page, or keeps a direct way to do so, it
-//!   [`PageMap::claim`]s the page. The claim covers all stores that follow, of all cores, until the page is settled.
+//! - **Cores** store without telling, through their software TLBs: that must cost nothing. A core that has stored to a page the slow way
+//!   [`PageMap::claim`]s it, before it does anything else and before it keeps a direct way to the page. The claim covers that store and all that follow, of all cores, until the
+//!   page is settled.
 //! - **The machine's thread**, while no core runs, has all cores forget their direct ways to pages that readers want settled, and then
 //!   [`PageMap::settle`]s those pages: the claims end, and each page that was claimed gets a new version. It does so at a display's pace and only if a reader has asked
 //!   ([`PageMap::look`]) since the last time.
@@ -25,8 +26,8 @@
 //!   `state` is an `Acquire` load. Only read-modify-writes ever change a cell, so each of them is in the release sequence of all before it: whoever reads a version has acquired all stores
 //!   that an earlier or this version tells of, and its loads of the bytes (`Relaxed`) see them.
 //! - The reader needs no fence between the bytes and the next look: bytes newer than the state beside them are told of by a state to come.
-//! - `claim` is `Relaxed`, both ways. What it must precede is the store as seen by somebody who learnt of the store, by a message that happens after it; such a reader's
-//!   next load of the state cannot see what was there before the claim, by coherence. Who has not learnt of the store may see the claim late; the version tells.
+//! - `claim` is `Relaxed`, both ways. Whoever learnt of the store, by a message that the core sent after it, learnt of what follows the claim: its next load of the state cannot
+//!   see what was there before, by coherence. Who has not learnt of the store may see the claim late; the version tells.
 //! - A core that finds a page claimed by another one relies on that claim: nobody settles while cores run.
 //! - The flag of `look` carries nothing but itself: `Relaxed`.
 
@@ -156,21 +157,22 @@ impl PageMap {
 
     // What cores do.
 
-    /// Claims the page of `addr`, before the first store to it and before a direct way to store to it is kept. True if the page is tracked: then a way that
+    /// Claims the page of `addr`: right after a store, and before a direct way to store is kept. True if the page is tracked: then a way that
     /// is kept must be noted, so that it can be forgotten ([`Forget::Tracked`]).
     #[inline]
     pub fn claim(&self, addr: u64) -> bool {
         let Some(cell) = self.cells.get(Self::index(addr)) else { return false };
         let state = cell.load(Relaxed);
+        // What was never tracked is not settled.
+        state & TRACKED != 0 && Self::claim_tracked(cell, state)
+    }
+
+    #[cold]
+    fn claim_tracked(cell: &AtomicU64, state: u64) -> bool {
         if state & SETTLED != 0 {
             cell.fetch_and(!SETTLED, Relaxed);
         }
-        state & TRACKED != 0
-    }
-
-    /// True if the page of `addr` is claimed, so that stores to it need not be told of. Of what is not RAM as well.
-    pub fn is_claimed(&self, addr: u64) -> bool {
-        self.cells.get(Self::index(addr)).is_none_or(|cell| cell.load(Relaxed) & SETTLED == 0)
+        true
     }
 
     // What the machine's thread does, while no core runs.
@@ -229,7 +231,7 @@ mod tests {
     fn pages_are_claimed_at_first_and_settled_where_asked() {
         let map = map();
         let before = map.state(0x1000);
-        assert!(!before.is_settled() && map.is_claimed(0x1000));
+        assert!(!before.is_settled());
         assert_eq!(map.to_forget(0x1800..0x2800), Some(Forget::All), "nobody has noted who can store there");
         map.settle(0x1800..0x2800);
         assert!(map.states(0..0x4000).map(PageState::is_settled).eq([false, true, true, false]));
@@ -281,7 +283,7 @@ mod tests {
     fn addresses_outside_ram_are_nothing() {
         let map = map();
         assert_eq!(map.state(0x4000), PageState::UNKNOWN);
-        assert!(!PageState::UNKNOWN.is_settled() && !map.claim(u64::MAX) && map.is_claimed(u64::MAX));
+        assert!(!PageState::UNKNOWN.is_settled() && !map.claim(u64::MAX));
         map.written(0x3fff, u64::MAX);
         map.written(u64::MAX, 16);
         map.settle(0x4000..u64::MAX);

@@ -12,8 +12,9 @@ pub(super) const STRIPE: usize = 64;
 /// Words in a stripe.
 pub(super) const LANES: usize = STRIPE / 8;
 
-/// Stripes that have keys of their own; then the sums are stirred and the keys begin again.
-pub(super) const BLOCK: usize = 32;
+/// Stripes that have keys of their own; then the sums are stirred and the keys begin again. A multiple of three, as kernels for 24 bits take so many
+/// at once.
+pub(super) const BLOCK: usize = 48;
 
 /// Keys of the stripes: pseudo-random, without any relation that a picture could have.
 pub(super) static KEYS: [Keys; BLOCK] = {
@@ -61,27 +62,21 @@ pub(super) const PRODUCT_WEIGHTS: [u64; LANES] = [
 
 /// The hash in the making.
 #[derive(Clone, Debug)]
-struct Digest {
-    sums: [u64; LANES],
-    products: [u64; LANES],
-    /// Stripes since the sums were stirred.
-    at: usize,
+pub(super) struct Digest {
+    pub(super) sums: [u64; LANES],
+    pub(super) products: [u64; LANES],
 }
 
 impl Digest {
     #[inline(always)]
-    fn stripe(&mut self, stripe: &[u8; STRIPE]) {
-        if self.at == BLOCK {
-            self.stir();
-        }
-        let (words, keys) = (stripe.as_chunks::<8>().0, &KEYS[self.at].0);
+    fn stripe(&mut self, stripe: &[u8; STRIPE], Keys(keys): &Keys) {
+        let words = stripe.as_chunks::<8>().0;
         for lane in 0..LANES {
             let word = u64::from_le_bytes(words[lane]);
             let mixed = word ^ keys[lane];
             self.products[lane] = self.products[lane].wrapping_add((mixed & 0xFFFF_FFFF) * (mixed >> 32));
             self.sums[lane] = self.sums[lane].wrapping_add(word);
         }
-        self.at += 1;
     }
 
     /// Makes the sums depend on what went before: one to one, and no longer linear.
@@ -92,30 +87,34 @@ impl Digest {
             self.sums[lane] = (sum ^ sum >> 32).wrapping_mul(SUM_WEIGHTS[lane]);
             self.products[lane] = (product ^ product >> 32).wrapping_mul(PRODUCT_WEIGHTS[lane]);
         }
-        self.at = 0;
-    }
-
-    #[inline(always)]
-    fn of(bytes: &[u8]) -> u64 {
-        let mut digest = Self { sums: [0; LANES], products: [0; LANES], at: 0 };
-        let (stripes, rest) = bytes.as_chunks::<STRIPE>();
-        for stripe in stripes {
-            digest.stripe(stripe);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; STRIPE];
-            last[..rest.len()].copy_from_slice(rest);
-            digest.stripe(&last);
-        }
-        digest.stir();
-        digest.sums.iter().chain(&digest.products).fold(0, |hash, &sum| hash.wrapping_add(sum))
     }
 }
 
 /// The hash of `bytes`; only hashes of equal lengths are to be compared, as the last stripe is filled up with zeros.
 #[inline(always)]
 pub(super) fn digest(bytes: &[u8]) -> u64 {
-    Digest::of(bytes)
+    digest_by(bytes, |digest, stripes| {
+        for (stripe, keys) in stripes.iter().zip(&KEYS) {
+            digest.stripe(stripe, keys);
+        }
+    })
+}
+
+/// The same by somebody's own way to take in the first stripes of a block.
+#[inline(always)]
+pub(super) fn digest_by(bytes: &[u8], take: impl Fn(&mut Digest, &[[u8; STRIPE]])) -> u64 {
+    let mut digest = Digest { sums: [0; LANES], products: [0; LANES] };
+    for block in bytes.chunks(BLOCK * STRIPE) {
+        let (stripes, rest) = block.as_chunks::<STRIPE>();
+        take(&mut digest, stripes);
+        if !rest.is_empty() {
+            let mut last = [0; STRIPE];
+            last[..rest.len()].copy_from_slice(rest);
+            digest.stripe(&last, &KEYS[stripes.len()]);
+        }
+        digest.stir();
+    }
+    digest.sums.iter().chain(&digest.products).fold(0, |hash, &sum| hash.wrapping_add(sum))
 }
 
 #[cfg(all(test, not(tayberry_loom)))]

@@ -111,4 +111,18 @@ mod tests {
         assert_eq!((stats.frames_presented.get(), stats.frames_unchanged.get()), (4, 1));
         assert_eq!((stats.render.summary().count, stats.render_unchanged.summary().count), (4, 2));
     }
+
+    #[test]
+    fn a_frame_is_as_old_as_its_generation_however_little_of_it_changed() {
+        let ram = Arc::new(GuestRam::new(4096).expect("room"));
+        let (display, mut renderer) = (Display::new(), Renderer::new(1));
+        for flip in 1..12 {
+            // A line of either page, which lie behind each other.
+            let page = flip % 2;
+            ram.write_u32(u64::from(page * 256 + flip / 2 % 8 * 32), flip).expect("it is in RAM");
+            display.publish(scanout(&ram, page * 8));
+            assert_eq!(renderer.render(&display), Outcome::Presented);
+            assert_eq!(renderer.frame().published_at, Some(display.load().published_at()), "flip {flip}");
+        }
+    }
 }

@@ -214,6 +214,53 @@ fn memory_that_no_allocation_guards_is_never_mixed() {
     });
 }
 
+/// Panning and palettes: the same layout again. A frame of the older view is not firm once the guest has painted for the newer one.
+#[test]
+fn a_frame_that_mixes_views_is_shifted() {
+    check(None, || {
+        let scene = Scene::new();
+        let mut memory = VideoMemory::new(0, BUFFER);
+        let buffer = memory.allocate(BUFFER, BUFFER).expect("room");
+        let view = move |scene: &Scene, buffer: &VideoBuffer| {
+            let generation = scene.display.publish(scanout(buffer.base, Some(buffer.clone())));
+            pixel(&scene.pixels, buffer.base).store(generation, Relaxed);
+        };
+        view(&scene, &buffer);
+        let theirs = Arc::clone(&scene);
+        let renderer = thread::spawn(move || {
+            let (generation, value, footing) = theirs.frame();
+            assert_ne!(footing, Footing::Lost, "the layout stays");
+            if footing == Footing::Firm {
+                assert!(value <= generation, "a frame of generation {generation} with pixels of {value}");
+            }
+        });
+        view(&scene, &buffer);
+        view(&scene, &buffer);
+        renderer.join().expect("the renderer");
+    });
+}
+
+/// A guest that leaves its allocation for memory of its own choice, which lies over it.
+#[test]
+fn memory_that_the_guest_chose_over_an_allocation_is_never_mixed() {
+    check(None, || {
+        let scene = Scene::new();
+        let mut memory = VideoMemory::new(0, BUFFER);
+        let mut lease = None;
+        scene.change_mode(&mut memory, &mut lease);
+        let theirs = Arc::clone(&scene);
+        let renderer = thread::spawn(move || {
+            let (generation, value, footing) = theirs.frame();
+            if footing == Footing::Firm {
+                assert!(value <= generation, "a frame of generation {generation} with pixels of {value}");
+            }
+        });
+        let generation = scene.display.publish(scanout(0, None));
+        pixel(&scene.pixels, 0).store(generation, Relaxed);
+        renderer.join().expect("the renderer");
+    });
+}
+
 /// A seeded bug: an allocator that knows of no holders retires memory while it is drawn from.
 #[test]
 #[should_panic(expected = "with pixels of")]

@@ -30,8 +30,8 @@ fn colour(config: &ScanoutConfig, ram: &GuestRam, x: u32, y: u32) -> Option<[u8;
     if config.blank || x >= inner_width || y >= inner_height {
         return None;
     }
-    let column = x * width / inner_width + u64::from(config.offset.0);
-    let line = y * height / inner_height + u64::from(config.offset.1);
+    let column = (2 * x + 1) * width / (2 * inner_width) + u64::from(config.offset.0);
+    let line = (2 * y + 1) * height / (2 * inner_height) + u64::from(config.offset.1);
     if column >= u64::from(config.virtual_size.0) || line >= u64::from(config.virtual_size.1) {
         return None;
     }

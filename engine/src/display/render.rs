@@ -4,23 +4,24 @@
 //! 1. The calling thread looks at the states of the pages that lines lie in. Lines of either surface whose pages are settled and unchanged
 //!    are known; a frame of known lines costs no more.
 //! 2. The other lines are read, hashed and, if they differ from the shown line, converted. If that is much to do they are cut into bands, which the
-//!    calling thread and the pool's workers take from a queue.
+//!    calling thread and the pool's workers share.
 //! 3. If the frame may be shown, the drawn surface gets what it lacks of the shown one and takes its place; where less has changed than is lacking,
 //!    the shown one gets what has changed instead.
 
-use crate::display::convert::Store;
+use crate::display::convert::{Store, settle};
 use crate::display::publish::Footing;
 use crate::display::surface::{Band, Frame, Scratch, Surface, Survey};
 use crate::display::{Display, Scanout};
 use crate::stats::Stats;
-use crossbeam::queue::ArrayQueue;
+use crossbeam::deque::{Stealer, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Work below so many bytes (read and written) is done by the calling thread: until a worker is awake it is done.
-const INLINE_BYTES: usize = 3 << 20;
+const INLINE_BYTES: usize = 5 << 20;
 /// Bytes (read and written) of a band: a worker that comes late, or is slow, must find something to do, and nobody should wait for the last band.
-const BAND_BYTES: usize = 256 << 10;
-/// Frames of so many bytes are written around the caches: they would not stay there until somebody looks at them.
+const BAND_BYTES: usize = 512 << 10;
+/// Frames of so many bytes are written around the caches: both surfaces and the guest's picture do not fit there together, and memory that is
+/// written as a whole need not be fetched first.
 const STREAM_BYTES: usize = 4 << 20;
 /// Frames in a row that are dropped because the guest pans faster than they are drawn, before one is shown torn, as hardware would.
 const PATIENCE: u32 = 8;
@@ -134,7 +135,10 @@ impl Renderer {
                     let lines = height * BAND_BYTES / work.max(1);
                     draw_in_parallel(pool, *threads, survey.bands(next, shown, scanout, lines, store).collect(), scratch);
                 }
-                _ => survey.bands(next, shown, scanout, height, store).for_each(|band| band.draw(scratch)),
+                _ => {
+                    survey.bands(next, shown, scanout, height, store).for_each(|band| band.draw(scratch));
+                    settle();
+                }
             }
         }
         scanout.has_signal()
@@ -156,22 +160,32 @@ impl Renderer {
     }
 }
 
-/// The caller and all workers take bands until none is left.
-fn draw_in_parallel(pool: &ThreadPool, threads: usize, bands: Vec<Band<'_>>, scratch: &mut Scratch) {
-    let queue = ArrayQueue::new(bands.len().max(1));
-    for band in bands {
-        // There is room for all of them.
-        let _ = queue.push(band);
+/// The caller and all workers draw a share of neighbouring bands each, from its start; who has nothing left takes from the ends of the others'. A worker
+/// that is not awake in time finds nothing left, and nobody waits for it.
+fn draw_in_parallel(pool: &ThreadPool, threads: usize, mut bands: Vec<Band<'_>>, scratch: &mut Scratch) {
+    let share = bands.len().div_ceil(threads).max(1);
+    let mut queues = Vec::with_capacity(threads);
+    while !bands.is_empty() {
+        let queue = Worker::new_lifo();
+        // What is pushed last is drawn first, and what is pushed first is stolen first.
+        bands.drain(bands.len().saturating_sub(share)..).rev().for_each(|band| queue.push(band));
+        queues.push(queue);
     }
-    let work = |scratch: &mut Scratch| {
-        while let Some(band) = queue.pop() {
-            band.draw(scratch);
-        }
-    };
+    let stealers: Vec<Stealer<Band<'_>>> = queues.iter().map(Worker::stealer).collect();
+    let stealers = stealers.as_slice();
+    let own = queues.pop().unwrap_or_else(Worker::new_lifo);
     pool.in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| work(&mut Scratch::default()));
+        for queue in queues {
+            scope.spawn(move |_| draw_share(&queue, stealers, &mut Scratch::default()));
         }
-        work(scratch);
+        draw_share(&own, stealers, scratch);
     });
+}
+
+fn draw_share<'a>(own: &Worker<Band<'a>>, all: &[Stealer<Band<'a>>], scratch: &mut Scratch) {
+    let steal = || all.iter().find_map(|other| std::iter::repeat_with(|| other.steal()).find(|steal| !steal.is_retry())?.success());
+    while let Some(band) = own.pop().or_else(steal) {
+        band.draw(scratch);
+    }
+    settle();
 }

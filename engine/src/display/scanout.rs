@@ -40,7 +40,7 @@ impl Depth {
     }
 
     /// Bits per pixel as guests count them.
-    pub fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         match self {
             Self::Indexed8 => 8,
             Self::Rgb15 => 15,
@@ -51,7 +51,7 @@ impl Depth {
     }
 
     /// Bytes from one pixel to the next.
-    pub fn bytes(self) -> u32 {
+    pub const fn bytes(self) -> u32 {
         self.bits().div_ceil(8)
     }
 }
@@ -76,7 +76,8 @@ pub enum Alpha {
     Ignored,
 }
 
-/// Black borders inside the screen, in pixels. The picture is squeezed between them, as the Pi's scaler does (but without its filter).
+/// Black borders inside the screen, in pixels. The picture is squeezed between them, as the Pi's scaler does with `scaling_kernel=8` in its config.txt: each
+/// pixel of the screen is the one of the picture that its centre lies in, unfiltered. So what is shown has the guest's colours and no others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overscan {
     /// Lines above.

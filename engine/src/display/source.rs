@@ -12,44 +12,72 @@ use tayberry_ram::GuestRam;
 /// What guest RAM is read in; RAM is a multiple of it.
 const WORD: usize = 8;
 
-/// A range of guest RAM that was checked to lie in it.
+/// What vector kernels leave of a line is less than that.
+const REST: usize = 192;
+
+/// Lines of guest RAM that were checked to lie in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guest<'a> {
     ram: &'a GuestRam,
     address: u64,
+    pitch: u64,
     len: usize,
+    count: usize,
 }
 
 impl<'a> Guest<'a> {
-    /// `None` if it does not all lie in RAM.
+    /// `count` lines of `len` bytes, `pitch` from one to the next. `None` if they do not all lie in RAM.
     #[inline]
-    pub(super) fn new(ram: &'a GuestRam, address: u64, len: usize) -> Option<Self> {
-        ram.contains(address, len as u64).then_some(Self { ram, address, len })
+    pub(super) fn new(ram: &'a GuestRam, address: u64, pitch: u64, len: usize, count: usize) -> Option<Self> {
+        let before = pitch.checked_mul((count as u64).checked_sub(1)?)?;
+        ram.contains(address, before.checked_add(len as u64)?).then_some(Self { ram, address, pitch, len, count })
     }
 
-    /// Bytes.
+    /// Bytes of a line.
     #[inline]
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for vector kernels"))]
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
+    /// How many lines.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Guest-physical address of the first line.
+    #[inline]
+    pub(super) fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// One of them alone.
+    #[inline]
+    pub(super) fn line(self, index: usize) -> Self {
+        debug_assert!(index < self.count);
+        Self { address: self.address + index as u64 * self.pitch, count: 1, ..self }
+    }
+
     /// Host address of the first byte: for loads that are atomic, or foreign to the language.
     #[inline]
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for vector kernels"))]
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
     pub(super) fn as_ptr(&self) -> *const u8 {
         // `wrapping_add`: nothing to prove; the range was checked.
         self.ram.base().cast_const().wrapping_add(self.address as usize)
     }
 
-    /// Copies the end of the range, from byte `from` on, to the start of `out`, by atomic loads.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for vector kernels"))]
+    /// Copies the end of the first line, from byte `from` on, to the start of `out`: fewer than [`REST`] bytes. By whole aligned words as well.
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
     pub(super) fn copy_rest(&self, from: usize, out: &mut [u8]) {
-        // It is in RAM, as the whole range is.
-        let _ = self.ram.copy_out(self.address + from as u64, &mut out[..self.len - from]);
+        let (address, len) = (self.address + from as u64, self.len - from);
+        let skip = (address % WORD as u64) as usize;
+        let mut words = [0; REST + 2 * WORD];
+        // It is in RAM, as all lines are, and RAM is a multiple of words.
+        let _ = self.ram.copy_out(address - skip as u64, &mut words[..(skip + len).next_multiple_of(WORD)]);
+        out[..len].copy_from_slice(&words[skip..skip + len]);
     }
 
-    /// Copies whole aligned words around the range, so that no pixel is torn that the guest stored at once.
+    /// Copies whole aligned words around the first line, so that no pixel is torn that the guest stored at once.
     pub(super) fn copy<'b>(&self, words: &'b mut Vec<u8>) -> &'b [u8] {
         let skip = (self.address % WORD as u64) as usize;
         words.resize((skip + self.len).next_multiple_of(WORD), 0);

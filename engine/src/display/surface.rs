@@ -8,7 +8,7 @@
 //! one that is dropped leaves a surface whose lines are known, though nobody saw them.
 
 use crate::display::Scanout;
-use crate::display::convert::{Converter, RGBA, Store, black, settle};
+use crate::display::convert::{Canvas, Converter, RGBA, Store, black};
 use crate::display::source::Guest;
 use std::ops::Range;
 use std::time::Instant;
@@ -92,9 +92,9 @@ impl Look {
     }
 }
 
-/// Position `at` of `squeezed` in a range of `full`: the nearest pixel that the Pi's scaler would start from.
+/// Position `at` of `squeezed` in a range of `full`: where its centre lies. So the first and the last position stay, down to half the size.
 fn stretch(at: u32, squeezed: usize, full: u32) -> u32 {
-    (u64::from(at) * u64::from(full) / (squeezed as u64).max(1)) as u32
+    ((2 * u64::from(at) + 1) * u64::from(full) / (2 * squeezed as u64).max(1)) as u32
 }
 
 /// An address that no line has.
@@ -204,6 +204,18 @@ impl<'a> Source<'a> {
         let ram = self.ram.filter(|_| look.lines.contains(&y))?;
         let line = if look.lines.len() == look.size.1 as usize { y } else { stretch(y - look.lines.start, look.lines.len(), look.size.1) };
         (line < self.visible).then(|| (ram, self.first + u64::from(line) * self.pitch))
+    }
+
+    /// At most `most` lines from `y` on that can be painted at once.
+    fn lines(&self, y: u32, most: usize) -> Option<Guest<'a>> {
+        let (ram, address) = self.line(y)?;
+        let look = self.look;
+        let count = match look.is_squeezed() || look.lines.len() != look.size.1 as usize {
+            true => 1,
+            false => most.min((self.visible.min(look.lines.end) - y) as usize),
+        };
+        // Always: the scanout was checked against this RAM.
+        Guest::new(ram, address, self.pitch, look.source_bytes, count)
     }
 }
 
@@ -351,6 +363,7 @@ impl Survey {
                 shown.copy_line(at, next);
             }
             (shown.frame.generation, shown.frame.depth) = (next.frame.generation, next.frame.depth);
+            shown.frame.published_at = next.frame.published_at;
         } else {
             for at in behind {
                 next.copy_line(at, shown);
@@ -375,6 +388,7 @@ fn still(then: &[PageState], now: &[PageState]) -> bool {
 pub(super) struct Band<'a> {
     first: u32,
     source: Source<'a>,
+    /// All of these lines.
     pixels: &'a mut [u8],
     next: RecordsMut<'a>,
     /// Those of the frame that is shown, if it can be compared.
@@ -393,71 +407,112 @@ pub(super) struct Scratch {
     full_line: Vec<u8>,
 }
 
+/// Lines that are painted at once.
+const RUN: usize = 16;
+
 impl Band<'_> {
-    /// Draws the open lines that differ from the frame shown.
+    /// Draws the open lines that differ from the frame shown. Until [`crate::display::convert::settle`] is called other threads may not see them.
     pub(super) fn draw(mut self, scratch: &mut Scratch) {
-        let line_bytes = self.source.look.line_bytes();
-        let pixels = std::mem::take(&mut self.pixels);
+        // Lines are likely to do what the line before did: a line that is likely to have changed is hashed and painted at once, with those that
+        // follow; it does no harm if it has not. One that is not likely to is hashed alone; if it has changed it is read again, and hashed again, as
+        // the guest may have stored meanwhile.
         let mut changes = None;
-        for (at, pixels) in pixels.chunks_exact_mut(line_bytes).enumerate() {
-            if self.verdicts[at] == Verdict::Open {
-                self.verdicts[at] = self.draw_line(at, pixels, &mut changes, scratch);
+        let mut at = 0;
+        while at < self.verdicts.len() {
+            if self.verdicts[at] != Verdict::Open {
+                at += 1;
+                continue;
             }
-        }
-        if self.store == Store::Streaming {
-            settle();
+            let open = self.verdicts[at..].iter().take(RUN).take_while(|verdict| **verdict == Verdict::Open).count();
+            let Some(guest) = self.source.lines(self.first + at as u32, open) else {
+                self.blacken(at);
+                at += 1;
+                continue;
+            };
+            if !changes.unwrap_or_else(|| self.has_moved(at)) {
+                match self.compare(at, guest.line(0), scratch) {
+                    Some(verdict) => {
+                        self.verdicts[at] = verdict;
+                        at += 1;
+                        continue;
+                    }
+                    None => changes = Some(true),
+                }
+            }
+            for verdict in self.paint(at, guest, scratch) {
+                changes = Some(*verdict == Verdict::Changed);
+            }
+            at += guest.count();
         }
     }
 
-    /// Draws an open line. `changes` is whether the one before had changed.
-    fn draw_line(&mut self, at: usize, pixels: &mut [u8], changes: &mut Option<bool>, scratch: &mut Scratch) -> Verdict {
-        let (look, next) = (self.source.look, &mut self.next);
-        let Some((guest, address)) = self.source.line(self.first + at as u32).and_then(|(ram, address)| {
-            // Always: the scanout was checked against this RAM.
-            Some((Guest::new(ram, address, look.source_bytes)?, address))
-        }) else {
-            black(pixels);
-            (next.lines[at], next.origins[at]) = (Line::Black, NOWHERE);
-            return Verdict::Changed;
-        };
-        let states = &self.states[at * next.pages..(at + 1) * next.pages];
-        let was = self.shown.as_ref().map(|shown| shown.lines[at]);
-        // A line that is likely to have changed is hashed and painted at once; it does no harm if it has not. One that is not is hashed alone;
-        // if it has changed it is read again, and hashed again, as the guest may have stored meanwhile.
-        let moved = || next.origins[at] != address && self.shown.as_ref().is_none_or(|shown| shown.origins[at] != address);
-        if !changes.unwrap_or_else(moved) {
-            let now = Line::Of(look.converter.digest(guest, &mut scratch.copy));
-            if next.lines[at] == now {
-                next.found(at, address, states);
-            }
-            if was == Some(now) {
-                self.shown.iter_mut().for_each(|shown| shown.found(at, address, states));
-                return Verdict::Same;
-            }
-            if next.lines[at] == now {
-                return Verdict::Changed;
+    /// True if neither surface has this line from where it lies now.
+    fn has_moved(&self, at: usize) -> bool {
+        let address = self.source.line(self.first + at as u32).map_or(NOWHERE, |(_, address)| address);
+        self.next.origins[at] != address && self.shown.as_ref().is_none_or(|shown| shown.origins[at] != address)
+    }
+
+    /// Makes a line black that was not.
+    fn blacken(&mut self, at: usize) {
+        let line_bytes = self.source.look.line_bytes();
+        black(&mut self.pixels[at * line_bytes..(at + 1) * line_bytes]);
+        (self.next.lines[at], self.next.origins[at], self.verdicts[at]) = (Line::Black, NOWHERE, Verdict::Changed);
+    }
+
+    /// Looks whether one of the surfaces has a line, by its hash.
+    fn compare(&mut self, at: usize, guest: Guest<'_>, scratch: &mut Scratch) -> Option<Verdict> {
+        let now = Line::Of(self.source.look.converter.digest(guest, &mut scratch.copy));
+        let states = &self.states[at * self.next.pages..(at + 1) * self.next.pages];
+        let in_next = self.next.lines[at] == now;
+        if in_next {
+            self.next.found(at, guest.address(), states);
+        }
+        if let Some(shown) = self.shown.as_mut().filter(|shown| shown.lines[at] == now) {
+            shown.found(at, guest.address(), states);
+            return Some(Verdict::Same);
+        }
+        in_next.then_some(Verdict::Changed)
+    }
+
+    /// Paints lines. Gives what has become of them.
+    fn paint(&mut self, at: usize, guest: Guest<'_>, scratch: &mut Scratch) -> &[Verdict] {
+        let (look, count, pages) = (self.source.look, guest.count(), self.next.pages);
+        let mut digests = [0; RUN];
+        let line_bytes = look.line_bytes();
+        let pixels = &mut self.pixels[at * line_bytes..(at + count) * line_bytes];
+        paint(look, guest, scratch, Canvas { pixels, pitch: line_bytes, store: self.store }, &mut digests);
+        for (index, &digest) in digests[..count].iter().enumerate() {
+            let (at, address) = (at + index, guest.line(index).address());
+            let now = Line::Of(digest);
+            let states = &self.states[at * pages..(at + 1) * pages];
+            self.next.lines[at] = now;
+            self.next.found(at, address, states);
+            self.verdicts[at] = Verdict::Changed;
+            if let Some(shown) = self.shown.as_mut().filter(|shown| shown.lines[at] == now) {
+                shown.found(at, address, states);
+                self.verdicts[at] = Verdict::Same;
             }
         }
-        let now = Line::Of(paint(look, guest, scratch, pixels, self.store));
-        next.lines[at] = now;
-        next.found(at, address, states);
-        *changes = Some(was != Some(now));
-        if was != Some(now) {
-            return Verdict::Changed;
-        }
-        self.shown.iter_mut().for_each(|shown| shown.found(at, address, states));
-        Verdict::Same
+        &self.verdicts[at..at + count]
     }
 }
 
-/// Makes a line of the screen from a line of the guest, and hashes that.
-fn paint(look: &Look, guest: Guest<'_>, scratch: &mut Scratch, out: &mut [u8], store: Store) -> u64 {
+/// Makes lines of the screen from lines of the guest, and hashes those. A squeezed one is painted alone.
+fn paint(look: &Look, guest: Guest<'_>, scratch: &mut Scratch, out: Canvas<'_>, digests: &mut [u64]) {
     let Scratch { copy, full_line } = scratch;
+    let picture = look.visible as usize * RGBA;
     if !look.is_squeezed() {
-        return paint_full(look, guest, copy, out, store);
+        let Canvas { pixels, pitch, store } = out;
+        look.converter.paint(guest, copy, Canvas { pixels, pitch, store }, digests);
+        if picture < pitch {
+            pixels.chunks_exact_mut(pitch).for_each(|line| black(&mut line[picture..]));
+        }
+        return;
     }
-    full_line.resize(out.len(), 0);
-    let digest = paint_full(look, guest, copy, full_line, Store::Cached);
+    full_line.resize(out.pitch, 0);
+    look.converter.paint(guest, copy, Canvas { pixels: full_line, pitch: out.pitch, store: Store::Cached }, digests);
+    black(&mut full_line[picture..]);
+    let out = out.pixels;
     let columns = look.columns.start as usize * RGBA..look.columns.end as usize * RGBA;
     black(&mut out[..columns.start]);
     black(&mut out[columns.end..]);
@@ -465,12 +520,4 @@ fn paint(look: &Look, guest: Guest<'_>, scratch: &mut Scratch, out: &mut [u8], s
     for (x, pixel) in (0..).zip(out[columns].as_chunks_mut::<RGBA>().0) {
         *pixel = full[stretch(x, look.columns.len(), look.size.0) as usize];
     }
-    digest
-}
-
-fn paint_full(look: &Look, guest: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8], store: Store) -> u64 {
-    let (picture, rest) = out.split_at_mut(look.visible as usize * RGBA);
-    let digest = look.converter.paint(guest, copy, picture, store);
-    black(rest);
-    digest
 }

@@ -1,5 +1,7 @@
 //! Whole frames against a reference that looks at one pixel at a time, and the storm.
 
+mod known;
+
 use super::reference::reference_pixel;
 use super::*;
 use crate::stats::Stats;

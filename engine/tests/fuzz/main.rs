@@ -15,7 +15,7 @@ fn the_corpus_holds() {
         scanout::run(&std::fs::read(&path).expect("a case can be read"));
         cases += 1;
     }
-    assert!(cases >= 30, "{cases} cases in {}", corpus.display());
+    assert!(cases >= 100, "{cases} cases in {}", corpus.display());
 }
 
 proptest! {

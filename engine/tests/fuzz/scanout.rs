@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tayberry_engine::GuestRam;
 use tayberry_engine::display::reference::first_difference;
 use tayberry_engine::display::{
@@ -203,8 +203,12 @@ impl<'a> Case<'a> {
 
     /// A store as cores do it: it is told of before, by a claim, and not after.
     fn store_by_core(&self, address: u64, value: u8) -> Option<()> {
-        let cell = self.ram.atomic_u64(address)?;
+        if !self.ram.contains(address, 8) {
+            return None;
+        }
         self.ram.pages().claim(address);
+        // SAFETY: eight bytes of RAM from a multiple of eight on, which are accessed by atomics alone.
+        let cell = unsafe { &*self.ram.base().add(address as usize).cast::<AtomicU64>() };
         cell.store(u64::from(value).wrapping_mul(0x0103_0507_0B0D_1113).to_le(), Ordering::Relaxed);
         Some(())
     }

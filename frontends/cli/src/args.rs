@@ -50,6 +50,11 @@ struct Args {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
 
+    /// Show the firmware's rainbow until the kernel allocates a frame buffer, as a board without disable_splash=1 does [default: no signal, 640x480 of
+    /// black]
+    #[arg(long)]
+    splash: bool,
+
     /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
     #[arg(long, value_name = "FILE")]
     sd: Option<PathBuf>,
@@ -119,6 +124,11 @@ struct Args {
     /// At the end, write statistics: instructions per core and how they were executed, times, memory, frames, messages, why it ended [default: none]
     #[arg(long, value_name = "FILE.json")]
     stats: Option<PathBuf>,
+
+    /// At the end, write the run as one page of HTML that needs no network: time line with screenshots, frames and render times, messages to the
+    /// VideoCore in words, serial output, statistics [default: none]
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 
     /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -244,6 +254,8 @@ pub struct Config {
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
+    /// The firmware's rainbow stands on the screen until there is a frame buffer.
+    pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
     pub cores: usize,
@@ -258,6 +270,7 @@ pub struct Config {
     pub picture: PictureOptions,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
+    pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
 }
@@ -369,6 +382,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         dtb: args.dtb,
         initrd: args.initrd,
         append: args.append,
+        splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
         cores: usize::from(args.cores),
@@ -382,6 +396,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         picture,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
+        report: args.report,
         trace_file: args.trace_file,
     })
 }

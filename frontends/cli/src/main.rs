@@ -11,6 +11,7 @@ mod hot;
 mod interrupt;
 mod jit;
 mod memory;
+mod page;
 mod progress;
 mod record;
 mod report;

@@ -32,8 +32,8 @@ pub fn start(config: &Config) -> Result<Option<Video>, Unusable> {
 pub fn finish(video: Video, path: &Path) -> Result<(), Unusable> {
     let dropped = video.finish().map_err(|error| files::cannot_write(OPTION, path, &error))?;
     if dropped > 0 {
-        let frames = if dropped == 1 { "frame was" } else { "frames were" };
-        say(format_args!("{OPTION} {}: {dropped} {frames} left out, as they came faster than they could be written", path.display()));
+        let (frames, them) = if dropped == 1 { ("frame is", "it") } else { ("frames are", "them") };
+        say(format_args!("{OPTION} {}: {dropped} {frames} left out, for want of time to write {them}", path.display()));
     }
     Ok(())
 }

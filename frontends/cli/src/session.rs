@@ -8,6 +8,7 @@ use crate::hot;
 use crate::interrupt::Interrupt;
 use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
+use crate::page::Page;
 use crate::progress::Progress;
 use crate::record;
 use crate::report::{self, Unusable, say};
@@ -81,6 +82,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--expect-diff", &config.picture.expect_diff),
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
+        ("--report", &config.report),
         ("--trace-file", &config.trace_file),
         ("--sd", card_out),
     ]);
@@ -206,6 +208,7 @@ struct Run<'a> {
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
     outputs: Outputs,
+    page: Option<Page>,
     expected: Option<Expected>,
     serial: [Option<File>; 2],
     recorder: Recorder,
@@ -234,6 +237,7 @@ impl<'a> Run<'a> {
             dtb: kernel.dtb,
             initrd: kernel.initrd,
             append: config.append.clone(),
+            splash: config.splash,
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
@@ -247,6 +251,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let outputs = Outputs::open(config)?;
+        let page = config.report.as_deref().map(Page::open).transpose()?;
         let log = match &config.frame_log {
             Some(path) => {
                 let file = BufWriter::new(files::create("--frame-log", path)?);
@@ -259,7 +264,7 @@ impl<'a> Run<'a> {
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, expected, serial, recorder, interrupt })
+        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -283,6 +288,14 @@ impl<'a> Run<'a> {
         match self.config.picture.frames {
             Frames::Every(period) => period,
             Frames::Publication => FRAME_TIME,
+        }
+    }
+
+    /// Lets the page, if one is wanted, listen to the machine.
+    fn listen(&mut self, handle: &MachineHandle) {
+        let guest_time = self.config.deterministic || matches!(self.config.picture.frames, Frames::Publication);
+        if let Some(page) = &mut self.page {
+            self.recorder.observer = Some(page.listen(handle, guest_time));
         }
     }
 
@@ -317,6 +330,7 @@ impl<'a> Run<'a> {
     fn headless(&mut self) -> Result<u8, Unusable> {
         self.prepare_tour();
         let (handle, starter) = prepare();
+        self.listen(&handle);
         let looked_at = self.outputs.screenshot.is_some() || self.expected.is_some();
         let watched = looked_at || self.outputs.stats.is_some() || self.recorder.is_wanted();
         let viewer = watched.then(|| {
@@ -341,6 +355,7 @@ impl<'a> Run<'a> {
     fn desktop(&mut self) -> Result<Result<u8, String>, Unusable> {
         use tayberry_desktop::{DesktopError, Options, Scaling};
         let (handle, starter) = prepare();
+        self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
         let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
@@ -394,6 +409,10 @@ impl<'a> Run<'a> {
     fn terminal(&mut self) -> Result<Result<u8, String>, Unusable> {
         use tayberry_terminal::{Options, TerminalError};
         let (handle, starter) = prepare();
+        self.listen(&handle);
+        if self.config.picture.fps_given && !self.config.deterministic {
+            say("--fps: a terminal keeps its own pace");
+        }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
         let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
@@ -444,7 +463,7 @@ impl<'a> Run<'a> {
         let running = starter.start(self.limits(), move |shared| board.build(shared));
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
-        let memory = self.outputs.stats.is_some().then(Watch::start);
+        let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
         Ok(Started { running, since: Instant::now(), serial, terminal, memory })
     }
 
@@ -494,13 +513,16 @@ impl<'a> Run<'a> {
         if differs && status == 0 {
             status = report::DIFFERENT;
         }
-        if let Some(output) = stats {
+        let page = self.page.take();
+        if stats.is_some() || page.is_some() {
             let end = End { reason, status, wall };
             // Linux counts pages in batches: what it says of the peak may be a little less than what it said of the time.
             let peak = Memory::now().map(|memory| memory.peak.max(resident.unwrap_or(0)));
             let how = How { deterministic: self.config.deterministic, jit: &self.jit, resident, peak };
             let report = Report::new(&self.name, how, handle, self.board.counters(), end);
-            output.write("--stats", |out: &mut dyn Write| report.write(out))?;
+            let shown = page.map_or(Ok(()), |page| page.write(&self.name, &report, wall));
+            stats.map_or(Ok(()), |output| output.write("--stats", |out: &mut dyn Write| report.write(out)))?;
+            shown?;
         }
         Ok(status)
     }

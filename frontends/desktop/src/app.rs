@@ -108,8 +108,8 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
         }
     }
 
-    /// Looks at what the guest shows. True if something is new.
-    fn look(&mut self, time_ns: u64) -> bool {
+    /// Looks at what the guest shows.
+    fn look(&mut self, time_ns: u64) -> Outcome {
         self.flips.await_next();
         let outcome = self.meter.render(&mut self.renderer, &self.handle.display, &self.handle.stats);
         let frame = self.renderer.frame();
@@ -126,19 +126,16 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
                     self.meter.presented(frame, &self.handle.stats);
                 }
                 self.follow_due = Some(self.started);
-                true
             }
             Outcome::NoSignal if self.mode.is_some() => {
                 self.mode = None;
                 if let Some(screen) = &mut self.screen {
                     screen.expect(frame, true);
                 }
-                true
             }
-            // It is changing this very moment.
-            Outcome::Stale => true,
-            Outcome::NoSignal | Outcome::Unchanged => false,
+            Outcome::NoSignal | Outcome::Unchanged | Outcome::Stale => {}
         }
+        outcome
     }
 
     /// True if what the guest shows is wanted at the host's pace.
@@ -270,8 +267,12 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
     /// Looks, follows and presents what is due, and says when to come again.
     fn work(&mut self, now: Instant) -> Instant {
         if self.is_watched() && self.pacer.wants_look(now) {
-            let changed = self.look(self.time_ns());
-            self.pacer.looked(now, changed);
+            let outcome = self.look(self.time_ns());
+            self.pacer.looked(now, matches!(outcome, Outcome::Presented | Outcome::Stale));
+            if outcome == Outcome::Stale {
+                // What took its place is looked at as soon as may be.
+                self.pacer.flip();
+            }
             if let Some(screen) = &mut self.screen {
                 screen.ask_to_draw();
             }

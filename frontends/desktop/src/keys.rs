@@ -29,7 +29,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("F1", "these keys"),
     ("F2", "statistics"),
     ("F3", "mailbox and display log"),
-    ("PageUp/Down", "scroll the log, as the wheel does"),
+    ("PageUp/Down", "scroll the log (or the wheel)"),
     ("F5", "pause or continue"),
     ("F6", "reset"),
     ("F8", "type at UART0 or UART1"),

@@ -40,7 +40,9 @@ pub struct Pacer {
 impl Pacer {
     /// A pacer that wants a look at `now`.
     pub fn new(now: Instant, period: Duration) -> Self {
-        Self { period, slot: now, poll: now, flipped: false, stirred: now }
+        // With a slot in hand: without, a guest as fast as the display would stay in whatever phase its first flip was.
+        let slot = now.checked_sub(period).unwrap_or(now);
+        Self { period, slot, poll: now, flipped: false, stirred: now }
     }
 
     /// The window is on a display with this period now.

@@ -143,7 +143,7 @@ impl Quad {
 
     /// Puts the quad somewhere on a window.
     pub fn set_place(&mut self, queue: &wgpu::Queue, rect: Rect, window: Size) {
-        self.is_whole = self.size.0 > 0 && self.size.1 > 0 && rect.size.0 % self.size.0 == 0 && rect.size.1 % self.size.1 == 0;
+        self.is_whole = rect.size.0.is_multiple_of(self.size.0) && rect.size.1.is_multiple_of(self.size.1);
         queue.write_buffer(&self.place, 0, &place(self.size, rect, window));
     }
 }

@@ -110,6 +110,13 @@ pub(crate) fn shrink(picture: &Picture, most: (u32, u32)) -> Picture {
     small
 }
 
+impl Picture {
+    /// A copy that fits into `most`, of the same shape: averaged where it has to be smaller.
+    pub fn shrunk_to(&self, most: (u32, u32)) -> Self {
+        if self.width <= most.0 && self.height <= most.1 { self.clone() } else { shrink(self, most) }
+    }
+}
+
 /// Source pixels that make up pixel `at` of `of`, when there are `source` of them: at least one.
 fn span(at: u32, of: u32, source: u32) -> std::ops::Range<u32> {
     let edge = |at: u32| (u64::from(at) * u64::from(source) / u64::from(of)) as u32;

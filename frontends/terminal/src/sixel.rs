@@ -224,7 +224,7 @@ mod tests {
         let coded = shown(&pixels);
         let (before, after) = (scaler.scale(&pixels, (16, 4)).into_owned(), scaler.scale(&coded, (16, 4)).into_owned());
         assert!(worst(&before, &after) <= 12, "{}", worst(&before, &after));
-        let black = Pixels { width: 600, height: 6, rgba: [vec![0, 0, 0, 255].repeat(3000), pixels.rgba[..2400].to_vec()].concat() };
+        let black = Pixels { width: 600, height: 6, rgba: [[0, 0, 0, 255].repeat(3000), pixels.rgba[..2400].to_vec()].concat() };
         assert_eq!(shown(&black).rgb(0, 0), [0; 3], "black stays black");
     }
 

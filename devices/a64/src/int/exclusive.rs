@@ -153,11 +153,10 @@ fn try_store_exclusive(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Result<()
     let mine = monitor.armed && monitor.at == core.monitored(pa, size) && monitor.size == size;
     let stored = mine
         && if core.is_ram(pa, u64::from(size)) {
-            let claim = core.claim(&found);
             // SAFETY: checked to be RAM, and aligned to its size.
             let stored = unsafe { compare_and_swap(core.host(pa), size, monitor.value, value, op.aux[2] != 0) };
             if stored {
-                core.note_stored(bus, va, &found, size, core.el, claim);
+                core.note_stored(bus, va, &found, size, core.el);
             }
             stored
         } else {

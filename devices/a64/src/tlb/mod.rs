@@ -10,8 +10,8 @@
 //! not every kernel asks for it.
 //!
 //! # Pages that readers watch
-//! Stores through the tables are told to nobody, so the page of a store, and of an entry of a table for stores, is claimed in the page map before
-//! ([`tayberry_ram::PageMap`]). Entries of pages that are tracked there are noted by the table; between runs the machine has them dropped, settles the pages, and the
+//! Stores through the tables are told to nobody, so the page of each entry of a table for stores is claimed in the page map ([`tayberry_ram::PageMap`]), and
+//! so is the page of each store that goes without. Entries of pages that are tracked there are noted; between runs the machine has them dropped, settles the pages, and the
 //! next store to one misses and claims it again.
 //!
 //! # Maintenance
@@ -73,6 +73,9 @@ pub(crate) struct Tlb {
     next: u32,
     /// Counts entries into spaces.
     entries: u64,
+    /// Space, slot and index of entries for stores that were filled with tracked pages of RAM ([`tayberry_ram::PageMap`]) since these were last forgotten. Some may be of another
+    /// page meanwhile. More than [`ENTRIES`] stand for all there are.
+    tracked: Vec<(u8, u8, u16)>,
 }
 
 impl fmt::Debug for Tlb {
@@ -93,6 +96,7 @@ impl Tlb {
             walks: vec![None; WALKS],
             next: 1,
             entries: 0,
+            tracked: Vec::new(),
         }
     }
 
@@ -145,12 +149,29 @@ impl Tlb {
         for space in 0..self.spaces.len() {
             self.each_table(space, |_, write| write.flush());
         }
+        self.tracked.clear();
+    }
+
+    /// Notes that the entry for stores of `va`, just filled, is of a tracked page.
+    pub(crate) fn note_tracked(&mut self, va: u64) {
+        let (space, slot) = self.active;
+        let entry = (space as u8, slot as u8, Table::index(va) as u16);
+        if self.tracked.len() <= ENTRIES && self.tracked.last() != Some(&entry) {
+            self.tracked.push(entry);
+        }
     }
 
     fn forget_tracked_writes(&mut self) {
-        for space in 0..self.spaces.len() {
-            self.each_table(space, |_, write| write.forget_tracked());
+        if self.tracked.len() > ENTRIES {
+            self.flush_writes();
         }
+        let mut tracked = std::mem::take(&mut self.tracked);
+        for (space, slot, index) in tracked.drain(..) {
+            let at = (usize::from(space), usize::from(slot));
+            let table = if at == self.active { &mut self.write } else { &mut self.spaces[at.0].tables[at.1].1 };
+            table.drop_entry(index.into());
+        }
+        self.tracked = tracked;
     }
 
     /// Drops a page from the spaces of a regime.

@@ -43,6 +43,11 @@ impl Entry {
         if matches!(index, 0 | LAST) { Self::EMPTY_AT_ENDS } else { Self::EMPTY }
     }
 
+    /// As from the beginning, or since the last flush: not noted as filled.
+    fn is_empty(&self, index: usize) -> bool {
+        self.tag == Self::empty(index).tag && self.addend == 0
+    }
+
     /// Of no page any more. Its index stays where it is noted.
     fn drop(&mut self) {
         (self.tag, self.loose, self.common) = (Self::DROPPED, Self::DROPPED, Self::DROPPED);
@@ -60,9 +65,6 @@ pub(crate) struct Table {
     pub(crate) common: usize,
     /// Fills with another addend, less those with it.
     uncommon: i32,
-    /// Entries that were filled with tracked pages of RAM ([`tayberry_ram::PageMap`]) since these were last forgotten. All of them are in `filled`, and some may
-    /// be of another page meanwhile. More than [`ENTRIES`] stand for all there are.
-    tracked: Vec<u16>,
 }
 
 /// So many more fills with another addend make that the common one.
@@ -73,7 +75,7 @@ impl Table {
         // SAFETY: an entry is integers, for which zeros are valid.
         let mut entries = unsafe { Box::<[Entry; ENTRIES]>::new_zeroed().assume_init() };
         (entries[0], entries[LAST]) = (Entry::EMPTY_AT_ENDS, Entry::EMPTY_AT_ENDS);
-        Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON, tracked: Vec::new() }
+        Self { entries, filled: Vec::new(), common: 0, uncommon: UNCOMMON }
     }
 
     /// Most of the pages that were filled last have the common addend.
@@ -104,7 +106,7 @@ impl Table {
     pub(crate) fn fill(&mut self, va: u64, host: usize, normal: bool) {
         let index = Self::index(va);
         let old = &self.entries[index];
-        if old.tag == Entry::empty(index).tag && old.addend == 0 {
+        if old.is_empty(index) {
             self.filled.push(index as u16);
         }
         let addend = host.wrapping_sub(va as usize);
@@ -132,21 +134,11 @@ impl Table {
         }
     }
 
-    /// Notes that the entry of `va`, just filled, is of a tracked page.
-    pub(crate) fn note_tracked(&mut self, va: u64) {
-        let index = Self::index(va) as u16;
-        if self.tracked.len() <= ENTRIES && self.tracked.last() != Some(&index) {
-            self.tracked.push(index);
-        }
-    }
-
-    /// Drops all tracked pages.
-    pub(super) fn forget_tracked(&mut self) {
-        if self.tracked.len() > ENTRIES {
-            return self.flush();
-        }
-        for index in self.tracked.drain(..) {
-            self.entries[usize::from(index) % ENTRIES].drop();
+    /// Drops the page of an entry, if it is of any.
+    pub(super) fn drop_entry(&mut self, index: usize) {
+        let entry = &mut self.entries[index % ENTRIES];
+        if !entry.is_empty(index % ENTRIES) {
+            entry.drop();
         }
     }
 
@@ -163,7 +155,6 @@ impl Table {
             let index = usize::from(index) % ENTRIES;
             self.entries[index] = Entry::empty(index);
         }
-        self.tracked.clear();
     }
 }
 

@@ -3,6 +3,8 @@
 //! # Resources
 //! - Raspberry Pi firmware wiki, "Mailbox property interface", Frame buffer.
 //! - Raspberry Pi firmware wiki, "Mailbox framebuffer interface" (channel 1).
+//! - What boards were seen to do, by threads of raspberrypi/firmware and raspberrypi/linux that are named where it matters; `guest/screens` shows all of
+//!   it on a board, on QEMU and here.
 //!
 //! # Transactions
 //! A message edits a copy of the [`Settings`] (an [`Edit`]); [`Framebuffer::commit`] makes it real at the message's end: all of it, or nothing where
@@ -16,6 +18,7 @@
 
 pub mod geometry;
 pub mod legacy;
+pub mod splash;
 pub mod tags;
 #[cfg(test)]
 mod tests;
@@ -71,7 +74,9 @@ impl Settings {
             offset: (0, 0),
             order: None,
             alpha: Alpha::Ignored,
-            palette: Arc::new(std::array::from_fn(|level| (level as u32 * 0x0001_0101) | 0xff00_0000)),
+            // All black until it is set: a palette read back after its first 16 entries were set had nothing but zeros behind them
+            // (raspberrypi/linux#1026). QEMU's is the same.
+            palette: Arc::new([0; 256]),
             blank: false,
             overscan: Overscan::default(),
             layer: -127,
@@ -202,6 +207,23 @@ impl Framebuffer {
     pub fn set_up(&mut self, stage: &mut Stage<'_>) -> bool {
         let edit = Edit { allocate: Some(Wish { alignment: 0, size: 0 }), ..self.edit() };
         self.commit(edit, stage)
+    }
+
+    /// Puts the firmware's test picture on the screen, which stands there until a frame buffer is allocated. It is no frame buffer: no tag knows of it.
+    pub fn splash(&mut self, stage: &Stage<'_>) {
+        let screen = self.settings.physical;
+        let room = stage.memory_start..stage.memory.base();
+        let Some(config) = splash::draw(screen, room, stage.ram) else {
+            tracing::warn!(target: "framebuffer", "there is no room for the splash screen");
+            return;
+        };
+        match Scanout::new(config, Arc::clone(stage.ram), None) {
+            Ok(scanout) => {
+                let generation = stage.display.publish(scanout);
+                tracing::debug!(target: "framebuffer", "generation {generation}: the splash screen");
+            }
+            Err(error) => tracing::warn!(target: "framebuffer", "the splash screen cannot be shown: {error}"),
+        }
     }
 
     /// The settings in effect.

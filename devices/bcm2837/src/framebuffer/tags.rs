@@ -116,6 +116,8 @@ const DEPTH: Setting = Setting {
 };
 setting!(DEPTH, get_depth, test_depth, set_depth, "the bits per pixel");
 
+// Honoured, as by QEMU and by firmware on most boards; that of 2019 and 2020 answered BGR to anything (raspberrypi/firmware#1320). U-Boot asks for RGB
+// and paints BGR, so that its logo has red and blue exchanged here as it has on a board.
 const ORDER: Setting = Setting {
     set: |settings, request| match request.word(0) {
         0 => settings.order = Some(PixelOrder::Bgr),
@@ -191,6 +193,10 @@ pub fn set_pitch(edit: &mut Edit, request: &Request<'_>) {
 pub fn get_palette(framebuffer: &Framebuffer, _: &Request<'_>, reply: &mut Reply) {
     reply.words(&framebuffer.settings().palette[..]);
 }
+
+// Entries keep all their bits, 0xAABBGGRR, as the wiki and QEMU have it, and are not touched by the pixel order: Linux's driver writes them with red in
+// the low byte with either. Firmware that was looked at keeps 5, 6 and 5 bits of them (raspberrypi/linux#1026: 0x0a was read
+// back as 0x08); no kernel depends on that.
 
 /// The entries that a palette request sets and where they go, if it is valid.
 fn palette_request<'a>(request: &Request<'a>) -> Option<(usize, &'a [u32])> {

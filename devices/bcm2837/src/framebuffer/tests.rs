@@ -123,6 +123,38 @@ fn views_keep_the_buffer_and_queries_publish_nothing() {
 }
 
 #[test]
+fn the_next_frame_has_the_new_palette() {
+    let mut guest = Guest::new();
+    set_mode(&mut guest, (64, 64), (64, 64), 8, 64);
+    let mut renderer = Renderer::new(1);
+    for colour in [0x0000_00ff_u32, 0x0012_3456, 0x0000_0000, 0x00ff_ffff] {
+        assert_eq!(guest.ask(SET_PALETTE, &[0, 1, colour], 4)[0], 0);
+        assert_eq!(renderer.render(&guest.shared.display), Outcome::Presented);
+        let shown = (colour | 0xff00_0000).to_le_bytes();
+        assert!(renderer.frame().pixels.chunks(4).all(|pixel| pixel == shown), "{colour:#x}");
+    }
+}
+
+#[test]
+fn the_splash_screen_stands_until_a_buffer_is_allocated() {
+    let mut guest = Guest::with(&MailboxPlugin { has_splash: true, ..MailboxPlugin::default() });
+    let (generation, config) = guest.shown();
+    assert_eq!((generation, config.physical), (1, (1024, 768)));
+    assert!((0x3b40_0000..0x3b80_0000).contains(&config.base), "the firmware's own memory");
+    // It is no frame buffer: sizes can be set, and nothing knows of it.
+    guest.ask(SET_PHYSICAL, &[320, 200], 8);
+    assert_eq!(guest.ask(0x0004_0014, &[0; 10], 40)[9], 0);
+    assert_eq!(guest.send(&[RELEASE, 0, 0]).0, DONE);
+    assert_eq!(guest.shown().0, 1);
+    set_mode(&mut guest, (320, 200), (320, 200), 16, 640);
+    assert_eq!((guest.shown().0, guest.shown().1.physical), (2, (320, 200)));
+    guest.send(&[RELEASE, 0, 0]);
+    assert!(!guest.shared.display.load().has_signal(), "it does not come back");
+    let with_tree = MailboxPlugin { has_splash: true, has_boot_framebuffer: true, ..MailboxPlugin::default() };
+    assert_eq!(Guest::with(&with_tree).shown().1.depth, Depth::Rgb16, "the firmware has replaced it");
+}
+
+#[test]
 fn what_is_not_supported_leaves_what_is() {
     let mut guest = Guest::new();
     set_mode(&mut guest, (320, 200), (320, 200), 16, 640);
@@ -149,7 +181,7 @@ fn what_is_not_supported_leaves_what_is() {
     for (value, entries) in [([256, 1, 0], 1), ([0, 0, 0], 0), ([255, 2, 0], 2), ([0, 2, 0], 2), ([u32::MAX, u32::MAX, 0], 3)] {
         assert_eq!(guest.ask(SET_PALETTE, &value, 4)[0], 1, "{entries} entries of {value:x?}");
     }
-    assert_eq!(guest.ask(GET_PALETTE, &[0; 256], 1024)[..3], [0xff00_0000, 0xff01_0101, 0xff02_0202]);
+    assert_eq!(guest.ask(GET_PALETTE, &[0; 256], 1024)[..3], [0; 3]);
     assert_eq!(guest.shown().0, 1);
     // An alignment that is not supported: the message changes nothing.
     #[rustfmt::skip]

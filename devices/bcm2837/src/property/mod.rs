@@ -62,6 +62,8 @@ pub struct MailboxPlugin {
     pub screen: (u32, u32),
     /// The firmware sets up a frame buffer before the kernel starts, for a kernel that is told of it in its device tree.
     pub has_boot_framebuffer: bool,
+    /// The firmware's test picture stands on the screen until there is a frame buffer.
+    pub has_splash: bool,
     /// Bit mask of the DMA channels that the ARM may use.
     pub dma_channels: u32,
     /// Temperature of the SoC in thousandths of a degree Celsius.
@@ -97,6 +99,7 @@ impl Default for MailboxPlugin {
             command_line: String::new(),
             screen: (1024, 768),
             has_boot_framebuffer: false,
+            has_splash: false,
             dma_channels: 0x7f35,
             temperature: 47_774,
         }
@@ -115,6 +118,8 @@ impl Plugin for MailboxPlugin {
         let mut videocore = VideoCore::new(self.clone(), machine.clock().mode());
         if self.has_boot_framebuffer {
             videocore.set_up_framebuffer(&ram, &display, &stats);
+        } else if self.has_splash {
+            videocore.framebuffer.splash(&stage(&mut videocore.firmware, &ram, &display, &stats));
         }
         watch.finish(machine.clock().now());
         machine.world.spawn((mailbox, videocore));
@@ -188,20 +193,25 @@ pub enum Arrival {
 struct ModeWatch<'a> {
     journal: &'a Journal,
     display: &'a Display,
-    /// What was shown, where anybody wants to know of changes.
+    /// The generation that was shown, where anybody reads.
+    generation: Option<u64>,
+    /// What was shown, where there is room to tell of changes.
     before: Option<Mode>,
 }
 
 impl<'a> ModeWatch<'a> {
     fn begin(journal: &'a Journal, display: &'a Display) -> Self {
-        Self { journal, display, before: journal.is_wanted().then(|| Mode::of(display)) }
+        let generation = journal.is_read().then(|| display.generation());
+        Self { journal, display, generation, before: journal.is_wanted().then(|| Mode::of(display)) }
     }
 
     fn finish(self, now: GuestTime) {
-        if let Some(before) = self.before
-            && before.generation != self.display.generation()
-        {
-            self.journal.record(now, || What::Mode(Mode::of(self.display).after(&before)));
+        if self.generation.is_none_or(|generation| generation == self.display.generation()) {
+            return;
+        }
+        match self.before {
+            Some(before) => self.journal.record(now, || What::Mode(Mode::of(self.display).after(&before))),
+            None => self.journal.skip(),
         }
     }
 }
@@ -290,8 +300,9 @@ impl VideoCore {
         if !message.is_whole() {
             tracing::debug!(target: "property", "the message cannot be parsed to its end");
         }
-        if let Some(entry) = minutes.finish(&message) {
-            shared.journal.record(now, || What::Message(entry));
+        match minutes.finish(&message) {
+            Some(entry) => shared.journal.record(now, || What::Message(entry)),
+            None => shared.journal.skip(),
         }
         watch.finish(now);
         message.write_back(ram);

@@ -265,6 +265,19 @@ fn raw_words_are_kept_and_messages_without_end_are_cut() {
 }
 
 #[test]
+fn what_nobody_has_room_for_is_not_made_but_counted() {
+    let mut guest = Guest::new();
+    let reader = guest.shared.journal.reader();
+    while guest.shared.journal.is_wanted() {
+        guest.shared.journal.record(GuestTime(0), || What::Reset);
+    }
+    guest.send(&[0x0004_8003, 8, 0, 640, 480, 0x0004_0001, 8, 0, 0, 0]);
+    assert_eq!(reader.dropped(), 2, "the message and the mode that it made");
+    guest.ask(0x0001_0002, &[0], 4);
+    assert_eq!(reader.dropped(), 3);
+}
+
+#[test]
 fn the_old_channel_and_others_are_told_too() {
     let mut guest = Guest::new();
     guest.poke(MESSAGE, &[640, 480, 640, 480, 0, 16, 0, 0, 0, 0]);

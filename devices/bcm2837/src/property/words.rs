@@ -6,6 +6,7 @@
 //! | `{0}` | word 0 in decimal, large ones in hexadecimal |
 //! | `{0:x}` | in hexadecimal |
 //! | `{0:i}` | signed |
+//! | `{0:size}` | bytes |
 //! | `{0:hz}`, `{0:volts}`, `{0:celsius}` | a rate, microvolts, thousandths of a degree |
 //! | `{0:u64}` | words 0 and 1 as one number, `{0:hex64}` in hexadecimal |
 //! | `{0:mac}` | six bytes from word 0 on |
@@ -69,6 +70,8 @@ fn write_value(f: &mut fmt::Formatter<'_>, kind: &str, words: &[u32]) -> fmt::Re
     match kind {
         "x" => write!(f, "{word:#x}"),
         "i" => write!(f, "{}", word as i32),
+        "size" if word.is_multiple_of(1 << 20) => write!(f, "{} MiB", word >> 20),
+        "size" => write!(f, "{word} bytes"),
         "hz" => write_rate(f, word),
         "volts" => write!(f, "{} V", f64::from(word) / 1e6),
         "celsius" => write!(f, "{} °C", f64::from(word) / 1e3),
@@ -250,6 +253,7 @@ mod tests {
             ("{0=off|on}", &[2], "2"),
             ("{0:clock}: {1:hz}", &[2, 48_000_000], "UART: 48 MHz"),
             ("{0:clock}: {1:hz}", &[77, 1500], "77: 1.5 kHz"),
+            ("{0:size}, {1:size}", &[0x3b40_0000, 1_228_800], "948 MiB, 1228800 bytes"),
             ("{0:volts}", &[1_250_000], "1.25 V"),
             ("{0:celsius}", &[47_774], "47.774 °C"),
             ("{0:u64}", &[1, 1], "4294967297"),
@@ -270,8 +274,10 @@ mod tests {
     /// Every place of every form: a number, and a kind that there is.
     #[test]
     fn the_table_s_forms_are_well_formed() {
-        const KINDS: [&str; 16] =
-            ["x", "i", "hz", "volts", "celsius", "u64", "hex64", "mac", "text", "range", "all", "clock", "device", "voltage", "pin", ""];
+        const KINDS: [&str; 17] = [
+            "x", "i", "size", "hz", "volts", "celsius", "u64", "hex64", "mac", "text", "range", "all", "clock", "device", "voltage", "pin",
+            "",
+        ];
         for row in table::rows() {
             for form in [row.asked, row.answered] {
                 assert_eq!(form.matches('{').count(), form.matches('}').count(), "{}: {form}", row.name);

@@ -246,7 +246,7 @@ impl<'a> Case<'a> {
         assert!(matches!(outcome, Outcome::Presented | Outcome::Unchanged), "{outcome:?}");
         let frame = self.renderer.frame();
         assert_eq!((frame.generation, (frame.width, frame.height)), (scanout.generation(), config.physical));
-        let step = pixels / COMPARED | 1;
+        let step = (pixels / COMPARED) | 1;
         assert_eq!(first_difference(frame, config, &self.ram, step as usize), None, "{config:?}");
     }
 }

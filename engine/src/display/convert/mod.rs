@@ -71,14 +71,13 @@ impl Kernel {
 struct Palette {
     /// RGBA8 of every index.
     colours: [u32; 256],
-    /// The first, second and third byte of every colour.
-    planes: [[u8; 256]; 3],
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
+    planes: vector::Planes,
 }
 
 impl Palette {
     fn new(entries: &[u32; 256]) -> Self {
-        let plane = |shift: u32| entries.map(|entry| (entry >> shift) as u8);
-        Self { colours: entries.map(|entry| entry | OPAQUE), planes: [plane(0), plane(8), plane(16)] }
+        Self { colours: entries.map(|entry| entry | OPAQUE), planes: vector::Planes::new(entries) }
     }
 }
 
@@ -126,6 +125,8 @@ pub(super) fn settle() {
 pub(super) struct Converter {
     set: Set,
     kernel: Kernel,
+    /// Bytes of a guest's pixel.
+    source_pixel: usize,
     /// Empty for direct colour.
     palette: Option<Box<Palette>>,
 }
@@ -138,7 +139,7 @@ impl Converter {
     fn with(set: Set, config: &ScanoutConfig) -> Self {
         let kernel = Kernel::of(config);
         let palette = (kernel == Kernel::Indexed8).then(|| Box::new(Palette::new(&config.palette)));
-        Self { set, kernel, palette }
+        Self { set, kernel, source_pixel: config.depth.bytes() as usize, palette }
     }
 
     /// Hashes a line. `copy` is memory to work in.
@@ -150,18 +151,29 @@ impl Converter {
         }
     }
 
-    /// Converts as many pixels of a line as `out` holds, which must be all of them, and hashes what it converted.
+    /// Converts lines to the starts of lines of `out`, and hashes what it converted.
     #[inline]
-    pub(super) fn paint(&self, line: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8], store: Store) -> u64 {
+    pub(super) fn paint(&self, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
         match self.set {
             Set::Portable => {
-                let bytes = line.copy(copy);
-                portable::paint(self, bytes, out);
-                portable::digest(bytes)
+                for (index, (out, digest)) in out.pixels.chunks_mut(out.pitch.max(1)).zip(digests).take(lines.count()).enumerate() {
+                    let bytes = lines.line(index).copy(copy);
+                    portable::paint(self, bytes, &mut out[..lines.len() / self.source_pixel * RGBA]);
+                    *digest = portable::digest(bytes);
+                }
             }
-            Set::Vector(level) => level.paint(self, line, copy, out, store),
+            Set::Vector(level) => level.paint(self, lines, copy, out, digests),
         }
     }
+}
+
+/// Lines that are painted.
+#[derive(Debug)]
+pub(super) struct Canvas<'a> {
+    pub(super) pixels: &'a mut [u8],
+    /// Bytes from one line to the next: at least as many as are painted.
+    pub(super) pitch: usize,
+    pub(super) store: Store,
 }
 
 /// Fills with opaque black.

@@ -1,7 +1,17 @@
 //! Where there are no vector kernels.
 
-use super::{Converter, Store};
+use super::{Canvas, Converter};
 use crate::display::source::Guest;
+
+/// A palette as vector kernels want it.
+#[derive(Clone, Debug)]
+pub(super) struct Planes;
+
+impl Planes {
+    pub(super) fn new(_: &[u32; 256]) -> Self {
+        Self
+    }
+}
 
 /// A set of vector kernels: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +26,7 @@ impl Level {
         match self {}
     }
 
-    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: &mut [u8], _: Store) -> u64 {
+    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: Canvas<'_>, _: &mut [u64]) {
         match self {}
     }
 }

@@ -43,27 +43,37 @@ proptest! {
         order in prop::sample::select(&[PixelOrder::Rgb, PixelOrder::Bgr][..]),
         alpha in prop::sample::select(&[Alpha::Opaque0, Alpha::Transparent0, Alpha::Ignored][..]),
         address in 0..0x1000_u64,
-        width in 0..700_usize,
+        width in 1..700_usize,
         shift in 0..80_usize,
         at_the_end in any::<bool>(),
+        lines in 1..5_usize,
+        (source_gap, gap) in prop_oneof![2 => Just((0, 0)), 1 => (0..70_usize, 0..70_usize)],
     ) {
         let ram = noise();
         let len = width * depth.bytes() as usize;
-        let address = if at_the_end { RAM_BYTES - len as u64 } else { address };
-        let line = Guest::new(&ram, address, len).expect("in RAM");
+        let source_pitch = (len + source_gap) as u64;
+        let address = if at_the_end { RAM_BYTES - source_pitch * (lines as u64 - 1) - len as u64 } else { address };
+        let guest = Guest::new(&ram, address, source_pitch, len, lines).expect("in RAM");
+        let pitch = width * RGBA + gap;
         let config = config(depth, order, alpha);
         let draw = |set, store| {
             let converter = Converter::with(set, &config);
-            let mut out = vec![0xA5; shift + width * RGBA + 100];
-            let mut copy = Vec::new();
-            let digest = converter.paint(line, &mut copy, &mut out[shift..shift + width * RGBA], store);
+            let mut out = vec![0xA5; shift + lines * pitch + 100];
+            let (mut copy, mut digests) = (Vec::new(), vec![0; lines]);
+            let canvas = Canvas { pixels: &mut out[shift..shift + lines * pitch], pitch, store };
+            converter.paint(guest, &mut copy, canvas, &mut digests);
             settle();
-            assert_eq!(digest, converter.digest(line, &mut copy), "{set:?}: one hash for both ways");
-            (digest, out)
+            for (index, &digest) in digests.iter().enumerate() {
+                assert_eq!(digest, converter.digest(guest.line(index), &mut copy), "{set:?}: one hash for both ways");
+            }
+            (digests, out)
         };
         let expected = draw(Set::Portable, Store::Cached);
         prop_assert!(expected.1[..shift].iter().all(|&byte| byte == 0xA5));
-        prop_assert!(expected.1[shift + width * RGBA..].iter().all(|&byte| byte == 0xA5));
+        prop_assert!(expected.1[shift + lines * pitch..].iter().all(|&byte| byte == 0xA5));
+        for line in expected.1[shift..].chunks(pitch.max(1)).take(lines) {
+            prop_assert!(line[width * RGBA..].iter().all(|&byte| byte == 0xA5));
+        }
         for set in Set::usable() {
             for store in [Store::Cached, Store::Streaming] {
                 let got = draw(set, store);
@@ -71,6 +81,11 @@ proptest! {
             }
         }
     }
+}
+
+/// One line.
+fn canvas(pixels: &mut [u8]) -> Canvas<'_> {
+    Canvas { pitch: pixels.len(), pixels, store: Store::Cached }
 }
 
 #[test]
@@ -81,10 +96,10 @@ fn every_value_of_narrow_formats_is_converted_alike() {
     }
     for depth in [Depth::Indexed8, Depth::Rgb15, Depth::Rgb16] {
         for order in [PixelOrder::Rgb, PixelOrder::Bgr] {
-            let line = Guest::new(&ram, 0, 0x20000).expect("in RAM");
+            let line = Guest::new(&ram, 0, 0, 0x20000, 1).expect("in RAM");
             let draw = |set| {
                 let mut out = vec![0; 0x20000 / depth.bytes() as usize * RGBA];
-                Converter::with(set, &config(depth, order, Alpha::Ignored)).paint(line, &mut Vec::new(), &mut out, Store::Cached);
+                Converter::with(set, &config(depth, order, Alpha::Ignored)).paint(line, &mut Vec::new(), canvas(&mut out), &mut [0]);
                 out
             };
             let expected = draw(Set::Portable);
@@ -104,10 +119,10 @@ fn every_alpha_is_blended_alike() {
     }
     for alpha in [Alpha::Opaque0, Alpha::Transparent0] {
         for order in [PixelOrder::Rgb, PixelOrder::Bgr] {
-            let line = Guest::new(&ram, 0, 0x40000).expect("in RAM");
+            let line = Guest::new(&ram, 0, 0, 0x40000, 1).expect("in RAM");
             let draw = |set| {
                 let mut out = vec![0; 0x40000];
-                Converter::with(set, &config(Depth::Rgb32, order, alpha)).paint(line, &mut Vec::new(), &mut out, Store::Cached);
+                Converter::with(set, &config(Depth::Rgb32, order, alpha)).paint(line, &mut Vec::new(), canvas(&mut out), &mut [0]);
                 out
             };
             let expected = draw(Set::Portable);

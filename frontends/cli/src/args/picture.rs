@@ -15,7 +15,7 @@ const MOST_CANVAS: u32 = 8192;
 #[derive(Debug, Args)]
 pub struct PictureArgs {
     /// Frames a second that are looked for, 1 to 1000, fractions allowed: of the host's time, with --deterministic of the guest's. What did not change
-    /// is no frame. A window keeps the display's pace, but with --deterministic [default: 60]
+    /// is no frame. A window keeps the display's pace, except with --deterministic [default: 60]
     #[arg(long, value_name = "N", value_parser = period, allow_negative_numbers = true)]
     fps: Option<Duration>,
 

@@ -17,6 +17,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("demo", "demo.tours=1 demo.mode_ms=20", "", b""),
     ("echo", "", "", b"one two three\r\x04"),
     ("echo", "echo.uart=1", "--serial null --serial stdio", b"four five six\r\x04"),
+    ("flip", "flip.width=320 flip.height=200 flip.count=20 flip.draw=full", "", b""),
     ("higher", "", "", b""),
     ("hyper", "", "", b""),
     ("irqtimer", "", "", b""),
@@ -24,6 +25,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     // It is sent a kernel.
     ("loader", "", "", b""),
     ("objects", "", "", b""),
+    ("screens", "screens.case=palette-cycle screens.off=1", "", b""),
     ("smp", "smp.count=3000", "", b""),
     ("storm", "storm.count=40 storm.hold_us=5000", "", b""),
     ("suite", "suite.kind=mix suite.n=30", "", b""),

@@ -10,7 +10,7 @@ use tayberry_engine::ClockMode;
 use tayberry_engine::display::Frame;
 use tayberry_engine::handle::MachineHandle;
 use tayberry_guest::storm::{Kinds, mode};
-use tayberry_headless::{FrameLog, Pace, Recorder, Viewer};
+use tayberry_headless::{FRAME_TIME, FrameLog, Pace, Recorder, Viewer};
 
 /// Seed of all storms here; the guest's default.
 const SEED: u64 = 1;
@@ -55,7 +55,7 @@ pub fn judged_viewer(handle: &MachineHandle, kinds: Kinds) -> (Viewer, Arc<Mutex
     let theirs = Arc::clone(&judge);
     let mut recorder = Recorder::new(Some(FrameLog::new(Box::new(std::io::sink())).expect("a sink takes all")), None);
     recorder.observer = Some(Box::new(move |frame: &_, _| theirs.lock().expect("the judge is sane").look(frame)));
-    (Viewer::start(handle, Pace::Host, recorder), judge)
+    (Viewer::start(handle, Pace::Host, FRAME_TIME, recorder), judge)
 }
 
 /// Panics unless, by what the guest printed, each of its messages was answered exactly once.

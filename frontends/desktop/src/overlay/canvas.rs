@@ -32,7 +32,7 @@ impl Ink {
 }
 
 /// Dark, and the picture behind shows through: how dark must be so that text can be read over white.
-pub const BACKGROUND: [u8; RGBA] = [0x05, 0x08, 0x10, 0xE4];
+pub const BACKGROUND: [u8; RGBA] = [0x05, 0x08, 0x10, 0xD4];
 
 /// A line of text in several inks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Canvas {
 
     /// Writes `line` with its upper left corner at (`x`, `y`), at most `columns` characters of it, the last one marked where there are more.
     /// What lies beyond the edges is left out.
-    pub fn write(&mut self, font: &mut Font, (x, y): Size, columns: u32, line: &Line) {
+    pub fn write(&mut self, font: &Font, (x, y): Size, columns: u32, line: &Line) {
         let cut = line.columns() > columns;
         for (column, (ink, letter)) in (0..columns).zip(line.letters()) {
             let (ink, letter) = if cut && column + 1 == columns { (Ink::Label, '>') } else { (ink, letter) };
@@ -98,7 +98,7 @@ impl Canvas {
         }
     }
 
-    fn stamp(&mut self, font: &mut Font, (x, y): Size, ink: Ink, letter: char) {
+    fn stamp(&mut self, font: &Font, (x, y): Size, ink: Ink, letter: char) {
         let colour = ink.rgba();
         font.dots(letter, |column, row| {
             let (x, y) = (x.saturating_add(column), y.saturating_add(row));
@@ -116,7 +116,7 @@ mod tests {
 
     fn written(size: Size, at: Size, columns: u32, line: &Line) -> Canvas {
         let mut canvas = Canvas::new(size);
-        canvas.write(&mut Font::fitting((640, 480), 1.0), at, columns, line);
+        canvas.write(&Font::fitting((640, 480), 1.0), at, columns, line);
         canvas
     }
 

@@ -123,7 +123,7 @@ impl Overlay {
 
     /// Draws the panels for a window of so many pixels, with so many of them to a point. False if they are as before.
     pub fn update(&mut self, window: Size, scale_factor: f64, facts: &Facts<'_>) -> bool {
-        let mut font = Font::fitting(window, scale_factor);
+        let font = Font::fitting(window, scale_factor);
         if self.has(Page::Log) {
             self.log.read();
         }
@@ -139,7 +139,7 @@ impl Overlay {
         if basis == self.basis {
             return false;
         }
-        self.panels = basis.pages.iter().filter_map(|(corner, lines)| panel(lines, *corner, window, &mut font)).collect();
+        self.panels = basis.pages.iter().filter_map(|(corner, lines)| panel(lines, *corner, window, &font)).collect();
         self.panels.sort_by_key(|panel| std::cmp::Reverse(panel.rect.size.0));
         self.basis = basis;
         true
@@ -156,7 +156,7 @@ fn log_rows(window: u32, letter: u32) -> u32 {
 }
 
 /// A panel with a margin of a letter's width around it and within. None where the window is too small for a single letter.
-fn panel(lines: &[Line], corner: Corner, window: Size, font: &mut Font) -> Option<Panel> {
+fn panel(lines: &[Line], corner: Corner, window: Size, font: &Font) -> Option<Panel> {
     let (letter, margin) = (font.size(), font.size().0);
     let room = |side: u32| side.saturating_sub(4 * margin);
     let most = (room(window.0) / letter.0).min(MOST_COLUMNS);
@@ -229,7 +229,7 @@ mod tests {
         let stats = tayberry_engine::stats::Stats::default();
         let mut overlay = overlay(&[]);
         assert!(!overlay.is_open());
-        let mut panels = |overlay: &mut Overlay| {
+        let panels = |overlay: &mut Overlay| {
             overlay.update((1280, 960), 1.0, &facts(&stats));
             overlay.panels().len()
         };
@@ -261,7 +261,8 @@ mod tests {
     fn corners_do_not_meet_in_a_common_window() {
         let stats = tayberry_engine::stats::Stats::default();
         let mut overlay = overlay(&[Page::Keys, Page::Statistics]);
-        overlay.update((1280, 960), 1.0, &facts(&stats));
+        let facts = Facts { mode: Some((1920, 1080, 16)), generation: 100_000, ..facts(&stats) };
+        overlay.update((800, 600), 1.0, &facts);
         let [first, second] = overlay.panels() else { panic!("two panels") };
         let (left, right) = if first.rect.x < second.rect.x { (first, second) } else { (second, first) };
         assert!(left.rect.x + (left.rect.size.0 as i32) < right.rect.x);

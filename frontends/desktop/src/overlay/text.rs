@@ -51,7 +51,7 @@ impl<'a> Facts<'a> {
 /// F1.
 pub fn keys() -> Vec<Line> {
     let mut lines = vec![Line::new(Ink::Title, "F1  Keys")];
-    lines.extend(keys::TABLE.iter().map(|(key, what)| Line::new(Ink::Text, format!("{key:<12}")).and(Ink::Label, *what)));
+    lines.extend(keys::TABLE.iter().map(|(key, what)| Line::new(Ink::Text, format!("{key:<14}")).and(Ink::Label, *what)));
     lines
 }
 
@@ -68,9 +68,9 @@ pub fn statistics(facts: &Facts<'_>) -> Vec<Line> {
         },
     );
     say("frames", format!("{:.1} a second, {} in all", rates.frames, stats.frames_presented.get()));
-    say("dropped", format!("{} (changed while they were drawn)", stats.frames_dropped_stale.get()));
+    say("dropped", format!("{} while they were drawn", stats.frames_dropped_stale.get()));
     say("render", times(stats.render.summary()));
-    say("flip", format!("{} to the screen", times(stats.flip_to_present.summary())));
+    say("to screen", times(stats.flip_to_present.summary()));
     say("display", format!("{:.1} Hz, window {}x{}", 1.0 / facts.period.as_secs_f64(), facts.window.0, facts.window.1));
     let cores = (stats.cores.get() as usize).min(rates.mips.len());
     for (core, mips) in rates.mips[..cores].iter().enumerate() {
@@ -79,8 +79,9 @@ pub fn statistics(facts: &Facts<'_>) -> Vec<Line> {
     let translated = rates.translated.map_or(String::new(), |share| format!(", {:.1} % translated", share * 100.0));
     say("all cores", format!("{:7.1} MIPS{translated}", rates.mips.iter().sum::<f64>()));
     let state = if facts.paused { "paused".to_owned() } else { format!("{:.0} % of real time", rates.speed * 100.0) };
-    say("guest", format!("{:.1} s, {state}, keys to UART{}", stats.guest_ns.get() as f64 / 1e9, facts.port));
-    say("messages", format!("{} on the property channel, {} new modes", stats.property_messages.get(), stats.reconfigurations.get()));
+    say("guest", format!("{:.1} s, {state}", stats.guest_ns.get() as f64 / 1e9));
+    say("messages", format!("{} property, {} to the display", stats.property_messages.get(), stats.reconfigurations.get()));
+    say("keys", format!("to UART{}", facts.port));
     if let Some(bytes) = facts.resident {
         say("memory", format!("{} MiB of the host's", bytes >> 20));
     }
@@ -128,11 +129,12 @@ mod tests {
             "59.9 a second, 60 in all",
             "dropped   3 ",
             "p50 1.50 ms, p99 1.50 ms",
-            "flip      - to the screen",
+            "to screen -\n",
             "50.0 Hz",
             "core 1      250.2 MIPS",
             "250.2 MIPS, 50.0 % translated",
-            "2.5 s, 100 % of real time, keys to UART0",
+            "2.5 s, 100 % of real time\n",
+            "keys      to UART0",
             "100 MiB",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");

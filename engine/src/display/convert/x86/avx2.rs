@@ -1,9 +1,10 @@
-//! For hosts with AVX2: a line is copied to the first-level cache by vector loads; from there on it is the portable code, compiled for AVX2,
-//! which has the byte shuffles that the baseline lacks.
+//! For hosts with AVX2: a line is copied to the first-level cache by vector loads and hashed there; the conversion is the portable code, compiled for
+//! AVX2, which has the byte shuffles that the baseline lacks.
 
-use super::{Converter, Guest, portable};
+use super::digest::{Digest, KEYS, STRIPE, digest_by};
+use super::{Canvas, Converter, Guest, RGBA, portable};
 use std::arch::asm;
-use std::arch::x86_64::__m256i;
+use std::arch::x86_64::*;
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
@@ -14,14 +15,17 @@ pub(super) fn usable() -> bool {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn digest(line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
-    portable::digest(fetch(line, copy))
+    hash(fetch(line, copy))
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn paint(converter: &Converter, line: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8]) -> u64 {
-    let bytes = fetch(line, copy);
-    portable::paint(converter, bytes, out);
-    portable::digest(bytes)
+pub(super) fn paint(converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
+    let painted = lines.len() / converter.source_pixel * RGBA;
+    for (index, (out, digest)) in out.pixels.chunks_mut(out.pitch.max(1)).zip(digests).take(lines.count()).enumerate() {
+        let bytes = fetch(lines.line(index), copy);
+        portable::paint(converter, bytes, &mut out[..painted]);
+        *digest = hash(bytes);
+    }
 }
 
 /// Copies a line.
@@ -47,4 +51,36 @@ fn fetch<'a>(line: Guest<'_>, copy: &'a mut Vec<u8>) -> &'a [u8] {
     }
     line.copy_rest(whole, &mut copy[whole..]);
     copy
+}
+
+/// The digest of a line.
+#[target_feature(enable = "avx2")]
+fn hash(bytes: &[u8]) -> u64 {
+    digest_by(bytes, |digest, stripes| take(digest, stripes))
+}
+
+/// Takes in stripes, a half of the lanes per vector.
+#[target_feature(enable = "avx2")]
+fn take(digest: &mut Digest, stripes: &[[u8; STRIPE]]) {
+    let halves = |lanes: &[u64; 8]| {
+        let (low, high) = lanes.split_at(4);
+        // SAFETY: 32 bytes are read of 32, twice.
+        unsafe { [_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())] }
+    };
+    let (mut sums, mut products) = (halves(&digest.sums), halves(&digest.products));
+    for (stripe, keys) in stripes.iter().zip(&KEYS) {
+        let keys = halves(&keys.0);
+        for (half, bytes) in stripe.as_chunks::<VECTOR>().0.iter().enumerate() {
+            // SAFETY: 32 bytes are read of 32.
+            let words = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+            let mixed = _mm256_xor_si256(words, keys[half]);
+            products[half] = _mm256_add_epi64(products[half], _mm256_mul_epu32(mixed, _mm256_srli_epi64::<32>(mixed)));
+            sums[half] = _mm256_add_epi64(sums[half], words);
+        }
+    }
+    // SAFETY: both are 64 bytes of which any value is valid.
+    unsafe {
+        digest.sums = std::mem::transmute::<[__m256i; 2], [u64; 8]>(sums);
+        digest.products = std::mem::transmute::<[__m256i; 2], [u64; 8]>(products);
+    }
 }

@@ -2,7 +2,7 @@
 //! next one is touched.
 
 use super::digest::{BLOCK, KEYS, LANES, PRODUCT_WEIGHTS, STRIPE, SUM_WEIGHTS};
-use super::{Converter, Guest, Kernel, OPAQUE, RGBA, Store};
+use super::{Canvas, Converter, Guest, Kernel, OPAQUE, Planes, RGBA, Store};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -18,10 +18,11 @@ pub(super) fn usable() -> bool {
         && std::arch::is_x86_feature_detected!("avx512vbmi")
 }
 
-/// The digest of a line in the making: see [`digest`].
+/// The digest of a line in the making: see [`super::digest`].
 struct Digest {
     sums: __m512i,
     products: __m512i,
+    /// Stripes since the sums were stirred.
     at: usize,
 }
 
@@ -32,17 +33,30 @@ impl Digest {
         Self { sums: _mm512_setzero_si512(), products: _mm512_setzero_si512(), at: 0 }
     }
 
+    /// # Safety
+    /// There is room for it: see [`Digest::room`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq")]
-    fn stripe(&mut self, stripe: __m512i) {
-        if self.at == BLOCK {
-            self.stir();
-        }
-        let mixed = _mm512_xor_si512(stripe, words(&KEYS[self.at].0));
+    unsafe fn stripe(&mut self, stripe: __m512i) {
+        debug_assert!(self.at < BLOCK);
+        // SAFETY: where there is room there are keys.
+        let keys = unsafe { KEYS.get_unchecked(self.at) };
+        let mixed = _mm512_xor_si512(stripe, words(&keys.0));
         let product = _mm512_mul_epu32(mixed, _mm512_srli_epi64::<32>(mixed));
         self.products = _mm512_add_epi64(self.products, product);
         self.sums = _mm512_add_epi64(self.sums, stripe);
         self.at += 1;
+    }
+
+    /// Stripes that may follow until this is asked again.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn room(&mut self) -> usize {
+        if self.at == BLOCK {
+            self.stir();
+            self.at = 0;
+        }
+        BLOCK - self.at
     }
 
     #[inline]
@@ -51,7 +65,6 @@ impl Digest {
         let fold = |value| _mm512_xor_si512(value, _mm512_srli_epi64::<32>(value));
         self.sums = _mm512_mullo_epi64(fold(self.sums), words(&SUM_WEIGHTS));
         self.products = _mm512_mullo_epi64(fold(self.products), words(&PRODUCT_WEIGHTS));
-        self.at = 0;
     }
 
     #[inline]
@@ -109,113 +122,151 @@ fn rest(line: Guest<'_>, at: usize) -> [[u8; VECTOR]; 3] {
 pub(super) fn digest(line: Guest<'_>) -> u64 {
     let mut digest = Digest::new();
     let (from, whole) = (line.as_ptr(), line.len() / VECTOR * VECTOR);
-    for at in (0..whole).step_by(VECTOR) {
-        // SAFETY: whole vectors of the line.
-        digest.stripe(unsafe { load(from, at) });
+    let mut at = 0;
+    while at < whole {
+        let end = whole.min(at + digest.room() * VECTOR);
+        while at < end {
+            // SAFETY: whole vectors of the line, as many as there is room for.
+            unsafe { digest.stripe(load(from, at)) };
+            at += VECTOR;
+        }
     }
     if whole < line.len() {
-        digest.stripe(bytes(&rest(line, whole)[0]));
+        digest.room();
+        // SAFETY: there is room for one, having asked.
+        unsafe { digest.stripe(bytes(&rest(line, whole)[0])) };
     }
     digest.finish()
 }
 
-/// Converts a line and hashes it. `out` holds all of its pixels.
+/// Converts lines and hashes them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-pub(super) fn paint(converter: &Converter, line: Guest<'_>, out: &mut [u8], store: Store) -> u64 {
+pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, digests: &mut [u64]) {
     let opaque = _mm512_set1_epi32(OPAQUE.cast_signed());
+    let job = Job { lines, painted: lines.len() / converter.source_pixel * RGBA, out, digests };
     match converter.kernel {
-        Kernel::Indexed8 => match &converter.palette {
-            Some(palette) => {
-                let lookup = Lookup::new(&palette.planes);
-                convert(line, out, store, |[indices]| lookup.colours(indices))
-            }
-            None => digest(line),
-        },
-        Kernel::Rgb15 => fields(line, out, store, const { &FieldTable::new([14, 9, 4], 5) }),
-        Kernel::Bgr15 => fields(line, out, store, const { &FieldTable::new([4, 9, 14], 5) }),
-        Kernel::Rgb16 => fields(line, out, store, const { &FieldTable::new([15, 10, 4], 6) }),
-        Kernel::Bgr16 => fields(line, out, store, const { &FieldTable::new([4, 10, 15], 6) }),
-        Kernel::Rgb24 => triples(line, out, store, const { &TripleTable::new([0, 1, 2]) }),
-        Kernel::Bgr24 => triples(line, out, store, const { &TripleTable::new([2, 1, 0]) }),
-        Kernel::Rgb32 => convert(line, out, store, |[v]| [_mm512_or_si512(v, opaque)]),
+        Kernel::Indexed8 => {
+            // A palette there is.
+            let Some(palette) = &converter.palette else { return };
+            let lookup = Lookup::new(&palette.planes);
+            job.run(|[indices]| lookup.colours(indices));
+        }
+        Kernel::Rgb15 => fields(job, const { &FieldTable::new([14, 9, 4], 5) }),
+        Kernel::Bgr15 => fields(job, const { &FieldTable::new([4, 9, 14], 5) }),
+        Kernel::Rgb16 => fields(job, const { &FieldTable::new([15, 10, 4], 6) }),
+        Kernel::Bgr16 => fields(job, const { &FieldTable::new([4, 10, 15], 6) }),
+        Kernel::Rgb24 => triples(job, const { &TripleTable::new([0, 1, 2]) }),
+        Kernel::Bgr24 => triples(job, const { &TripleTable::new([2, 1, 0]) }),
+        Kernel::Rgb32 => job.run(|[v]| [_mm512_or_si512(v, opaque)]),
         Kernel::Bgr32 => {
             let order = bytes(&SWAPPED);
-            convert(line, out, store, |[v]| [_mm512_or_si512(_mm512_shuffle_epi8(v, order), opaque)])
+            job.run(|[v]| [_mm512_or_si512(_mm512_shuffle_epi8(v, order), opaque)]);
         }
-        Kernel::Rgb32Alpha { invert } => blended(line, out, store, const { &BlendTable::new([0, 1, 2]) }, invert),
-        Kernel::Bgr32Alpha { invert } => blended(line, out, store, const { &BlendTable::new([2, 1, 0]) }, invert),
+        Kernel::Rgb32Alpha { invert } => blended(job, const { &BlendTable::new([0, 1, 2]) }, invert),
+        Kernel::Bgr32Alpha { invert } => blended(job, const { &BlendTable::new([2, 1, 0]) }, invert),
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-fn fields(line: Guest<'_>, out: &mut [u8], store: Store, table: &FieldTable) -> u64 {
+fn fields(job: Job<'_>, table: &FieldTable) {
     let fields = Fields::new(table);
-    convert(line, out, store, |[v]| fields.colours(v))
+    job.run(|[v]| fields.colours(v));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-fn triples(line: Guest<'_>, out: &mut [u8], store: Store, table: &TripleTable) -> u64 {
+fn triples(job: Job<'_>, table: &TripleTable) {
     let triples = Triples { places: table.places.each_ref().map(|place| bytes(place)) };
-    convert(line, out, store, |vectors| triples.colours(vectors))
+    job.run(|vectors| triples.colours(vectors));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-fn blended(line: Guest<'_>, out: &mut [u8], store: Store, table: &BlendTable, invert: bool) -> u64 {
+fn blended(job: Job<'_>, table: &BlendTable, invert: bool) {
     let blend = Blend::new(table, invert);
-    convert(line, out, store, |[v]| [blend.over_black(v)])
+    job.run(|[v]| [blend.over_black(v)]);
 }
 
-/// Takes a line through `pixels`, which makes `OUT` vectors of pixels of `IN` vectors of guest bytes.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-fn convert<const IN: usize, const OUT: usize>(
-    line: Guest<'_>,
-    out: &mut [u8],
-    store: Store,
-    pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT],
-) -> u64 {
-    let phase = out.as_ptr().addr() % VECTOR;
-    let can_stream = store == Store::Streaming && phase.is_multiple_of(RGBA);
-    match (phase == 0, can_stream) {
-        (true, true) => convert_by::<IN, OUT, false, true>(line, out, pixels),
-        (false, true) => convert_by::<IN, OUT, true, true>(line, out, pixels),
-        (false, false) if phase.is_multiple_of(RGBA) => convert_by::<IN, OUT, true, false>(line, out, pixels),
-        _ => convert_by::<IN, OUT, false, false>(line, out, pixels),
-    }
+/// Lines to be converted.
+struct Job<'a> {
+    lines: Guest<'a>,
+    /// Bytes of a line that are painted.
+    painted: usize,
+    out: Canvas<'a>,
+    digests: &'a mut [u64],
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-fn convert_by<const IN: usize, const OUT: usize, const SHIFT: bool, const STREAM: bool>(
-    line: Guest<'_>,
-    out: &mut [u8],
-    pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT],
-) -> u64 {
-    let mut digest = Digest::new();
-    let blocks = (line.len() / (IN * VECTOR)).min(out.len() / (OUT * VECTOR));
-    let (whole, done) = (blocks * IN * VECTOR, blocks * OUT * VECTOR);
-    let from = line.as_ptr();
-    let mut writer = Writer::<SHIFT, STREAM>::new(out.as_mut_ptr());
-    for at in (0..whole).step_by(IN * VECTOR) {
-        // SAFETY: whole vectors of the line.
-        let vectors = std::array::from_fn(|index| unsafe { load(from, at + index * VECTOR) });
-        vectors.iter().for_each(|&vector| digest.stripe(vector));
-        // SAFETY: `blocks` times `OUT` vectors are in `out`.
-        pixels(vectors).into_iter().for_each(|vector| unsafe { writer.put(vector) });
-    }
-    // SAFETY: nothing more is put.
-    unsafe { writer.finish() };
-    if whole < line.len() {
-        let rest = rest(line, whole);
-        let vectors = std::array::from_fn(|index| bytes(&rest[index]));
-        vectors[..(line.len() - whole).div_ceil(VECTOR)].iter().for_each(|&vector| digest.stripe(vector));
-        // SAFETY: both are vectors of bytes of which any value is valid.
-        let pixels = pixels(vectors).map(|vector| unsafe { std::mem::transmute::<__m512i, [u8; VECTOR]>(vector) });
-        for (pixel, &value) in out[done..].iter_mut().zip(pixels.as_flattened()) {
-            *pixel = value;
+impl Job<'_> {
+    /// Takes lines through `pixels`, which makes `OUT` vectors of pixels of `IN` vectors of guest bytes.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+    fn run<const IN: usize, const OUT: usize>(self, pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT]) {
+        let phases = self.out.pixels.as_ptr().addr() | self.out.pitch;
+        match (phases.is_multiple_of(VECTOR), phases.is_multiple_of(RGBA), self.out.store) {
+            (true, _, Store::Streaming) => self.run_by::<IN, OUT, false, true>(pixels),
+            (false, true, Store::Streaming) => self.run_by::<IN, OUT, true, true>(pixels),
+            (false, true, Store::Cached) => self.run_by::<IN, OUT, true, false>(pixels),
+            (true, ..) | (_, false, _) => self.run_by::<IN, OUT, false, false>(pixels),
         }
     }
-    digest.finish()
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+    fn run_by<const IN: usize, const OUT: usize, const SHIFT: bool, const STREAM: bool>(
+        self,
+        pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT],
+    ) {
+        const { assert!(BLOCK.is_multiple_of(IN)) };
+        let Self { lines, painted, out: Canvas { pixels: out, pitch, .. }, digests } = self;
+        let blocks = (lines.len() / (IN * VECTOR)).min(painted / (OUT * VECTOR));
+        let (whole, done) = (blocks * IN * VECTOR, blocks * OUT * VECTOR);
+        // Without gaps the lines are one to the writer.
+        let gapless = done == pitch;
+        assert!(painted <= pitch && lines.count() <= digests.len() && lines.count() * pitch <= out.len(), "the canvas is too small");
+        let start = out.as_mut_ptr();
+        let mut writer = Writer::<SHIFT, STREAM>::new(start);
+        for (index, place) in digests.iter_mut().take(lines.count()).enumerate() {
+            let line = lines.line(index);
+            if !gapless {
+                writer = Writer::new(start.wrapping_add(index * pitch));
+            }
+            let mut digest = Digest::new();
+            let from = line.as_ptr();
+            let mut at = 0;
+            while at < whole {
+                let end = whole.min(at + digest.room() * VECTOR);
+                while at < end {
+                    // SAFETY: whole vectors of the line.
+                    let vectors = std::array::from_fn(|index| unsafe { load(from, at + index * VECTOR) });
+                    // SAFETY: a block has room for a multiple of `IN`, which is 1 or 3.
+                    vectors.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
+                    // SAFETY: `blocks` times `OUT` vectors are in the line of the canvas, and that is in `out`.
+                    pixels(vectors).into_iter().for_each(|vector| unsafe { writer.put(vector) });
+                    at += IN * VECTOR;
+                }
+            }
+            if !gapless {
+                // SAFETY: as above.
+                unsafe { writer.finish() };
+            }
+            if whole < line.len() {
+                let rest = rest(line, whole);
+                let vectors = std::array::from_fn(|index| bytes(&rest[index]));
+                digest.room();
+                let stripes = &vectors[..(line.len() - whole).div_ceil(VECTOR)];
+                // SAFETY: of a block there are multiples of `IN` stripes, so there is room for up to `IN`.
+                stripes.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
+                // SAFETY: both are vectors of bytes of which any value is valid.
+                let pixels = pixels(vectors).map(|vector| unsafe { std::mem::transmute::<__m512i, [u8; VECTOR]>(vector) });
+                for (pixel, &value) in out[index * pitch..][done..painted].iter_mut().zip(pixels.as_flattened()) {
+                    *pixel = value;
+                }
+            }
+            *place = digest.finish();
+        }
+        if gapless {
+            // SAFETY: as above.
+            unsafe { writer.finish() };
+        }
+    }
 }
 
 /// Writes vectors one after another: with `SHIFT` to an address that is aligned to pixels only, by aligned stores of what two neighbours have of
@@ -275,7 +326,7 @@ impl<const SHIFT: bool, const STREAM: bool> Writer<SHIFT, STREAM> {
     /// As for `put`.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn finish(self) {
+    unsafe fn finish(&self) {
         if SHIFT && !self.first {
             let left = _mm512_permutex2var_epi32(self.before, self.join, self.before);
             // SAFETY: these pixels were put.
@@ -316,7 +367,7 @@ struct Lookup {
 impl Lookup {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn new(planes: &[[u8; 256]; 3]) -> Self {
+    fn new(Planes(planes): &Planes) -> Self {
         Self {
             tables: std::array::from_fn(|plane| std::array::from_fn(|part| bytes(&planes[plane].as_chunks().0[part]))),
             order: bytes(&TRANSPOSED),

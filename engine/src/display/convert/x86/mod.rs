@@ -3,9 +3,19 @@
 mod avx2;
 mod avx512;
 
-use super::{Converter, Kernel, OPAQUE, RGBA, Store, portable};
+use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store, portable};
 use crate::display::digest;
 use crate::display::source::Guest;
+
+/// The first, second and third byte of every colour of a palette.
+#[derive(Clone, Debug)]
+pub(super) struct Planes([[u8; 256]; 3]);
+
+impl Planes {
+    pub(super) fn new(entries: &[u32; 256]) -> Self {
+        Self([0, 8, 16].map(|shift| entries.map(|entry| (entry >> shift) as u8)))
+    }
+}
 
 /// A set of vector kernels. That a value exists means that the host can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +42,12 @@ impl Level {
     }
 
     #[inline]
-    pub(super) fn paint(self, converter: &Converter, line: Guest<'_>, copy: &mut Vec<u8>, out: &mut [u8], store: Store) -> u64 {
+    pub(super) fn paint(self, converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
         match self {
             // SAFETY: the host has what the function is compiled for.
-            Self::Avx512 => unsafe { avx512::paint(converter, line, out, store) },
+            Self::Avx512 => unsafe { avx512::paint(converter, lines, out, digests) },
             // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::paint(converter, line, copy, out) },
+            Self::Avx2 => unsafe { avx2::paint(converter, lines, copy, out, digests) },
         }
     }
 }
