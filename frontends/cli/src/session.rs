@@ -409,6 +409,10 @@ impl<'a> Run<'a> {
     fn terminal(&mut self) -> Result<Result<u8, String>, Unusable> {
         use tayberry_terminal::{Options, TerminalError};
         let (handle, starter) = prepare();
+        self.listen(&handle);
+        if self.config.picture.fps_given && !self.config.deterministic {
+            say("--fps: a terminal keeps its own pace");
+        }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
         let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
