@@ -140,7 +140,8 @@ static void check(const struct message *m, const struct mode *mode, u32 code)
 static void fill(u64 to, u64 bytes, u64 a, u64 b, u64 c)
 {
     const u64 pattern[3] = {a, b, c};
-    const u8 *rest = (const u8 *)pattern;
+    const u64 *word = pattern;
+    const u8 *rest;
 
     for (; bytes >= 96; bytes -= 96, to += 96)
         asm volatile("stp %1, %2, [%0]\n\tstp %3, %1, [%0, #16]\n\tstp %2, %3, [%0, #32]\n\t"
@@ -149,7 +150,10 @@ static void fill(u64 to, u64 bytes, u64 a, u64 b, u64 c)
                      : "memory");
     for (; bytes >= 24; bytes -= 24, to += 24)
         asm volatile("stp %1, %2, [%0]\n\tstr %3, [%0, #16]" ::"r"(to), "r"(a), "r"(b), "r"(c) : "memory");
-    for (; bytes; bytes--)
+    /* By words as far as it goes: whoever looks on sees pixels that are painted or not. */
+    for (; bytes >= 8; bytes -= 8, to += 8)
+        *(volatile u64 *)to = *word++;
+    for (rest = (const u8 *)word; bytes; bytes--)
         *(volatile u8 *)to++ = *rest++;
 }
 
