@@ -3,7 +3,7 @@
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
 use crate::asb::AsbPlugin;
-use crate::boot::{ARM_MEMORY, BootImage};
+use crate::boot::BootImage;
 use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::counters::CoreCounters;
@@ -27,6 +27,7 @@ use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
+use crate::setup::Setup;
 use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
@@ -59,6 +60,14 @@ pub enum BoardError {
     /// Something does not fit into memory beside the rest.
     #[error("there is no room in memory for {0}")]
     NoRoom(&'static str),
+    /// Something is to go where something else is, or where there is no memory of the ARM's.
+    #[error("{what} cannot go to {address:#x}: something else is there, or it is not the ARM's memory")]
+    Place {
+        /// What.
+        what: &'static str,
+        /// Where.
+        address: u32,
+    },
     /// The host gives no memory.
     #[error("no memory for the guest's RAM: {0}")]
     Ram(String),
@@ -75,6 +84,8 @@ pub struct BoardOptions {
     pub initrd: Option<Vec<u8>>,
     /// Kernel command line.
     pub append: Option<String>,
+    /// What the firmware is configured to.
+    pub setup: Setup,
     /// The firmware's test picture is on the screen until the kernel allocates a frame buffer. With a device tree, the kernel starts with a frame buffer
     /// of the firmware's in any case.
     pub splash: bool,
@@ -97,6 +108,7 @@ impl Default for BoardOptions {
             dtb: None,
             initrd: None,
             append: None,
+            setup: Setup::default(),
             splash: false,
             cores: local_controller::CORES,
             mode: ClockMode::Realtime,
@@ -154,6 +166,31 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
     ]
 }
 
+/// The VideoCore for a board made with `options`.
+fn firmware(options: &BoardOptions) -> MailboxPlugin {
+    let Setup { memory, display, clocks, .. } = &options.setup;
+    let (width, height) = display.screen;
+    // The splash screen has 32 bits a pixel.
+    let kept = if options.splash { width.saturating_mul(height).saturating_mul(4) } else { 0 };
+    let mut firmware = MailboxPlugin {
+        command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
+        arm_memory: memory.arm(),
+        vc_memory: memory.video_core(),
+        video_memory: memory.video_memory(kept),
+        monitor: display.monitor,
+        screen: display.screen,
+        depth: display.depth,
+        alpha: display.alpha,
+        clocks: *clocks,
+        has_splash: options.splash,
+        ..MailboxPlugin::default()
+    };
+    let room = firmware.video_memory.end - firmware.video_memory.start;
+    let fits = firmware.boot_framebuffer().geometry.bytes() <= room;
+    firmware.has_boot_framebuffer = options.dtb.is_some() && display.has_framebuffer && fits;
+    firmware
+}
+
 impl Raspi3b {
     /// Checks the options and places everything in memory.
     ///
@@ -163,14 +200,9 @@ impl Raspi3b {
         if !(1..=local_controller::CORES).contains(&options.cores) {
             return Err(BoardError::Cores(options.cores));
         }
-        let firmware = MailboxPlugin {
-            command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
-            arm_memory: ARM_MEMORY,
-            has_boot_framebuffer: options.dtb.is_some(),
-            has_splash: options.splash,
-            ..MailboxPlugin::default()
-        };
-        let image = BootImage::new(&options, firmware.boot_framebuffer())?;
+        let firmware = firmware(&options);
+        let framebuffer = firmware.has_boot_framebuffer.then(|| firmware.boot_framebuffer());
+        let image = BootImage::new(&options, framebuffer)?;
         let BoardOptions { cores, mode, features, jit, card, .. } = options;
         Ok(Self { image, firmware, cores, mode, features, jit, card, counters: Arc::default() })
     }
