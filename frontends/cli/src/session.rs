@@ -2,6 +2,7 @@
 
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::boot::{self, Kernel};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -21,9 +22,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
-use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
+use tayberry_bcm2837::sd::CardImage;
+use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
@@ -51,9 +51,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
-    let mut run = Run::new(config, kernel, interrupt)?;
+    let card = boot::open_card(config)?;
+    let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
+    let mut run = Run::new(config, kernel, card, interrupt)?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -96,47 +98,6 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
 
 fn borrowed<'a>(list: &'a [(&'a str, std::path::PathBuf)]) -> Vec<(&'a str, &'a Path)> {
     list.iter().map(|(what, path)| (*what, path.as_path())).collect()
-}
-
-/// The kernel and what is passed to it.
-struct Kernel {
-    name: String,
-    image: Vec<u8>,
-    dtb: Option<Vec<u8>>,
-    initrd: Option<Vec<u8>>,
-}
-
-impl Kernel {
-    fn read(config: &Config) -> Result<Self, Unusable> {
-        let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
-        let (name, image) = match &config.kernel {
-            Some(path) => {
-                (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?)
-            }
-            None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
-        };
-        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
-    }
-}
-
-/// The SD card, if there is to be one.
-fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
-    let Some(path) = &config.sd else { return Ok(None) };
-    let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
-        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
-            files::cannot_write("--sd", path, &error)
-        }
-        error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
-    })?;
-    let (file, bytes) = (card.file_bytes(), card.bytes());
-    tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
-    if !file.is_multiple_of(CARD_BLOCK) {
-        let file_name = path.display();
-        say(format_args!(
-            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
-        ));
-    }
-    Ok(Some(Arc::new(card)))
 }
 
 /// What is written at the end.
@@ -216,7 +177,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(config: &'a Config, kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -226,26 +187,27 @@ impl<'a> Run<'a> {
             length(&kernel.dtb),
             length(&kernel.initrd),
             config.cores,
-            config.append
+            kernel.append
         );
-        let tour = config.kernel.is_none() && config.append.is_none();
-        let card = open_card(config)?;
+        let tour = kernel.is_demo && config.append.is_none();
+        let labels = kernel.labels();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
         let options = BoardOptions {
             kernel: kernel.image,
             dtb: kernel.dtb,
             initrd: kernel.initrd,
-            append: config.append.clone(),
-            splash: config.splash,
+            append: kernel.append,
+            setup: kernel.setup,
+            splash: kernel.splash,
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
             jit: jit.config,
             card: card.clone(),
         };
-        let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(config, options)?;
+        let tour = tour.then(|| board(&labels, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
+        let board = board(&labels, options)?;
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -540,12 +502,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(|error| match (&error, &config.kernel, &config.dtb) {
-        (BoardError::Kernel(_), Some(path), _) => Unusable::new(format_args!("kernel {}: {error}", path.display())),
-        (BoardError::DeviceTree(_), _, Some(path)) => Unusable::new(format_args!("--dtb {}: {error}", path.display())),
-        _ => Unusable::new(error),
-    })
+fn board(labels: &[String; 2], options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
+    Raspi3b::new(options).map(Arc::new).map_err(|error| Kernel::unusable(labels, &error))
 }
 
 /// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all
