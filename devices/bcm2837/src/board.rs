@@ -207,6 +207,14 @@ impl Raspi3b {
         Ok(Self { image, firmware, cores, mode, features, jit, card, counters: Arc::default() })
     }
 
+    /// A board with other software, whose cores count on where this one's were.
+    ///
+    /// # Errors
+    /// [`BoardError`].
+    pub fn with(&self, options: BoardOptions) -> Result<Self, BoardError> {
+        Ok(Self { counters: Arc::clone(&self.counters), ..Self::new(options)? })
+    }
+
     /// What the cores of all machines that were built from this board, or from a clone of it, have executed. One machine at a time may write them.
     pub fn counters(&self) -> &Arc<CoreCounters> {
         &self.counters

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Identity};
 use crate::kernel::{self, KERNEL, Names, TREE, UPSTREAM_TREE};
-use crate::{Files, FirmwareError, display};
+use crate::{Files, FirmwareError, Named, display};
 use tayberry_bcm2837::device_tree::DeviceTree;
 use tayberry_bcm2837::setup::{ClockSetup, KernelPlace, MemorySplit, Placement, Setup};
 
@@ -24,9 +24,9 @@ pub struct Boot {
     /// The kernel, unpacked.
     pub kernel: Vec<u8>,
     /// The device tree's name on the card, and the tree.
-    pub tree: Option<(String, Vec<u8>)>,
+    pub tree: Option<Named>,
     /// Name and content of the initial RAM disk.
-    pub initrd: Option<(String, Vec<u8>)>,
+    pub initrd: Option<Named>,
     /// The kernel's command line.
     pub command_line: String,
     /// The rainbow stands on the screen until there is a frame buffer.
@@ -62,7 +62,7 @@ impl Boot {
     }
 }
 
-fn trace(config: &Config, name: &str, bytes: usize, files: [(&str, &Option<(String, Vec<u8>)>); 3]) {
+fn trace(config: &Config, name: &str, bytes: usize, files: [(&str, &Option<Named>); 3]) {
     for (name, value) in config.all() {
         tracing::debug!(target: "boot", "config.txt: {name}={value}");
     }
@@ -97,7 +97,7 @@ fn placement(config: &mut Config, has_initrd: bool) -> Placement {
 }
 
 /// The device tree: the one that is named, or the board's if there is one. An empty name asks for none.
-fn tree(names: &Names<'_>, config: &mut Config) -> Result<Option<(String, Vec<u8>)>, FirmwareError> {
+fn tree(names: &Names<'_>, config: &mut Config) -> Result<Option<Named>, FirmwareError> {
     if let Some(name) = config.text("device_tree") {
         return if name.is_empty() { Ok(None) } else { names.demand("device_tree", name).map(Some) };
     }
@@ -114,7 +114,7 @@ fn tree(names: &Names<'_>, config: &mut Config) -> Result<Option<(String, Vec<u8
 }
 
 /// The initial RAM disk: files that are named, one after the other, or with `auto_initramfs` the one that belongs to the kernel.
-fn initrd(names: &Names<'_>, config: &mut Config, kernel: &str) -> Result<Option<(String, Vec<u8>)>, FirmwareError> {
+fn initrd(names: &Names<'_>, config: &mut Config, kernel: &str) -> Result<Option<Named>, FirmwareError> {
     if let Some(list) = config.text("ramfsfile").filter(|list| !list.is_empty()) {
         let mut all = Vec::new();
         for name in list.split(',').filter(|name| !name.is_empty()) {
@@ -181,7 +181,7 @@ fn clocks(config: &mut Config) -> ClockSetup {
 fn command_line(
     names: &Names<'_>,
     config: &mut Config,
-    tree: Option<&(String, Vec<u8>)>,
+    tree: Option<&Named>,
     memory: MemorySplit,
     screen: (u32, u32),
 ) -> Result<String, FirmwareError> {
@@ -201,7 +201,7 @@ fn command_line(
     words.push(format!("bcm2708_fb.fbwidth={} bcm2708_fb.fbheight={} bcm2708_fb.fbswap=1", screen.0, screen.1));
     words.push(format!("vc_mem.mem_base={:#x} vc_mem.mem_size={total:#x}", total - VC_MEMORY));
     let file = match config.text("cmdline").filter(|name| !name.is_empty()) {
-        Some(name) => Some(names.demand("cmdline", &name.to_owned())?),
+        Some(name) => Some(names.demand("cmdline", name)?),
         None => names.get(COMMAND_LINE)?,
     };
     let text = match file {

@@ -9,7 +9,7 @@
 //! This board's cores run 64-bit kernels only. What a board would start as a 32-bit one is refused if it says so itself, and noted where it does not.
 
 use crate::config::Config;
-use crate::{Files, FirmwareError, MOST_BYTES};
+use crate::{Files, FirmwareError, MOST_BYTES, Named};
 use flate2::read::GzDecoder;
 use std::io::Read;
 
@@ -40,7 +40,7 @@ impl Names<'_> {
     }
 
     /// Reads a file that has to be there; `setting` named it.
-    pub fn demand(&self, setting: &str, name: &str) -> Result<(String, Vec<u8>), FirmwareError> {
+    pub fn demand(&self, setting: &str, name: &str) -> Result<Named, FirmwareError> {
         let path = self.path(name);
         match self.files.read(&path)? {
             Some(bytes) if bytes.is_empty() => Err(FirmwareError::file(&path, "the file is empty")),
@@ -50,7 +50,7 @@ impl Names<'_> {
     }
 
     /// Reads a file if it is there.
-    pub fn get(&self, name: &str) -> Result<Option<(String, Vec<u8>)>, FirmwareError> {
+    pub fn get(&self, name: &str) -> Result<Option<Named>, FirmwareError> {
         let path = self.path(name);
         Ok(self.files.read(&path)?.map(|bytes| (path, bytes)))
     }
@@ -86,7 +86,7 @@ pub fn names<'a>(files: &'a dyn Files, config: &mut Config) -> Result<Names<'a>,
 }
 
 /// Finds and reads the kernel: its name and its bytes, unpacked.
-pub fn kernel(names: &Names<'_>, config: &mut Config) -> Result<(String, Vec<u8>), FirmwareError> {
+pub fn kernel(names: &Names<'_>, config: &mut Config) -> Result<Named, FirmwareError> {
     let asked = match config.number("arm_64bit") {
         Some(number) => Some(number != 0),
         None => config.number("arm_control").map(|bits| bits & CONTROL_64 != 0),
@@ -159,7 +159,7 @@ fn unpack(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>, FirmwareError> {
 }
 
 /// The boot stub of the card's own, if there is one.
-pub fn stub(names: &Names<'_>, config: &Config) -> Result<Option<(String, Vec<u8>)>, FirmwareError> {
+pub fn stub(names: &Names<'_>, config: &Config) -> Result<Option<Named>, FirmwareError> {
     match config.text("armstub").filter(|name| !name.is_empty()) {
         Some(name) => names.demand("armstub", name).map(Some),
         None => Ok(names.get(STUB)?.filter(|(_, bytes)| !bytes.is_empty())),

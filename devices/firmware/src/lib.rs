@@ -26,6 +26,9 @@ pub use directory::Directory;
 
 use thiserror::Error;
 
+/// A file of the card's: its name there and its content.
+pub type Named = (String, Vec<u8>);
+
 /// Largest file that is read: no machine has more memory.
 const MOST_BYTES: u64 = 1 << 30;
 

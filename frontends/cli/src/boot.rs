@@ -7,10 +7,11 @@ use std::io;
 use std::sync::Arc;
 use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
 use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, Setup};
+use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, Setup};
 use tayberry_firmware::{Boot, CardFiles, Directory, FirmwareError, Identity, image};
 
 /// The kernel and what is passed to it.
+#[derive(Clone)]
 pub struct Kernel {
     /// What it is called.
     pub name: String,
@@ -22,10 +23,12 @@ pub struct Kernel {
     pub splash: bool,
     /// What `config.txt` says beside that.
     pub setup: Setup,
+    /// What the user should know, a line each.
+    pub notes: Vec<String>,
     /// It is the demo.
     pub is_demo: bool,
     /// What the kernel and the device tree are called in errors.
-    labels: [String; 2],
+    pub labels: [String; 2],
 }
 
 impl Kernel {
@@ -52,12 +55,13 @@ impl Kernel {
             append: config.append.clone(),
             splash: config.splash,
             setup: Setup::default(),
+            notes: Vec::new(),
             is_demo: config.kernel.is_none(),
             labels: [label, given.dtb_label],
         }))
     }
 
-    /// Does what the firmware does, and says what is to be said of it.
+    /// Does what the firmware does.
     ///
     /// # Errors
     /// If there is nothing to boot, or a file cannot be used.
@@ -78,7 +82,6 @@ impl Kernel {
             }
         };
         let boot = boot.map_err(|error| Unusable::new(format_args!("{source}: {error}")))?;
-        boot.notes.iter().for_each(say);
         let given = Given::read(config)?;
         let tree_label = match &boot.tree {
             Some((name, _)) if given.dtb.is_none() => format!("{source}: {name}"),
@@ -95,24 +98,59 @@ impl Kernel {
             append: Some(config.append.clone().unwrap_or(boot.command_line)),
             splash: config.splash || boot.splash,
             setup,
+            notes: boot.notes,
             is_demo: false,
             labels: [format!("{source}: {}", boot.name), tree_label],
             name: boot.name,
         })
     }
 
-    /// What to say when no board can be made with it.
-    pub fn unusable(labels: &[String; 2], error: &BoardError) -> Unusable {
-        match error {
-            BoardError::Kernel(_) => Unusable::new(format_args!("{}: {error}", labels[0])),
-            BoardError::DeviceTree(_) => Unusable::new(format_args!("{}: {error}", labels[1])),
+    /// What `make` makes of the options for a board with it; `base` has the others.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    pub fn board(
+        self,
+        base: &BoardOptions,
+        make: impl FnOnce(BoardOptions) -> Result<Raspi3b, BoardError>,
+    ) -> Result<Arc<Raspi3b>, Unusable> {
+        let options = BoardOptions {
+            kernel: self.image,
+            dtb: self.dtb,
+            initrd: self.initrd,
+            append: self.append,
+            splash: self.splash,
+            setup: self.setup,
+            ..base.clone()
+        };
+        make(options).map(Arc::new).map_err(|error| match error {
+            BoardError::Kernel(_) => Unusable::new(format_args!("{}: {error}", self.labels[0])),
+            BoardError::DeviceTree(_) => Unusable::new(format_args!("{}: {error}", self.labels[1])),
             _ => Unusable::new(error),
-        }
+        })
+    }
+}
+
+/// A boot partition that is read anew at every reset: the guest may have written to it.
+pub struct Reboot {
+    config: Config,
+    base: BoardOptions,
+    board: Arc<Raspi3b>,
+}
+
+impl Reboot {
+    /// If `kernel` is of a boot partition; `board` was made with it, and `base`.
+    pub fn new(config: &Config, kernel: &Kernel, base: &BoardOptions, board: &Arc<Raspi3b>) -> Option<Self> {
+        let reads = config.kernel.is_none() && !kernel.is_demo;
+        reads.then(|| Self { config: config.clone(), base: base.clone(), board: Arc::clone(board) })
     }
 
-    /// What the kernel and the device tree are called in errors.
-    pub fn labels(&self) -> [String; 2] {
-        self.labels.clone()
+    /// The board as it starts again.
+    ///
+    /// # Errors
+    /// If what is there now cannot be started.
+    pub fn board(&self) -> Result<Arc<Raspi3b>, Unusable> {
+        Kernel::boot(&self.config, self.base.card.as_ref())?.board(&self.base, |options| self.board.with(options))
     }
 }
 

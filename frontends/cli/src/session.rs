@@ -2,7 +2,7 @@
 
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
-use crate::boot::{self, Kernel};
+use crate::boot::{self, Kernel, Reboot};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -162,6 +162,8 @@ struct Run<'a> {
     config: &'a Config,
     name: String,
     board: Arc<Raspi3b>,
+    /// What happens at a reset, if the board is not built again as it was.
+    reboot: Option<Arc<Reboot>>,
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
     card: Option<Arc<CardImage>>,
@@ -190,24 +192,21 @@ impl<'a> Run<'a> {
             kernel.append
         );
         let tour = kernel.is_demo && config.append.is_none();
-        let labels = kernel.labels();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
-        let options = BoardOptions {
-            kernel: kernel.image,
-            dtb: kernel.dtb,
-            initrd: kernel.initrd,
-            append: kernel.append,
-            setup: kernel.setup,
-            splash: kernel.splash,
+        let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            ..BoardOptions::default()
         };
-        let tour = tour.then(|| board(&labels, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(&labels, options)?;
+        kernel.notes.iter().for_each(say);
+        let name = kernel.name.clone();
+        let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
+        let board = kernel.clone().board(&base, Raspi3b::new)?;
+        let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -226,7 +225,7 @@ impl<'a> Run<'a> {
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        Ok(Self { config, name, board, reboot, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -421,8 +420,15 @@ impl<'a> Run<'a> {
         }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
-        let board = Arc::clone(&self.board);
-        let running = starter.start(self.limits(), move |shared| board.build(shared));
+        let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
+        let running = starter.start(self.limits(), move |shared| {
+            starts += 1;
+            let board = match &reboot {
+                Some(reboot) if starts > 1 => reboot.board()?,
+                _ => Arc::clone(&board),
+            };
+            board.build(shared).map_err(Unusable::new)
+        });
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
@@ -500,10 +506,6 @@ impl<'a> Run<'a> {
             _ => {}
         }
     }
-}
-
-fn board(labels: &[String; 2], options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(|error| Kernel::unusable(labels, &error))
 }
 
 /// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all
