@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Identity};
 use crate::kernel::{self, KERNEL, Names, TREE, UPSTREAM_TREE};
-use crate::{Files, FirmwareError, Named, display};
+use crate::{Files, FirmwareError, Named, display, params};
 use tayberry_bcm2837::device_tree::DeviceTree;
 use tayberry_bcm2837::setup::{ClockSetup, KernelPlace, MemorySplit, Placement, Setup};
 
@@ -47,7 +47,7 @@ impl Boot {
         let names = kernel::names(files, &mut config)?;
         let (name, kernel) = kernel::kernel(&names, &mut config)?;
         let stub = kernel::stub(&names, &config)?;
-        let tree = tree(&names, &mut config)?;
+        let tree = with_params(tree(&names, &mut config)?, &mut config)?;
         let initrd = initrd(&names, &mut config, &name)?;
         let memory = memory(&mut config);
         let display = display::display(&mut config);
@@ -111,6 +111,22 @@ fn tree(names: &Names<'_>, config: &mut Config) -> Result<Option<Named>, Firmwar
         config.note(format_args!("{UPSTREAM_TREE} is not loaded without upstream_kernel=1 or device_tree={UPSTREAM_TREE}"));
     }
     Ok(tree)
+}
+
+/// Sets the parameters that the tree has. The others are told of.
+fn with_params(tree: Option<Named>, config: &mut Config) -> Result<Option<Named>, FirmwareError> {
+    let lists = config.params();
+    let (Some((name, blob)), false) = (&tree, lists.is_empty()) else {
+        lists.into_iter().for_each(|list| config.without_effect(format!("dtparam={list}")));
+        return Ok(tree);
+    };
+    let mut parsed = DeviceTree::parse(blob).map_err(|error| FirmwareError::file(name, error))?;
+    for list in lists {
+        for left in params::apply(&mut parsed, &list) {
+            config.without_effect(format!("dtparam={left}"));
+        }
+    }
+    Ok(Some((name.clone(), parsed.to_bytes())))
 }
 
 /// The initial RAM disk: files that are named, one after the other, or with `auto_initramfs` the one that belongs to the kernel.
@@ -334,6 +350,18 @@ mod tests {
         assert_eq!((without.tree, without.notes.len()), (None, 1));
         assert!(name("device_tree=x.dtb", &files).expect_err("none").starts_with("x.dtb: there is no such file (device_tree)"));
         assert!(name("device_tree=kernel8.img", &files).expect_err("none").starts_with("kernel8.img: the device tree"));
+    }
+
+    #[test]
+    fn parameters_that_a_tree_has_are_set() {
+        let blob = params::tests::tree(&[("spi", &[(1, "status")])]).to_bytes();
+        let config = "arm_64bit=1\ndtparam=spi=on,i2c=on\ndtparam=audio=on";
+        let boot = with_config(config, &[("kernel8.img", b"8"), (TREE, &blob)]).expect("it boots");
+        let tree = DeviceTree::parse(&boot.tree.expect("there").1).expect("a tree");
+        let spi = tree.root.child("soc").and_then(|soc| soc.child("spi")).expect("there");
+        assert_eq!(spi.property("status"), Some(b"okay\0".as_slice()));
+        assert_eq!(boot.notes, ["config.txt: without effect here: dtparam=i2c=on, dtparam=audio=on"]);
+        assert_eq!(with_config(config, &[("kernel8.img", b"8")]).expect("it boots").notes.len(), 1);
     }
 
     #[test]

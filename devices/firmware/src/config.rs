@@ -53,6 +53,8 @@ impl Default for Identity {
 pub struct Config {
     /// By name, the last value of each.
     values: BTreeMap<String, String>,
+    /// `dtparam` as it was written, in order.
+    params: Vec<String>,
     /// Settings that are known, and have no effect here that they have on a board: with their values, in order.
     without_effect: Vec<String>,
     /// Settings and filters that are not known, in order.
@@ -84,10 +86,15 @@ impl Config {
     pub fn number(&mut self, name: &str) -> Option<i64> {
         let text = self.values.get(name)?;
         // Sums of a few stay far from overflow.
-        let number = parse_number(text).map(|number| number.clamp(-1 << 40, 1 << 40));
+        let number = leading_number(text).map(|number| number.clamp(-1 << 40, 1 << 40));
         if number.is_none() {
             let text = self.values.remove(name).unwrap_or_default();
             self.note(format_args!("{name}={text:?}: it is not a number"));
+        } else if parse_number(text).is_none() {
+            let text = text.clone();
+            let number = number.unwrap_or_default();
+            self.values.insert(name.into(), number.to_string());
+            self.note(format_args!("{name}={text:?}: it is taken for {number}"));
         }
         number
     }
@@ -95,6 +102,16 @@ impl Config {
     /// A setting that is on with any number but 0.
     pub fn flag(&mut self, name: &str) -> bool {
         self.number(name).is_some_and(|number| number != 0)
+    }
+
+    /// `dtparam` as it was written, in order.
+    pub fn params(&self) -> Vec<String> {
+        self.params.clone()
+    }
+
+    /// Keeps a setting that has no effect here, to tell the user.
+    pub fn without_effect(&mut self, setting: String) {
+        push_once(&mut self.without_effect, setting);
     }
 
     /// Keeps something to tell the user.
@@ -133,6 +150,10 @@ impl Config {
             Some(_) => return,
             None => name,
         };
+        if ["dtparam", "device_tree_param"].contains(&name) {
+            self.params.push(value.into());
+            return;
+        }
         match settings::treatment(name, value) {
             Treatment::Obeyed | Treatment::Ignored => {
                 self.values.insert(name.into(), value.into());
@@ -152,6 +173,21 @@ impl Config {
         self.values.insert("ramfsfile".into(), file.into());
         self.values.insert("ramfsaddr".into(), if address == "followkernel" { "0" } else { address }.into());
     }
+}
+
+/// The number that a text begins with: the firmware takes no notice of what comes after it.
+fn leading_number(text: &str) -> Option<i64> {
+    parse_number(text).or_else(|| {
+        let hex = text.starts_with("0x") || text.starts_with("0X");
+        let rest = |at: usize, letter: char| match at {
+            0 => letter == '-' || letter.is_ascii_digit(),
+            1 if hex => true,
+            _ if hex => letter.is_ascii_hexdigit(),
+            _ => letter.is_ascii_digit(),
+        };
+        let end = text.char_indices().find(|&(at, letter)| !rest(at, letter)).map_or(text.len(), |(at, _)| at);
+        parse_number(&text[..end])
+    })
 }
 
 fn push_once(list: &mut Vec<String>, what: String) {
@@ -198,7 +234,7 @@ impl Reader<'_> {
             config.note(format_args!("{what}line {number} is longer than {LINE} characters: the rest is ignored"));
         }
         let line = cut.trim_end();
-        if let Some(filter) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some((filter, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             if !self.filters.add(filter, self.board) {
                 push_once(&mut config.unknown, format!("[{filter}]"));
             }
@@ -326,15 +362,17 @@ pub(crate) mod tests {
         );
         let notes = config.notes();
         assert_eq!(notes.len(), 2, "{notes:?}");
-        assert_eq!(notes[0], "config.txt: without effect here: dtoverlay=vc4-kms-v3d, dtparam=audio=on, dtparam=spi=on");
+        assert_eq!(notes[0], "config.txt: without effect here: dtoverlay=vc4-kms-v3d");
+        assert_eq!(config.params(), ["audio=on", "spi=on"]);
         assert_eq!(notes[1], "config.txt: not known: frobnicate, \"kernel \", \"nonsense\", [pi99]");
     }
 
     #[test]
     fn what_is_no_number_is_told() {
-        let mut config = Config::of("gpu_mem=lots\narm_64bit=1 # really");
-        assert_eq!((config.number("gpu_mem"), config.flag("arm_64bit"), config.notes().len()), (None, false, 2));
-        assert_eq!((config.number("gpu_mem"), config.notes().len()), (None, 2), "once");
+        let mut config = Config::of("gpu_mem=lots\narm_64bit=1 # really\ntotal_mem=0x200MiB\n[pi3] # and a word\nhdmi_mode=0x");
+        assert_eq!((config.number("gpu_mem"), config.flag("arm_64bit"), config.number("total_mem")), (None, true, Some(512)));
+        assert_eq!((config.number("hdmi_mode"), config.notes().len()), (None, 4), "{:?}", config.notes());
+        assert_eq!((config.number("gpu_mem"), config.flag("arm_64bit"), config.notes().len()), (None, true, 4), "once");
     }
 
     proptest::proptest! {

@@ -17,6 +17,7 @@ pub mod display;
 mod filter;
 pub mod image;
 mod kernel;
+mod params;
 pub mod settings;
 
 pub use boot::Boot;

@@ -14,7 +14,7 @@ pub enum Treatment {
 }
 
 /// Those that are obeyed.
-pub const OBEYED: [&str; 55] = [
+pub const OBEYED: [&str; 57] = [
     "arm_64bit",
     "arm_control",
     "arm_freq",
@@ -26,9 +26,11 @@ pub const OBEYED: [&str; 55] = [
     "core_freq_min",
     "device_tree",
     "device_tree_address",
+    "device_tree_param",
     "disable_commandline_tags",
     "disable_overscan",
     "disable_splash",
+    "dtparam",
     "enable_uart",
     "force_turbo",
     "framebuffer_depth",
@@ -73,15 +75,13 @@ pub const OBEYED: [&str; 55] = [
 ];
 
 /// Those that are reported.
-pub const REPORTED: [&str; 16] = [
+pub const REPORTED: [&str; 14] = [
     "device_tree_end",
     "device_tree_overlay",
-    "device_tree_param",
     "display_hdmi_rotate",
     "display_lcd_rotate",
     "display_rotate",
     "dtoverlay",
-    "dtparam",
     "enable_dpi_lcd",
     "enable_jtag_gpio",
     "framebuffer_swap",
