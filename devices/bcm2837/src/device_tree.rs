@@ -454,6 +454,23 @@ mod tests {
     }
 
     #[test]
+    fn the_frame_buffers_format_follows_its_depth() {
+        use crate::framebuffer::Initial;
+        for (depth, format) in [
+            (Depth::Rgb15, Some("x1r5g5b5\0")),
+            (Depth::Rgb24, Some("r8g8b8\0")),
+            (Depth::Rgb32, Some("a8r8g8b8\0")),
+            (Depth::Indexed8, None),
+        ] {
+            let initial = Initial { depth, ..Initial::from((640, 480)) };
+            let mut patched = tree();
+            patched.apply(&Patch { framebuffer: Some(Framebuffer::at_boot(initial, 0)), ..Patch::default() });
+            let node = patched.root.child("chosen").and_then(|chosen| chosen.child("framebuffer"));
+            assert_eq!(node.and_then(|node| node.property("format")), format.map(str::as_bytes), "{depth:?}");
+        }
+    }
+
+    #[test]
     fn what_is_not_there_is_disabled_wherever_it_is() {
         let mut without = tree();
         let mut chip = Node { name: b"bluetooth".to_vec(), ..Node::default() };
