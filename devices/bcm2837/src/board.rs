@@ -170,19 +170,21 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
 fn firmware(options: &BoardOptions) -> MailboxPlugin {
     let Setup { memory, display, clocks, .. } = &options.setup;
     let (width, height) = display.screen;
-    // The splash screen has 32 bits a pixel.
-    let kept = if options.splash { width.saturating_mul(height).saturating_mul(4) } else { 0 };
+    // The splash screen has 32 bits a pixel, and is not there where there is a frame buffer.
+    let splash = width.saturating_mul(height).saturating_mul(4);
+    let kept = if options.splash && options.dtb.is_none() { splash } else { 0 };
+    let video_memory = memory.video_memory(kept);
     let mut firmware = MailboxPlugin {
         command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
         arm_memory: memory.arm(),
         vc_memory: memory.video_core(),
-        video_memory: memory.video_memory(kept),
         monitor: display.monitor,
         screen: display.screen,
         depth: display.depth,
         alpha: display.alpha,
         clocks: *clocks,
-        has_splash: options.splash,
+        has_splash: options.splash && video_memory.start - u64::from(memory.arm()) >= splash.into(),
+        video_memory,
         ..MailboxPlugin::default()
     };
     let room = firmware.video_memory.end - firmware.video_memory.start;
@@ -242,9 +244,11 @@ impl Raspi3b {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::{DisplaySetup, MemorySplit};
     use proptest::prelude::*;
     use tayberry_engine::GuestTime;
     use tayberry_engine::bench::{Bench, shared};
+    use tayberry_engine::display::Depth;
 
     /// Addresses where devices are dense, and everywhere else.
     fn device_address() -> impl Strategy<Value = u64> {
@@ -342,6 +346,22 @@ mod tests {
                 assert_eq!((config.base, config.physical.0, config.pitch), (promised.base, width, promised.geometry.pitch));
             }
         }
+    }
+
+    #[test]
+    fn frame_buffers_go_before_the_splash_screen_where_memory_is_scarce() {
+        let firmware = |gpu, screen, dtb| {
+            let display = DisplaySetup { monitor: screen, screen, depth: Depth::Rgb32, ..DisplaySetup::default() };
+            let setup = Setup { memory: MemorySplit::new(None, gpu), display, ..Setup::default() };
+            let board =
+                Raspi3b::new(BoardOptions { kernel: vec![0; 4], dtb, splash: true, setup, ..BoardOptions::default() }).expect("a board");
+            (board.firmware.has_splash, board.firmware.has_boot_framebuffer)
+        };
+        let tree = || Some(crate::device_tree::DeviceTree::default().to_bytes());
+        assert_eq!([firmware(None, (1920, 1080), None), firmware(Some(16), (1024, 768), None)], [(true, false), (true, false)]);
+        assert_eq!(firmware(Some(16), (1920, 1080), None), (false, false));
+        assert!(firmware(Some(16), (1920, 1080), tree()).1 && firmware(None, (1920, 1200), tree()).1);
+        assert!(!firmware(Some(16), (4096, 4096), tree()).1, "it does not fit, and the tree does not say that it is there");
     }
 
     #[test]

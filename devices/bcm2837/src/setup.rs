@@ -24,6 +24,8 @@ const LEAST_ARM: u32 = 64;
 const PERIPHERALS: u32 = 0x3f00_0000;
 /// Memory of the VideoCore that the cores can reach, at least: for a frame buffer.
 const LEAST_SHARED: u32 = 16 * MIB;
+/// Memory for frame buffers, at least.
+const LEAST_VIDEO: u32 = 12 * MIB;
 /// What the firmware keeps of it for itself, where there is plenty, and where there is not.
 const KEPT: u32 = 4 * MIB;
 const KEPT_SMALL: u32 = MIB;
@@ -68,13 +70,13 @@ impl MemorySplit {
         self.total / MIB
     }
 
-    /// Memory that frame buffers come from, where the firmware keeps at least `kept` bytes to itself.
+    /// Memory that frame buffers come from. The firmware keeps `kept` bytes to itself, if enough is left then.
     pub fn video_memory(&self, kept: u32) -> Range<u64> {
         let end = self.total.min(PERIPHERALS);
         let least = if end - self.arm < 2 * LEAST_SHARED { KEPT_SMALL } else { KEPT };
         let kept = kept.next_multiple_of(MIB).max(least);
-        // Where all is kept, something is left all the same: a frame buffer is worth more than a splash screen.
-        let kept = if kept < end - self.arm { kept } else { least };
+        // A frame buffer is worth more than a splash screen.
+        let kept = if kept <= end - self.arm - LEAST_VIDEO { kept } else { least };
         u64::from(self.arm + kept)..u64::from(end)
     }
 }
@@ -187,8 +189,7 @@ mod tests {
                 for kept in [0, 8 << 20, u32::MAX >> 1] {
                     let memory = split.video_memory(kept);
                     assert!(memory.end <= 0x3f00_0000 && memory.start > split.arm().into(), "{split:?}");
-                    assert!(memory.end - memory.start >= 12 << 20 || kept != 0, "{split:?}");
-                    assert!(memory.start < memory.end, "{split:?}");
+                    assert!(memory.end - memory.start >= 12 << 20, "{split:?}");
                 }
             }
         }
