@@ -525,7 +525,7 @@ mod tests {
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
-            ("--sd-writable --sd-dir a", "--sd <FILE>"),
+            ("--sd-writable --sd-dir a", "--sd-dir"),
             ("--sd a --sd-dir b", "--sd-dir"),
             ("--boot a k", "--boot"),
             ("--boot", "--boot"),

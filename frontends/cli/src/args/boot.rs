@@ -13,6 +13,6 @@ pub struct BootArgs {
 
     /// Make an SD card of a directory: a FAT32 partition with its files, in memory, the same bytes every time. What the guest writes is gone at the
     /// end, the directory stays as it is. With no KERNEL it is booted from [default: no card]
-    #[arg(long, value_name = "DIR", conflicts_with = "sd")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sd", "sd_writable"])]
     pub sd_dir: Option<PathBuf>,
 }
