@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Identity};
 use crate::kernel::{self, KERNEL, Names, TREE, UPSTREAM_TREE};
-use crate::{Files, FirmwareError, Named, display, params};
+use crate::{Files, FirmwareError, Named, display, identity, params};
 use tayberry_bcm2837::device_tree::DeviceTree;
 use tayberry_bcm2837::setup::{ClockSetup, KernelPlace, MemorySplit, Placement, Setup};
 
@@ -47,7 +47,7 @@ impl Boot {
         let names = kernel::names(files, &mut config)?;
         let (name, kernel) = kernel::kernel(&names, &mut config)?;
         let stub = kernel::stub(&names, &config)?;
-        let tree = with_params(tree(&names, &mut config)?, &mut config)?;
+        let tree = finished(tree(&names, &mut config)?, &mut config, board)?;
         let initrd = initrd(&names, &mut config, &name)?;
         let memory = memory(&mut config);
         let display = display::display(&mut config);
@@ -113,20 +113,21 @@ fn tree(names: &Names<'_>, config: &mut Config) -> Result<Option<Named>, Firmwar
     Ok(tree)
 }
 
-/// Sets the parameters that the tree has. The others are told of.
-fn with_params(tree: Option<Named>, config: &mut Config) -> Result<Option<Named>, FirmwareError> {
+/// Sets the parameters that the tree has, and what is known of the board. Parameters that it does not have are told of.
+fn finished(tree: Option<Named>, config: &mut Config, board: &Identity) -> Result<Option<Named>, FirmwareError> {
     let lists = config.params();
-    let (Some((name, blob)), false) = (&tree, lists.is_empty()) else {
+    let Some((name, blob)) = tree else {
         lists.into_iter().for_each(|list| config.without_effect(format!("dtparam={list}")));
-        return Ok(tree);
+        return Ok(None);
     };
-    let mut parsed = DeviceTree::parse(blob).map_err(|error| FirmwareError::file(name, error))?;
+    let mut parsed = DeviceTree::parse(&blob).map_err(|error| FirmwareError::file(&name, error))?;
     for list in lists {
         for left in params::apply(&mut parsed, &list) {
             config.without_effect(format!("dtparam={left}"));
         }
     }
-    Ok(Some((name.clone(), parsed.to_bytes())))
+    identity::write(&mut parsed, board);
+    Ok(Some((name, parsed.to_bytes())))
 }
 
 /// The initial RAM disk: files that are named, one after the other, or with `auto_initramfs` the one that belongs to the kernel.

@@ -15,6 +15,7 @@ pub mod config;
 pub mod directory;
 pub mod display;
 mod filter;
+mod identity;
 pub mod image;
 mod kernel;
 mod params;

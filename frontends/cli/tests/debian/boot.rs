@@ -35,6 +35,7 @@ fn linux_from_a_card_with_its_tree_and_ram_disk() {
     );
     assert!(terminal.command("cat /proc/partitions", PROMPT).contains("mmcblk1p1"), "the card is there too");
     assert!(terminal.command("cat /sys/class/graphics/fb0/virtual_size", PROMPT).contains("1280,720"));
+    assert!(terminal.command("cat /proc/device-tree/serial-number; echo", PROMPT).contains("000000007a1be224"));
     let memory = terminal.command("grep reserved /proc/iomem; cat /proc/device-tree/memory*/reg | od -An -tx1", PROMPT);
     assert!(memory.replace(' ', "").contains("3c000000"), "{memory}");
     terminal.type_line("poweroff");
