@@ -1,19 +1,25 @@
-//! The pulse width modulator: its two channels' registers, and the FIFO that DMA feeds.
+//! The pulse width modulator: its two channels' registers, the FIFO that DMA feeds, and the audio jack behind it.
 //!
 //! # Resources
 //! - BCM2835 ARM Peripherals, chapter 9, with its errata.
 //!
-//! There is no output yet: words leave the FIFO as fast as the channels that use it take them, one each in a range's worth of periods of the PWM clock
-//! ([`crate::cprman`]). Write-only and missing registers read "pwm0".
+//! Words leave the FIFO as fast as the channels that use it take them, one each in a range's worth of periods of the PWM clock ([`crate::cprman`]). What a
+//! channel puts out is told as the mean of its pulses ([`tayberry_engine::sound`]): on the board, a low pass before the jack makes the same of them. Write-only
+//! and missing registers read "pwm0".
 //!
 //! # Orderings
 //! Registers are atomics of their own, `SeqCst`, touched by any core and, by way of the DMA controller, by the machine's thread. Words leave the FIFO under a
 //! [`Turn`].
 
+mod output;
+
+use self::output::Jack;
 use crate::cprman::{CM_PWMCTL, Clocks};
 use crate::dma::dreq::{DreqLine, Dreqs};
+use crate::gpio::PinFunctions;
 use crate::turn::{Beat, Turn, Wake};
 use bevy_ecs::prelude::*;
+use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
@@ -35,7 +41,10 @@ const NAME: u32 = 0x7077_6d30;
 
 /// Bits of each channel: the second one's lie eight bits higher.
 const CTL_PWEN: u32 = 1 << 0;
+const CTL_MODE: u32 = 1 << 1;
 const CTL_RPTL: u32 = 1 << 2;
+const CTL_SBIT: u32 = 1 << 3;
+const CTL_POLA: u32 = 1 << 4;
 const CTL_USEF: u32 = 1 << 5;
 const CTL_CHANNEL_SHIFT: u32 = 8;
 const CTL_CLRF: u32 = 1 << 6;
@@ -64,8 +73,10 @@ pub struct Pwm {
     dmac: AtomicU32,
     range: [AtomicU32; 2],
     data: [AtomicU32; 2],
-    /// Words in the FIFO.
-    waiting: AtomicU32,
+    fifo: ArrayQueue<u32>,
+    /// What the channels that use the FIFO put out. Belongs to who has the turn.
+    played: [AtomicU32; 2],
+    jack: Jack,
     beat: Beat,
     turn: Turn,
     wake: Wake,
@@ -74,8 +85,17 @@ pub struct Pwm {
 }
 
 impl Pwm {
+    /// Control bits of a channel, in channel 1's place.
+    fn control(&self, channel: usize) -> u32 {
+        self.ctl.load(SeqCst) >> (channel as u32 * CTL_CHANNEL_SHIFT)
+    }
+
     fn is_set(&self, channel: usize, bit: u32) -> bool {
-        self.ctl.load(SeqCst) >> (channel as u32 * CTL_CHANNEL_SHIFT) & bit != 0
+        self.control(channel) & bit != 0
+    }
+
+    fn waiting(&self) -> u32 {
+        self.fifo.len() as u32
     }
 
     /// Channels that take words from the FIFO.
@@ -97,23 +117,56 @@ impl Pwm {
         self.dmac.load(SeqCst) & DMAC_ENAB != 0
     }
 
-    /// Takes out of the FIFO what the channels have taken.
-    fn drain(&self, words: u64) {
-        let words = u32::try_from(words).unwrap_or(u32::MAX);
-        let before = self.waiting.fetch_update(SeqCst, SeqCst, |waiting| Some(waiting.saturating_sub(words))).unwrap_or(0);
-        if before < words {
-            let gaps = self.takers().filter(|&channel| !self.is_set(channel, CTL_RPTL)).map(|channel| STA_GAPO1 << channel).sum();
-            self.latched.fetch_or(gaps, SeqCst);
+    /// Each channel that uses the FIFO takes its next word.
+    fn take(&self) {
+        for channel in self.takers() {
+            let control = self.control(channel);
+            let level = match self.fifo.pop() {
+                Some(word) => output::level(control, word, self.range[channel].load(SeqCst)),
+                None if control & CTL_RPTL != 0 => continue,
+                None => {
+                    self.latched.fetch_or(STA_GAPO1 << channel, SeqCst);
+                    output::silence(control)
+                }
+            };
+            self.played[channel].store(level.into(), SeqCst);
         }
     }
 
-    /// Brings the FIFO up to `now`.
+    /// Drives the jack with what the channels put out from `at` on. While the clock stands still nothing changes.
+    fn drive(&self, at: GuestTime) {
+        if self.clocks.0.rate(CM_PWMCTL).is_none() {
+            return;
+        }
+        self.jack.drive(
+            at,
+            [0, 1].map(|channel| match self.control(channel) {
+                control if control & CTL_PWEN == 0 => output::silence(control),
+                control if control & CTL_USEF != 0 => self.played[channel].load(SeqCst) as u16,
+                control => output::level(control, self.data[channel].load(SeqCst), self.range[channel].load(SeqCst)),
+            }),
+        );
+    }
+
+    /// Lets the channels take what they have taken up to `now`, each word at its time.
+    fn play(&self, now: GuestTime, period: Option<u64>) {
+        let first = period.and_then(|period| self.beat.after(1, period)).unwrap_or(now);
+        let beats = self.beat.count(now, period);
+        // The FIFO is empty then, and stays so.
+        for beat in 0..beats.min(u64::from(FIFO_DEPTH) + 1) {
+            self.take();
+            self.drive(first.plus(beat.saturating_mul(period.unwrap_or(0))));
+        }
+        self.drive(now);
+    }
+
+    /// Brings FIFO and outputs up to `now`.
     fn update(&self, now: GuestTime) {
         self.turn.run(|| {
             let (takers, period) = (self.takers().count() as u64, self.period());
-            self.drain(self.beat.count(now, period).saturating_mul(takers));
-            self.dreq.drive(|| self.wants_dma() && self.waiting.load(SeqCst) <= self.threshold());
-            let above = self.waiting.load(SeqCst).saturating_sub(self.threshold());
+            self.play(now, period);
+            self.dreq.drive(|| self.wants_dma() && self.waiting() <= self.threshold());
+            let above = self.waiting().saturating_sub(self.threshold());
             let due = |period| self.beat.after(u64::from(above).div_ceil(takers.max(1)), period);
             self.wake.plan(period.filter(|_| self.wants_dma() && above > 0).and_then(due));
         });
@@ -121,11 +174,11 @@ impl Pwm {
 
     /// Another look is needed though no register of this device is touched: the clock may have been switched on.
     fn waits_for_clock(&self) -> bool {
-        self.wants_dma() && self.waiting.load(SeqCst) > self.threshold() && !self.wake.is_set()
+        self.wants_dma() && self.waiting() > self.threshold() && !self.wake.is_set()
     }
 
     fn status(&self) -> u32 {
-        let waiting = self.waiting.load(SeqCst);
+        let waiting = self.waiting();
         let full = if waiting == FIFO_DEPTH { STA_FULL } else { 0 };
         let empty = if waiting == 0 { STA_EMPTY } else { 0 };
         let sends = |&channel: &usize| {
@@ -136,9 +189,8 @@ impl Pwm {
         self.latched.load(SeqCst) | full | empty | sending
     }
 
-    fn push(&self) {
-        let room = |waiting| (waiting < FIFO_DEPTH).then_some(waiting + 1);
-        if self.waiting.fetch_update(SeqCst, SeqCst, room).is_err() {
+    fn push(&self, word: u32) {
+        if self.fifo.push(word).is_err() {
             self.latched.fetch_or(STA_WERR, SeqCst);
         }
     }
@@ -168,14 +220,14 @@ impl BusView for Pwm {
             CTL => {
                 self.ctl.store(value & CTL_KEPT, SeqCst);
                 if value & CTL_CLRF != 0 {
-                    self.waiting.store(0, SeqCst);
+                    while self.fifo.pop().is_some() {}
                 }
             }
             STA => _ = self.latched.fetch_and(!(value & STA_LATCHED), SeqCst),
             DMAC => self.dmac.store(value & DMAC_KEPT, SeqCst),
             RNG1 => self.range[0].store(value, SeqCst),
             DAT1 => self.data[0].store(value, SeqCst),
-            FIF1 => self.push(),
+            FIF1 => self.push(value),
             RNG2 => self.range[1].store(value, SeqCst),
             DAT2 => self.data[1].store(value, SeqCst),
             _ => {}
@@ -196,7 +248,7 @@ fn signal(pwm: Single<&PwmDevice>, clock: Res<MachineClock>) {
     }
 }
 
-/// Adds the modulator. Needs [`crate::dma::DmaPlugin`] and [`crate::cprman::CprmanPlugin`] before it.
+/// Adds the modulator. Needs [`crate::dma::DmaPlugin`], [`crate::cprman::CprmanPlugin`] and [`crate::gpio::GpioPlugin`] before it.
 #[derive(Clone, Copy, Debug)]
 pub struct PwmPlugin;
 
@@ -208,7 +260,9 @@ impl Plugin for PwmPlugin {
             dmac: AtomicU32::new(DMAC_RESET),
             range: [AtomicU32::new(RNG_RESET), AtomicU32::new(RNG_RESET)],
             data: Default::default(),
-            waiting: AtomicU32::new(0),
+            fifo: ArrayQueue::new(FIFO_DEPTH as usize),
+            played: Default::default(),
+            jack: Jack::new(machine.sound(), machine.world.resource::<PinFunctions>().clone()),
             beat: Beat::default(),
             turn: Turn::default(),
             wake: Wake::new(machine),
@@ -226,14 +280,17 @@ mod tests {
     use super::*;
     use crate::cprman::CprmanPlugin;
     use crate::dma::DmaPlugin;
+    use crate::gpio::GpioPlugin;
     use tayberry_engine::bench::Bench;
-    use tayberry_engine::builder::Ram;
+    use tayberry_engine::builder::{Ram, SharedRes};
+    use tayberry_engine::sound::Listener;
 
     const BOTH: u32 = 0x2121;
+    const GPFSEL4: u64 = 0x3f20_0010;
 
     fn bench() -> Bench {
         Bench::new(0x10_0000, 1, |machine| {
-            machine.install(&DmaPlugin).install(&CprmanPlugin).install(&PwmPlugin);
+            machine.install(&DmaPlugin).install(&CprmanPlugin).install(&GpioPlugin).install(&PwmPlugin);
         })
     }
 
@@ -306,5 +363,64 @@ mod tests {
         let took = bench.clock.now().0 - started;
         assert!((9_800_000..10_100_000).contains(&took), "{took} ns for 500 frames at 50 kHz");
         assert_eq!((bench.read(0x3f00_7000) & 1, bench.read(at(STA)) & STA_WERR), (0, 0));
+    }
+
+    /// Listens to what a bench puts out.
+    fn listen(bench: &Bench) -> Listener {
+        bench.world.resource::<SharedRes>().0.sound.listen().expect("the first to listen")
+    }
+
+    fn heard(listener: &Listener) -> Vec<(u64, [u16; 2])> {
+        std::iter::from_fn(|| listener.next_change()).map(|change| (change.guest_ns, change.levels)).collect()
+    }
+
+    #[test]
+    fn words_of_the_fifo_are_heard_at_their_times_right_channel_first() {
+        let mut bench = bench();
+        let listener = listen(&bench);
+        start_clock(&bench);
+        bench.write(at(RNG1), 96); // 10 us
+        bench.write(at(RNG2), 96);
+        [96, 48, 24, 0, 0, 96].into_iter().for_each(|word| _ = bench.write(at(FIF1), word));
+        bench.write(at(CTL), BOTH);
+        bench.tick_at(GuestTime(100_000));
+        bench.read(at(STA));
+        let (half, quarter, full) = (32_767, 16_383, u16::MAX);
+        assert_eq!(heard(&listener), [(0, [half, full]), (10_000, [0, quarter]), (20_000, [full, 0]), (30_000, [0, 0])]);
+    }
+
+    #[test]
+    fn a_channel_without_the_fifo_puts_out_its_data() {
+        let mut bench = bench();
+        let listener = listen(&bench);
+        bench.write(at(RNG2), 1000);
+        bench.write(at(CTL), CTL_PWEN << CTL_CHANNEL_SHIFT);
+        bench.write(at(DAT2), 500);
+        assert_eq!(heard(&listener), [], "the clock stands still");
+        start_clock(&bench);
+        bench.tick_at(GuestTime(5_000));
+        bench.write(at(DAT2), 1000);
+        bench.tick_at(GuestTime(6_000));
+        bench.write(GPFSEL4, 0);
+        bench.write(at(DAT2), 500);
+        bench.write(at(CTL), 0);
+        assert_eq!(
+            heard(&listener),
+            [(5_000, [32_767, 0]), (5_000, [u16::MAX, 0]), (6_000, [0, 0])],
+            "and the pin is not the jack's any more"
+        );
+    }
+
+    #[test]
+    fn the_last_word_is_repeated_where_that_is_asked_for() {
+        let mut bench = bench();
+        let listener = listen(&bench);
+        start_clock(&bench);
+        bench.write(at(RNG1), 96);
+        bench.write(at(FIF1), 96);
+        bench.write(at(CTL), CTL_PWEN | CTL_USEF | CTL_RPTL);
+        bench.tick_at(GuestTime(1_000_000));
+        assert_eq!(bench.read(at(STA)), STA_EMPTY | STA_STA1);
+        assert_eq!(heard(&listener), [(0, [0, u16::MAX])]);
     }
 }
