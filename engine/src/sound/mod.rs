@@ -12,7 +12,7 @@
 
 mod sampler;
 
-pub use sampler::{FRAME_RATE, Sampler};
+pub use sampler::Sampler;
 
 use crate::clock::GuestTime;
 use crossbeam::queue::ArrayQueue;

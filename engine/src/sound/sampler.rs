@@ -2,8 +2,6 @@
 
 use super::Change;
 
-/// Frames a second of a [`Sampler`], one sample for each of the two outputs.
-pub const FRAME_RATE: u32 = 48_000;
 const NS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Corner frequency in hertz of the coupling capacitors behind the outputs: they keep the steady part of the level from the jack.
@@ -15,7 +13,9 @@ const COUPLING_HZ: f64 = 10.0;
 /// been sampled is taken to happen at that time: cores of one machine may tell their changes a little out of order.
 #[derive(Clone, Debug)]
 pub struct Sampler {
-    /// Time up to which levels are known, in units of a nanosecond by [`FRAME_RATE`]: a frame has a whole number of them.
+    /// Frames a second.
+    rate: u32,
+    /// Time up to which levels are known, in units of a nanosecond by the rate: a frame has a whole number of them.
     at: u128,
     levels: [u16; 2],
     /// Integral of the levels over the part of the current frame before `at`.
@@ -31,8 +31,8 @@ struct Coupling {
 }
 
 impl Coupling {
-    fn pass(&mut self, input: f64) -> f64 {
-        let keep = (-std::f64::consts::TAU * COUPLING_HZ / f64::from(FRAME_RATE)).exp();
+    fn pass(&mut self, input: f64, rate: u32) -> f64 {
+        let keep = (-std::f64::consts::TAU * COUPLING_HZ / f64::from(rate)).exp();
         self.output = keep * (self.output + input - self.input);
         self.input = input;
         self.output
@@ -40,19 +40,21 @@ impl Coupling {
 }
 
 impl Sampler {
-    /// Starts at `guest_ns` of guest time with outputs at rest.
-    pub fn new(guest_ns: u64) -> Self {
-        Self {
-            at: u128::from(guest_ns) * u128::from(FRAME_RATE) / NS_PER_SECOND * NS_PER_SECOND,
-            levels: [0; 2],
-            sums: [0; 2],
-            coupling: None,
-        }
+    /// Makes `rate` frames a second (not 0), one sample for each of the two outputs, from `guest_ns` of guest time on. The outputs are at rest.
+    pub fn new(rate: u32, guest_ns: u64) -> Self {
+        let rate = rate.max(1);
+        Self { rate, at: frame_start(rate, guest_ns), levels: [0; 2], sums: [0; 2], coupling: None }
+    }
+
+    /// Goes on at `guest_ns`: there are no frames for the time until then.
+    pub fn skip_to(&mut self, guest_ns: u64) {
+        self.at = frame_start(self.rate, guest_ns).max(self.at);
+        self.sums = [0; 2];
     }
 
     /// Guest time in nanoseconds up to which there are samples.
     pub fn guest_ns(&self) -> u64 {
-        (self.at / u128::from(FRAME_RATE)) as u64
+        (self.at / u128::from(self.rate)) as u64
     }
 
     /// The levels hold up to the change, and are new from there on. Frames (left, right) that are complete by then go to `out`.
@@ -63,7 +65,7 @@ impl Sampler {
 
     /// The levels hold up to `guest_ns`. Frames that are complete by then go to `out`.
     pub fn hold_until(&mut self, guest_ns: u64, out: &mut impl FnMut([i16; 2])) {
-        let until = u128::from(guest_ns) * u128::from(FRAME_RATE);
+        let until = u128::from(guest_ns) * u128::from(self.rate);
         while self.at < until {
             let frame_end = (self.at / NS_PER_SECOND + 1) * NS_PER_SECOND;
             let next = frame_end.min(until);
@@ -80,22 +82,29 @@ impl Sampler {
     fn frame(&mut self) -> [i16; 2] {
         let means = std::mem::take(&mut self.sums).map(|sum| sum as f64 / NS_PER_SECOND as f64 / f64::from(u16::MAX));
         let rest = || means.map(|input| Coupling { input, output: 0.0 });
-        let coupling = self.coupling.get_or_insert_with(rest);
+        let (rate, coupling) = (self.rate, self.coupling.get_or_insert_with(rest));
         let mut frame = [0; 2];
         for ((sample, filter), mean) in frame.iter_mut().zip(coupling).zip(means) {
             // A level swings by one from low to high: half of it either way is full scale. The cast saturates.
-            *sample = (filter.pass(mean) * 2.0 * f64::from(i16::MAX)).round() as i16;
+            *sample = (filter.pass(mean, rate) * 2.0 * f64::from(i16::MAX)).round() as i16;
         }
         frame
     }
+}
+
+/// Start of the frame at `guest_ns`, in units of a nanosecond by the rate.
+fn frame_start(rate: u32, guest_ns: u64) -> u128 {
+    u128::from(guest_ns) * u128::from(rate) / NS_PER_SECOND * NS_PER_SECOND
 }
 
 #[cfg(all(test, not(tayberry_loom)))]
 mod tests {
     use super::*;
 
+    const RATE: u32 = 48_000;
+
     fn frames(changes: &[(u64, u16)], until: u64) -> Vec<[i16; 2]> {
-        let (mut sampler, mut out) = (Sampler::new(0), Vec::new());
+        let (mut sampler, mut out) = (Sampler::new(RATE, 0), Vec::new());
         for &(guest_ns, level) in changes {
             sampler.change(Change { guest_ns, levels: [level, 0] }, &mut |frame| out.push(frame));
         }
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn it_starts_anywhere() {
-        let mut sampler = Sampler::new(u64::MAX - 1_000_000);
+        let mut sampler = Sampler::new(RATE, u64::MAX - 1_000_000);
         let mut count = 0;
         sampler.hold_until(u64::MAX, &mut |_| count += 1);
         assert!((47..=49).contains(&count), "{count}");
