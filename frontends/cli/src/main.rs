@@ -16,6 +16,7 @@ mod progress;
 mod record;
 mod report;
 mod session;
+mod sound;
 mod stats;
 mod symbols;
 mod terminal;
