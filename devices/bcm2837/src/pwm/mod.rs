@@ -7,6 +7,9 @@
 //! channel puts out is told as the mean of its pulses ([`tayberry_engine::sound`]): on the board, a low pass before the jack makes the same of them. Write-only
 //! and missing registers read "pwm0".
 //!
+//! On hardware DMA is never late. Here the machine may be, by a good part of what the FIFO holds: where DMA is wanted, the channels wait for its words, and
+//! take them at the times at which they would have had them. Only if the machine has come by twice, and no word with it, is there a gap.
+//!
 //! # Orderings
 //! Registers are atomics of their own, `SeqCst`, touched by any core and, by way of the DMA controller, by the machine's thread. Words leave the FIFO under a
 //! [`Turn`].
@@ -21,7 +24,7 @@ use crate::turn::{Beat, Turn, Wake};
 use bevy_ecs::prelude::*;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::{BusContext, BusView, GuestTime, MachineBuilder, Phase, Plugin, Served};
 
@@ -77,6 +80,12 @@ pub struct Pwm {
     /// What the channels that use the FIFO put out. Belongs to who has the turn.
     played: [AtomicU32; 2],
     jack: Jack,
+    /// Words written so far.
+    written: AtomicU32,
+    /// The channels wait for words that are due. Belongs to who has the turn.
+    waits: AtomicBool,
+    /// [`Pwm::written`], plus one, when the machine last came by and found them waiting; 0 if they were not. Belongs to the machine's thread.
+    found_waiting: AtomicU64,
     beat: Beat,
     turn: Turn,
     wake: Wake,
@@ -149,26 +158,40 @@ impl Pwm {
     }
 
     /// Lets the channels take what they have taken up to `now`, each word at its time.
-    fn play(&self, now: GuestTime, period: Option<u64>) {
+    /// They wait for words that DMA is to bring, unless there is to be a `gap`.
+    fn play(&self, now: GuestTime, period: Option<u64>, gap: bool) {
         let first = period.and_then(|period| self.beat.after(1, period)).unwrap_or(now);
-        let beats = self.beat.count(now, period);
+        let most = match self.takers().count() as u32 {
+            takers @ 1.. if self.wants_dma() && !gap => (self.waiting() / takers).into(),
+            _ => u64::MAX,
+        };
+        let beats = self.beat.count_at_most(now, period, most);
+        let is_late = period.and_then(|period| self.beat.after(1, period)).is_some_and(|next| next <= now);
+        self.waits.store(is_late, SeqCst);
         // The FIFO is empty then, and stays so.
         for beat in 0..beats.min(u64::from(FIFO_DEPTH) + 1) {
             self.take();
             self.drive(first.plus(beat.saturating_mul(period.unwrap_or(0))));
         }
-        self.drive(now);
+        if !is_late {
+            self.drive(now);
+        }
     }
 
     /// Brings FIFO and outputs up to `now`.
     fn update(&self, now: GuestTime) {
+        self.update_with(now, false);
+    }
+
+    fn update_with(&self, now: GuestTime, gap: bool) {
         self.turn.run(|| {
             let (takers, period) = (self.takers().count() as u64, self.period());
-            self.play(now, period);
+            self.play(now, period, gap);
             self.dreq.drive(|| self.wants_dma() && self.waiting() <= self.threshold());
             let above = self.waiting().saturating_sub(self.threshold());
             let due = |period| self.beat.after(u64::from(above).div_ceil(takers.max(1)), period);
-            self.wake.plan(period.filter(|_| self.wants_dma() && above > 0).and_then(due));
+            let waits = self.waits.load(SeqCst).then_some(now);
+            self.wake.plan(waits.or_else(|| period.filter(|_| self.wants_dma() && above > 0).and_then(due)));
         });
     }
 
@@ -180,6 +203,13 @@ impl Pwm {
     /// Another look is needed though no register of this device is touched: the clock may have been switched on.
     fn waits_for_clock(&self) -> bool {
         self.wants_dma() && self.waiting() > self.threshold() && !self.wake.is_set()
+    }
+
+    /// The machine comes by.
+    fn come_by(&self, now: GuestTime) {
+        let written = u64::from(self.written.load(SeqCst)) + 1;
+        self.update_with(now, self.found_waiting.load(SeqCst) == written);
+        self.found_waiting.store(if self.waits.load(SeqCst) { written } else { 0 }, SeqCst);
     }
 
     fn status(&self) -> u32 {
@@ -195,6 +225,7 @@ impl Pwm {
     }
 
     fn push(&self, word: u32) {
+        self.written.fetch_add(1, SeqCst);
         if self.fifo.push(word).is_err() {
             self.latched.fetch_or(STA_WERR, SeqCst);
         }
@@ -252,7 +283,7 @@ struct PwmDevice(Arc<Pwm>);
 fn signal(pwm: Single<&PwmDevice>, clock: Res<MachineClock>) {
     let now = clock.now();
     if pwm.0.wake.is_due(now) || pwm.0.waits_for_clock() {
-        pwm.0.update(now);
+        pwm.0.come_by(now);
     }
 }
 
@@ -271,6 +302,9 @@ impl Plugin for PwmPlugin {
             fifo: ArrayQueue::new(FIFO_DEPTH as usize),
             played: Default::default(),
             jack: Jack::new(machine.sound(), machine.world.resource::<PinFunctions>().clone()),
+            written: AtomicU32::new(0),
+            waits: AtomicBool::new(false),
+            found_waiting: AtomicU64::new(0),
             beat: Beat::default(),
             turn: Turn::default(),
             wake: Wake::new(machine),
@@ -417,6 +451,32 @@ mod tests {
             [(5_000, [32_767, 0]), (5_000, [u16::MAX, 0]), (6_000, [0, 0])],
             "and the pin is not the jack's any more"
         );
+    }
+
+    /// As when the host had no time for the machine: 500 frames at 50 kHz, looked at once a millisecond.
+    #[test]
+    fn words_that_dma_brings_late_are_heard_at_their_times() {
+        let mut bench = bench();
+        let listener = listen(&bench);
+        let ram = Arc::clone(&bench.world.resource::<Ram>().0);
+        (0..1000).for_each(|word| ram.write_u32(0x1_0000 + 4 * word, word as u32 / 2 % 2 * 192).expect("in RAM"));
+        bench.write(at(RNG1), 192);
+        bench.write(at(RNG2), 192);
+        bench.write(at(CTL), BOTH);
+        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
+        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 1000, 0, 0];
+        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
+        start_clock(&bench);
+        bench.write(0x3f00_7004, 0x1000);
+        bench.write(0x3f00_7000, 1);
+        for millisecond in 0..15 {
+            (0..3).for_each(|_| bench.tick_at(GuestTime(millisecond * 1_000_000)));
+        }
+        let heard = heard(&listener);
+        let start = heard[0].0 - 20_000;
+        let expected = (0..).map(|frame| (start + frame * 20_000, [if frame % 2 == 1 { u16::MAX } else { 0 }; 2])).skip(1).take(499);
+        assert!(heard.iter().copied().take(499).eq(expected), "{:?}", &heard[..20]);
+        assert_ne!(bench.read(at(STA)) & STA_GAPO1, 0, "and when there is no more, there is a gap");
     }
 
     #[test]
