@@ -22,6 +22,7 @@ mod realtime;
 pub mod schedule;
 pub mod serial;
 mod settle;
+pub mod sound;
 pub mod stats;
 
 pub use attention::Attention;

@@ -2,9 +2,11 @@
 
 pub mod boot;
 pub mod picture;
+pub mod sound;
 
 use crate::args::boot::BootArgs;
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -124,6 +126,9 @@ struct Args {
 
     #[command(flatten)]
     picture: PictureArgs,
+
+    #[command(flatten)]
+    sound: SoundArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -277,6 +282,7 @@ pub struct Config {
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
     pub picture: PictureOptions,
+    pub sound: SoundArgs,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub report: Option<PathBuf>,
@@ -404,6 +410,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         screenshot: args.screenshot,
         frame_log: args.frame_log,
         picture,
+        sound: args.sound,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         report: args.report,

@@ -17,6 +17,7 @@ mod progress;
 mod record;
 mod report;
 mod session;
+mod sound;
 mod stats;
 mod symbols;
 mod terminal;

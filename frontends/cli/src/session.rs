@@ -13,6 +13,7 @@ use crate::page::Page;
 use crate::progress::Progress;
 use crate::record;
 use crate::report::{self, Unusable, say};
+use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
@@ -27,7 +28,7 @@ use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
-use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -85,6 +86,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
+        ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
         ("--sd", card_out),
     ]);
@@ -174,6 +176,9 @@ struct Run<'a> {
     page: Option<Page>,
     expected: Option<Expected>,
     serial: [Option<File>; 2],
+    /// What the guest plays goes there.
+    audio_file: Option<File>,
+    audio: Option<AudioFile>,
     recorder: Recorder,
     interrupt: Interrupt,
 }
@@ -222,10 +227,28 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let audio_file = sound::open(config.sound.audio.as_deref())?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name, board, reboot, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        Ok(Self {
+            config,
+            name,
+            board,
+            reboot,
+            tour,
+            card,
+            jit,
+            symbols,
+            outputs,
+            page,
+            expected,
+            serial,
+            audio_file,
+            audio: None,
+            recorder,
+            interrupt,
+        })
     }
 
     fn limits(&self) -> Limits {
@@ -319,6 +342,8 @@ impl<'a> Run<'a> {
         self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
         let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
+        #[cfg(feature = "sound")]
+        let _player = self.play(&handle);
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
@@ -343,6 +368,13 @@ impl<'a> Run<'a> {
             Picture::no_signal()
         });
         self.finish(&handle, outcome, &picture).map(Ok)
+    }
+
+    /// Plays the guest's sound, where that can be and is wanted.
+    #[cfg(feature = "sound")]
+    fn play(&self, handle: &MachineHandle) -> Option<tayberry_desktop::Player> {
+        let player = (!self.config.sound.mute).then(|| tayberry_desktop::Player::start(handle))?;
+        player.inspect_err(|why| say(format_args!("no sound: {why}"))).ok()
     }
 
     #[cfg(not(feature = "desktop"))]
@@ -418,6 +450,9 @@ impl<'a> Run<'a> {
             };
             serial.push((port, pump));
         }
+        if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
+            self.audio = Some(sound::start(handle, file, path)?);
+        }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
         let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
@@ -453,6 +488,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
             written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
+        }
+        if let (Some(audio), Some(path)) = (self.audio.take(), &self.config.sound.audio) {
+            written.push(sound::finish(audio, path, handle.stats.guest_ns.get()));
         }
         if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
             written.push(record::finish(video, path));

@@ -12,5 +12,6 @@ mod program;
 mod record;
 mod runs;
 mod screens;
+mod sound;
 mod steps;
 mod usage;
