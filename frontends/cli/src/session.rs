@@ -2,6 +2,7 @@
 
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::crash::{self, Crashes};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -41,8 +42,9 @@ const TOUR_SHEET: &str = "tayberry-demo.png";
 pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
+    let names = if config.trace.wants_symbols() { Arc::clone(&kernel.symbols) } else { Arc::default() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
-    let tracing = Tracing::start(&config.trace, trace_file);
+    let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
     let status = run_traced(&config, kernel);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
@@ -74,6 +76,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--initrd", &config.initrd),
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
+        ("--symbols", &config.diagnosis.symbols),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -84,6 +87,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--stats", &config.stats),
         ("--report", &config.report),
         ("--trace-file", &config.trace_file),
+        ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
     ]);
     for target in &config.serial {
@@ -104,6 +108,8 @@ struct Kernel {
     image: Vec<u8>,
     dtb: Option<Vec<u8>>,
     initrd: Option<Vec<u8>>,
+    /// The ELF file that has its symbols; empty if there is none.
+    symbols: Arc<Vec<u8>>,
 }
 
 impl Kernel {
@@ -115,7 +121,8 @@ impl Kernel {
             }
             None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
         };
-        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
+        let symbols = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &image)?);
+        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)?, symbols })
     }
 }
 
@@ -185,6 +192,7 @@ struct Started {
     terminal: Option<RawMode>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
+    crashes: Crashes,
 }
 
 /// How a machine's run went, for this side.
@@ -207,6 +215,9 @@ struct Run<'a> {
     jit: Choice,
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
+    /// An ELF file with the kernel's symbols, or nothing.
+    debug: Arc<Vec<u8>>,
+    crash_file: Option<File>,
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
@@ -231,7 +242,7 @@ impl<'a> Run<'a> {
         let tour = config.kernel.is_none() && config.append.is_none();
         let card = open_card(config)?;
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
-        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
+        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.symbols) } else { Symbols::default() };
         let options = BoardOptions {
             kernel: kernel.image,
             dtb: kernel.dtb,
@@ -261,10 +272,12 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        let (name, debug) = (kernel.name, kernel.symbols);
+        Ok(Self { config, name, board, tour, card, jit, symbols, debug, crash_file, outputs, page, expected, serial, recorder, interrupt })
     }
 
     fn limits(&self) -> Limits {
@@ -463,8 +476,9 @@ impl<'a> Run<'a> {
         let running = starter.start(self.limits(), move |shared| board.build(shared));
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
+        let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, memory })
+        Ok(Started { running, since: Instant::now(), serial, terminal, memory, crashes })
     }
 
     /// Writes what is to be written and says what is to be said.
@@ -576,6 +590,10 @@ impl Started {
             }
         }
         drop(self.terminal);
+        if let Err(error) = self.crashes.finish() {
+            say(format_args!("error: --crash-report: {error}"));
+            lost = true;
+        }
         Outcome { reason, wall, lost_output: lost, resident }
     }
 }
