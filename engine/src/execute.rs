@@ -26,7 +26,7 @@ const POLL_NS: u64 = 500;
 /// Ticks for which the others must go on before a lost core is told of.
 const LOST_TICKS: u32 = 8;
 /// Guest time that passes for a deterministic core between two attempts to go on while it is stuck.
-const STUCK_NS: u64 = 10_000;
+const STUCK_NS: u64 = 50_000;
 /// Guest time for which nothing must come before a machine is given up whose cores are stuck: a transfer that is under way may yet write their memory.
 const STRANDED_NS: u64 = 100_000_000;
 

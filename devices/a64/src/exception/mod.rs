@@ -199,7 +199,8 @@ impl Core {
     }
 
     fn trace_exception(&self, exception: &Exception, target: u8, esr: u64, pc: u64) {
-        if !tracing::enabled!(target: "exceptions", tracing::Level::INFO) && !tracing::enabled!(target: "mmu", tracing::Level::DEBUG) {
+        let told = tracing::enabled!(target: "exceptions", tracing::Level::INFO) || tracing::enabled!(target: "mmu", tracing::Level::DEBUG);
+        if !told || self.is_stuck() {
             return;
         }
         let class = exception.class;

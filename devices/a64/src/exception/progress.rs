@@ -233,13 +233,24 @@ impl Core {
         let (el, vector, what) = (self.el, self.pc, words::syndrome(esr));
         let far = taken.far.filter(|&far| far != pc).map_or(String::new(), |far| format!(", address {far:#x}"));
         let what = format!("{what} at {pc:#x} (ESR_EL{el} {esr:#x}{far})");
+        let first = self.first_fault().filter(|first| first.pc != pc);
+        let began = first.map_or(String::new(), |first| format!("; it began with: {} at {:#x}", words::syndrome(first.esr), first.pc));
         match way {
             Way::Vector => {
-                format!("nothing but exceptions: {what} again and again, with the vector at {vector:#x}; is there code at VBAR_EL{el}?")
+                format!(
+                    "nothing but exceptions: {what} again and again, with the vector at {vector:#x}; is there code at VBAR_EL{el}?{began}"
+                )
             }
-            Way::Nested => format!("exceptions within exceptions: {what} again and again, on the way from the vector at {vector:#x}"),
+            Way::Nested => {
+                format!("exceptions within exceptions: {what} again and again, on the way from the vector at {vector:#x}{began}")
+            }
             Way::Retried => format!("no way on: the handler returns to what faults again: {what}"),
         }
+    }
+
+    /// So many exceptions were alike that one more is nothing to tell of.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.sys.progress.repeats > REPEATS_STUCK
     }
 
     /// The fault with which the last faults began.

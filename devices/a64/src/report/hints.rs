@@ -10,8 +10,8 @@ const NULL_PAGE: u64 = 0x1000;
 const DEVICES: std::ops::Range<u64> = 0x3f00_0000..0x4004_0000;
 /// The boot code's spin table: a slot of 8 bytes a core.
 const SPIN_TABLE: u64 = 0xd8;
-/// Distance between the stack pointer and code that ran at which they are taken to have met.
-const MET: u64 = 256;
+/// Distance from the stack pointer to code that ran below it, at most, where they are taken to have met.
+const MET: u64 = 0x1000;
 
 impl Report<'_> {
     /// The hints, the most telling first.
@@ -154,9 +154,8 @@ impl Report<'_> {
             return Some(format!("the stack pointer {sp:#x} points to no RAM: never set on this core or level, or the stack ran over"));
         }
         let branches = self.core.trail.branches(self.core.sys.progress.goes_round(), self.core.pc, self.core.run_retired);
-        let vector = self.register(&format!("VBAR_EL{}", self.core.el.max(1)));
-        let ran = branches.iter().filter(|branch| branch.to.wrapping_sub(vector) >= 0x800).map(|branch| branch.to);
-        let met = ran.into_iter().find(|to| to.wrapping_sub(sp).wrapping_add(MET) <= 2 * MET)?;
+        // Stacks grow down: what ran just below is overwritten next. Code above may well be where the stack began.
+        let met = branches.iter().map(|branch| branch.to).find(|&to| to != 0 && to <= sp && sp - to < MET)?;
         Some(format!("the stack pointer {sp:#x} is where code is ({met:#x} was run): the stack overflowed into it, or was set there"))
     }
 
@@ -188,7 +187,7 @@ impl Report<'_> {
         let id = u64::from(self.core.config.id);
         let slot = SPIN_TABLE + 8 * id;
         let released = self.core.config.ram.read_u64(slot).filter(|&to| id != 0 && to != 0)?;
-        let early = self.core.retired < 1000;
+        let early = self.first.retired < 1000;
         early.then(|| {
             format!("core {id} had just been released by its slot of the spin table at {slot:#x} to {released:#x}: is that the physical address of its code?")
         })

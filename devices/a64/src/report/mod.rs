@@ -128,6 +128,11 @@ impl Report<'_> {
         self.lines.push(Line { section, text, code: Some(Address { va, pa }) });
     }
 
+    /// A line of the backtrace: a return address, which is behind the call that it is about.
+    fn tell_call(&mut self, text: String, back: u64) {
+        self.tell_code(Section::Backtrace, text, back.wrapping_sub(4));
+    }
+
     fn physical(&self, va: u64) -> Option<u64> {
         self.core.translate(va, Kind::Execute, self.el).or_else(|_| self.core.translate(va, Kind::Read, self.el)).ok().map(|found| found.pa)
     }
@@ -189,8 +194,8 @@ impl Report<'_> {
     }
 
     fn system(&mut self) {
-        let (now, then) = (self.core.el, self.el);
-        for level in (1..=3u8).filter(|&level| level == 1 || level == now || level == then) {
+        let (now, then) = (self.core.el.max(1), self.el.max(1));
+        for level in (1..=3u8).filter(|&level| level == now || level == then) {
             self.exception_registers(level);
             let controls = ["SCTLR", "TCR", "TTBR0", "TTBR1", "MAIR", "VBAR", "CPACR", "HCR", "SCR"];
             for name in controls.map(|name| format!("{name}_EL{level}")) {
@@ -204,7 +209,8 @@ impl Report<'_> {
 
     fn exception_registers(&mut self, level: u8) {
         let [esr, far, elr, spsr] = ["ESR", "FAR", "ELR", "SPSR"].map(|name| self.register(&format!("{name}_EL{level}")));
-        self.tell(Section::System, format!("ESR_EL{level}   {esr:#018x}  {}", words::syndrome(esr)));
+        let what = if esr == 0 { String::new() } else { words::syndrome(esr) };
+        self.tell(Section::System, format!("ESR_EL{level}   {esr:#018x}  {what}"));
         self.tell(Section::System, format!("FAR_EL{level}   {far:#018x}"));
         self.tell_code(Section::System, format!("ELR_EL{level}   {elr:#018x}"), elr);
         self.tell(Section::System, format!("SPSR_EL{level}  {spsr:#018x}  {}", words::pstate(spsr)));
@@ -224,7 +230,7 @@ impl Report<'_> {
     fn backtrace(&mut self) {
         let Taken { pc, lr, mut fp, .. } = self.first;
         self.tell_code(Section::Backtrace, format!("#0 {pc:#x}"), pc);
-        self.tell_code(Section::Backtrace, format!("#1 {lr:#x} (LR; the caller, unless the function has called others)"), lr);
+        self.tell_call(format!("#1 {lr:#x} (LR; the caller, unless the function has called others)"), lr);
         for n in 2..FRAMES {
             // A frame record: the caller's record, and the return address.
             let (Some(next), Some(back)) = (self.read(fp), self.read(fp.wrapping_add(8))) else { break };
@@ -232,7 +238,7 @@ impl Report<'_> {
                 break;
             }
             if n > 2 || back != lr {
-                self.tell_code(Section::Backtrace, format!("#{n} {back:#x} (frame at {fp:#x})"), back);
+                self.tell_call(format!("#{n} {back:#x} (frame at {fp:#x})"), back);
             }
             // Stacks grow down: a chain that does not go up is none.
             if next <= fp {

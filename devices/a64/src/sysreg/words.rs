@@ -57,7 +57,7 @@ fn half(name: &str, size: u64, granule: u64, disabled: u64) -> String {
         return format!("{name} off");
     }
     let granule = ["4 KiB", "64 KiB", "16 KiB (not on this core)", "reserved granule"][(granule & 3) as usize];
-    format!("{name} {} bits, {granule}", 64 - (size & 0x3f))
+    format!("{name} {} bits, {granule}", (64 - (size & 0x3f)).clamp(25, 48))
 }
 
 fn fp_access(value: u64) -> &'static str {

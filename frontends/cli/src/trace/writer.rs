@@ -35,6 +35,8 @@ struct Shared {
     /// Writing failed: nothing will be written any more.
     failed: AtomicBool,
     closing: AtomicBool,
+    /// Nobody waits for the rest any more: the writer leaves it.
+    abandoned: AtomicBool,
     /// No line may be lost.
     lossless: bool,
 }
@@ -103,6 +105,7 @@ impl Pump {
             stalled: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             lossless,
         });
         let lines = Lines { shared: Arc::clone(&shared), unparker: parker.unparker().clone() };
@@ -133,6 +136,7 @@ impl Pump {
             }
             thread::sleep(Duration::from_millis(1));
         }
+        shared.abandoned.store(true, Relaxed);
         let left = shared.queue.len() as u64;
         // A thread that is stuck in a write ends with the process.
         let result = if thread.is_finished() { thread.join().unwrap_or(Ok(())) } else { Ok(()) };
@@ -147,6 +151,7 @@ fn write_all(mut out: impl Write, shared: &Shared, parker: &Parker) -> io::Resul
         batch.clear();
         let mut lines = 0;
         while batch.len() < 1 << 16
+            && !shared.abandoned.load(Relaxed)
             && let Some(line) = shared.queue.pop()
         {
             batch.extend_from_slice(&line);
@@ -157,7 +162,7 @@ fn write_all(mut out: impl Write, shared: &Shared, parker: &Parker) -> io::Resul
             shared.written.fetch_add(lines, Relaxed);
             shared.stalled.store(false, Relaxed);
         } else if shared.closing.load(Acquire) {
-            if shared.queue.is_empty() {
+            if shared.queue.is_empty() || shared.abandoned.load(Relaxed) {
                 return out.flush();
             }
         } else {

@@ -1,5 +1,6 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod crash;
 mod expect;
 mod frames;
 mod headless;
@@ -11,4 +12,5 @@ mod record;
 mod runs;
 mod screens;
 mod steps;
+mod traces;
 mod usage;
