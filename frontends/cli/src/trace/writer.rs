@@ -150,7 +150,7 @@ fn write_all(mut out: impl Write, shared: &Shared, parker: &Parker) -> io::Resul
     loop {
         batch.clear();
         let mut lines = 0;
-        while batch.len() < 1 << 16
+        while lines < 1024
             && !shared.abandoned.load(Relaxed)
             && let Some(line) = shared.queue.pop()
         {
