@@ -36,6 +36,7 @@ mod registers;
 pub mod rng;
 pub mod sd;
 pub mod sdhost;
+pub mod setup;
 pub mod spi;
 pub mod system_timer;
 pub mod thermal;
@@ -43,4 +44,5 @@ mod turn;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
 pub use counters::CoreCounters;
+pub use setup::Setup;
 pub use tayberry_a64::{Features, JitConfig, jit};

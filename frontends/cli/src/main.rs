@@ -3,6 +3,7 @@
 //! Messages go to stderr; stdout belongs to the guest's serial port.
 
 mod args;
+mod boot;
 mod crash;
 mod expect;
 mod files;

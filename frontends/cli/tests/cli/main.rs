@@ -1,5 +1,7 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod boot;
+mod cards;
 mod crash;
 mod expect;
 mod frames;
