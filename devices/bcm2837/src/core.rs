@@ -236,7 +236,9 @@ impl Processor for A64Processor {
         let waits_for_any = !runs && self.waits_for == Wait::Interrupt && self.waiting;
         let both = Lines { irq: true, fiq: true };
         let hears = if waits_for_any { self.core.wakes(both) } else { self.core.interrupt_pending(both).is_some() };
-        (!hears || !self.soc.local.can_interrupt(self.soc.id)) && !(self.waiting && self.core.has_event_stream())
+        let interrupted = hears && self.soc.local.can_interrupt(self.soc.id);
+        let called = self.waiting && self.core.has_event_stream();
+        !interrupted && !called
     }
 
     fn trim(&mut self) {
