@@ -1,7 +1,7 @@
 //! Building a machine: a board is a list of plugins over a memory map.
 
 use crate::attention::Attention;
-use crate::bus::{BusView, PhysBus};
+use crate::bus::{BusView, PhysBus, RegisterNames};
 use crate::clock::{Clock, Deadline};
 use crate::cpu::Processor;
 use crate::display::Display;
@@ -70,6 +70,7 @@ pub struct MachineBuilder {
     pub world: World,
     schedule: Schedule,
     windows: Vec<(Range<u64>, &'static str, Arc<dyn BusView>)>,
+    names: RegisterNames,
     cores: Vec<BuildCore>,
     deadlines: Vec<Deadline>,
     ram: Arc<GuestRam>,
@@ -95,6 +96,7 @@ impl MachineBuilder {
             world,
             schedule: tick_schedule(),
             windows: Vec::new(),
+            names: |_, _| None,
             cores: Vec::new(),
             deadlines: Vec::new(),
             irq: Arc::new(IrqLines::new(Arc::clone(&attention))),
@@ -116,6 +118,12 @@ impl MachineBuilder {
     /// Maps a register window; `name` is for traces.
     pub fn map(&mut self, range: Range<u64>, name: &'static str, view: Arc<dyn BusView>) -> &mut Self {
         self.windows.push((range, name, view));
+        self
+    }
+
+    /// Gives registers names, for traces.
+    pub fn name_registers(&mut self, names: RegisterNames) -> &mut Self {
+        self.names = names;
         self
     }
 
@@ -209,7 +217,7 @@ impl MachineBuilder {
 
     /// Puts it together.
     pub fn build(mut self) -> Machine {
-        let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)));
+        let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)).with_names(self.names));
         let cores = std::mem::take(&mut self.cores);
         self.shared.stats.cores.set(cores.len() as u64);
         for (id, build) in cores.into_iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What a frontend sees of a machine: display, serial lines, input, control, statistics. Never the world.
 
+use crate::cpu::CoreReport;
 use crate::display::Display;
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
@@ -106,6 +107,7 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// The audio outputs.
     pub sound: Arc<Sound>,
+    pub(crate) reports: Sender<CoreReport>,
     pub(crate) control: Arc<ControlState>,
 }
 
@@ -188,6 +190,9 @@ pub(crate) struct MachineEnd {
     pub parker: Parker,
 }
 
+/// Reports that wait for somebody to look at them.
+const MOST_REPORTS: usize = 16;
+
 /// Inputs on their way to the machine from which on [`Control::is_input_full`].
 const MOST_INPUTS: usize = 16;
 
@@ -254,6 +259,8 @@ pub struct MachineHandle {
     pub serial: [Receiver<Vec<u8>>; PORTS],
     /// Reset and end.
     pub events: Receiver<MachineEvent>,
+    /// Cores that went astray, the first few of a run. It ends with the machine.
+    pub reports: Receiver<CoreReport>,
     frame_clock: Sender<InStep>,
     journal: Arc<Journal>,
     sound: Arc<Sound>,
@@ -327,6 +334,7 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (serial1, serial1_rx) = unbounded();
     let (events, events_rx) = unbounded();
     let (frame_clock_tx, frame_clock) = unbounded();
+    let (reports, reports_rx) = bounded(MOST_REPORTS);
     let parker = Parker::new();
     let control = Control { state: Arc::clone(&state), input: input_tx, unparker: parker.unparker().clone() };
     let handle = MachineHandle {
@@ -335,11 +343,12 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         control,
         serial: [serial0_rx, serial1_rx],
         events: events_rx,
+        reports: reports_rx,
         frame_clock: frame_clock_tx,
         journal: Arc::clone(&journal),
         sound: Arc::clone(&sound),
     };
-    let shared = Arc::new(Shared { display, stats, journal, sound, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, sound, reports, control: state });
     let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

@@ -97,7 +97,13 @@ impl Machine {
         world.insert_resource(Executor::new());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
-        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats), before_ns });
+        world.insert_resource(SliceParts {
+            attention,
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&clock),
+            reports: shared.reports.clone(),
+            before_ns,
+        });
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);

@@ -68,6 +68,9 @@ pub const SUITE_KINDS: [(&str, bool); 24] = [
     ("locks", false),
 ];
 
+/// An ELF file with lines of source: three calls deep it calls through a bad pointer, with no vectors. Nothing else here ends so.
+pub const CRASH_ELF: &[u8] = include_bytes!("../images/crash.elf");
+
 /// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
 /// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
 pub const CARD: &[u8] = include_bytes!("../images/card.img");

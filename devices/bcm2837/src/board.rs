@@ -235,6 +235,7 @@ impl Raspi3b {
     }
 
     fn install(&self, machine: &mut MachineBuilder) {
+        machine.name_registers(crate::registers::name);
         for device in devices(self) {
             machine.install(&*device);
         }

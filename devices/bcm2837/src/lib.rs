@@ -32,6 +32,7 @@ pub mod pl011;
 pub mod power_management;
 pub mod property;
 pub mod pwm;
+mod registers;
 pub mod rng;
 pub mod sd;
 pub mod sdhost;

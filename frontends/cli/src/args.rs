@@ -1,10 +1,12 @@
 //! The command line: what may be said, and what it means.
 
 pub mod boot;
+pub mod diagnosis;
 pub mod picture;
 pub mod sound;
 
 use crate::args::boot::BootArgs;
+use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
@@ -143,13 +145,16 @@ struct Args {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// Topics to trace, one line an event, separated by commas; all is every topic, -TOPIC takes one away: see below [default: warnings and errors only]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     trace: Vec<String>,
 
     /// Where the trace goes [default: stderr]
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    diagnosis: DiagnosisArgs,
 
     /// Wait for GDB at this address before the first instruction
     #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
@@ -288,6 +293,7 @@ pub struct Config {
     pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
+    pub diagnosis: DiagnosisArgs,
 }
 
 impl Config {
@@ -415,6 +421,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         stats: args.stats,
         report: args.report,
         trace_file: args.trace_file,
+        diagnosis: args.diagnosis,
     })
 }
 
@@ -539,6 +546,8 @@ mod tests {
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
+            ("--trace all,-nonsense", "nonsense"),
+            ("--trace all --trace-format xml", "--trace-format"),
             ("--fps 0", "--fps"),
             ("--fps 30 --frontend desktop", "--fps"),
             ("--fps 60 --every-flip", "--every-flip"),

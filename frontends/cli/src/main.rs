@@ -4,6 +4,7 @@
 
 mod args;
 mod boot;
+mod crash;
 mod expect;
 mod files;
 #[cfg(feature = "desktop")]

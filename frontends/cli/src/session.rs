@@ -3,6 +3,7 @@
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
 use crate::boot::{self, Kernel, Reboot};
+use crate::crash::{self, Crashes};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -42,8 +43,10 @@ const TOUR_SHEET: &str = "tayberry-demo.png";
 pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
+    let image = kernel.as_ref().map_or(&[][..], |kernel| &kernel.image);
+    let names = if config.trace.wants_symbols() { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
-    let tracing = Tracing::start(&config.trace, trace_file);
+    let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
     let status = run_traced(&config, kernel);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
@@ -77,6 +80,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--initrd", &config.initrd),
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
+        ("--symbols", &config.diagnosis.symbols),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -88,6 +92,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--report", &config.report),
         ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
+        ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
     ]);
     for target in &config.serial {
@@ -148,6 +153,7 @@ struct Started {
     terminal: Option<RawMode>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
+    crashes: Crashes,
 }
 
 /// How a machine's run went, for this side.
@@ -172,6 +178,9 @@ struct Run<'a> {
     jit: Choice,
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
+    /// An ELF file with the kernel's symbols, or nothing.
+    debug: Arc<Vec<u8>>,
+    crash_file: Option<File>,
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
@@ -198,7 +207,8 @@ impl<'a> Run<'a> {
         );
         let tour = kernel.is_demo && config.append.is_none();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
-        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
+        let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
+        let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
         let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
@@ -228,6 +238,7 @@ impl<'a> Run<'a> {
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
         let audio_file = sound::open(config.sound.audio.as_deref())?;
+        let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
@@ -240,6 +251,8 @@ impl<'a> Run<'a> {
             card,
             jit,
             symbols,
+            debug,
+            crash_file,
             outputs,
             page,
             expected,
@@ -466,8 +479,9 @@ impl<'a> Run<'a> {
         });
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
+        let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, memory })
+        Ok(Started { running, since: Instant::now(), serial, terminal, memory, crashes })
     }
 
     /// Writes what is to be written and says what is to be said.
@@ -574,6 +588,10 @@ impl Started {
             }
         }
         drop(self.terminal);
+        if let Err(error) = self.crashes.finish() {
+            say(format_args!("error: --crash-report: {error}"));
+            lost = true;
+        }
         Outcome { reason, wall, lost_output: lost, resident }
     }
 }

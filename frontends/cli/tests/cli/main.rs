@@ -2,6 +2,7 @@
 
 mod boot;
 mod cards;
+mod crash;
 mod expect;
 mod frames;
 mod headless;
@@ -14,4 +15,5 @@ mod runs;
 mod screens;
 mod sound;
 mod steps;
+mod traces;
 mod usage;
