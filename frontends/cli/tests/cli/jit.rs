@@ -47,6 +47,8 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("suite", "suite.kind=locks suite.n=4000", "", b""),
     ("tasks", "", "", b""),
     ("tree", "", "--cores 3", b""),
+    ("tune", "tune.beat_ms=20", "", b""),
+    ("tune", "tune.by=fifo tune.beat_ms=2", "", b""),
 ];
 
 fn images() -> std::path::PathBuf {
