@@ -1,5 +1,6 @@
 //! A run: inputs, outputs, a machine, a frontend, and how it ended.
 
+use crate::args::input::Keyboard;
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
 use crate::expect::Expected;
@@ -243,6 +244,7 @@ impl<'a> Run<'a> {
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            has_input: config.input.keyboard != Keyboard::Serial,
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
         let board = board(config, options)?;
@@ -272,6 +274,7 @@ impl<'a> Run<'a> {
             timeout: self.config.timeout,
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+            script: self.config.input.script(self.config.stdio_port().unwrap_or(0)),
         }
     }
 

@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const JIT: &str = "jit";
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 18] = [
+pub const TOPICS: [(&str, &str); 19] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
@@ -37,6 +37,7 @@ pub const TOPICS: [(&str, &str); 18] = [
     ("terminal", "what the terminal says that it can do"),
     ("uart", "the UARTs' set-up"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
+    ("usb", "USB: control requests in words, what devices send"),
 ];
 
 /// Everything.
