@@ -199,11 +199,6 @@ impl Controller {
         self.channels[number].due = due;
     }
 
-    /// Something is under way on the bus.
-    pub fn is_busy(&self) -> bool {
-        self.channels.iter().any(Channel::is_enabled) || self.bus.is_translating()
-    }
-
     /// Channels with enabled interrupts, a bit each.
     fn channel_interrupts(&self) -> u32 {
         (0..).zip(&self.channels).filter(|(_, channel)| channel.interrupts()).fold(0, |all, (number, _)| all | 1 << number)

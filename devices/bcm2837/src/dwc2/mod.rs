@@ -10,9 +10,11 @@
 //!
 //! # Time
 //! The frame counter is computed from the time. A transaction is made when it would be over on the bus; those of interrupt endpoints when the microframe begins
-//! that the guest chose by its parity. While channels are enabled, or split transactions wait at the hub, each microframe's start interrupts who asks for it;
-//! otherwise only each eighth, the start of a whole frame: drivers that poll keyboards leave the interrupt on, and 8000 a second would keep a host busy with an idle
-//! guest. The flag and the frame number are those of the time in any case. A core without an enabled channel, and whose start-of-frame interrupt is off, needs no attention at all.
+//! that the guest chose by its parity.
+//!
+//! Starts of microframes do not all interrupt who asks for it: only those of whole frames, and the one at which the hub has the answer to a split transaction.
+//! Drivers that poll keyboards leave this interrupt on for good, and 8000 a second would keep a host busy with an idle guest. The flag and the frame number are
+//! those of the time in any case. A core without an enabled channel, and whose start-of-frame interrupt is off, needs no attention at all.
 //!
 //! # Orderings
 //! Writes are posted: the `Service` system alone changes the core's state ([`Controller`]) and then publishes it, while no core of the processor runs
@@ -193,8 +195,10 @@ impl Usb {
         let transactions = controller.channels.iter().filter_map(|channel| channel.due);
         let hears = controller.load(GAHBCFG) & GAHBCFG_GLBL_INTR != 0 && controller.load(GINTMSK) & GINT_SOF != 0;
         let frames = &controller.frames;
-        let frame = if controller.is_busy() { frames.next(now) } else { frames.next_whole(now) };
-        self.deadline.set(transactions.chain(frame.filter(|_| hears && !frames.is_pending(now))).min());
+        // Somebody may want to ask the translator when it has an answer.
+        let answer = controller.bus.answer_at().and_then(|at| frames.next(GuestTime(at.max(now).0.saturating_sub(1)))).filter(|&at| at > now);
+        let starts = answer.into_iter().chain(frames.next_whole(now)).filter(|_| hears && !frames.is_pending(now));
+        self.deadline.set(transactions.chain(starts).min());
     }
 }
 

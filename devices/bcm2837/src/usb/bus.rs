@@ -139,9 +139,9 @@ impl Bus {
         self.speed == Speed::High && self.hub.address() == hub && self.hub.is_configured()
     }
 
-    /// The translator has answers that nobody has asked for yet.
-    pub fn is_translating(&self) -> bool {
-        self.translator.is_busy()
+    /// When the translator has the next answer that nobody has asked for yet.
+    pub fn answer_at(&self) -> Option<GuestTime> {
+        self.translator.answer_at()
     }
 
     /// A start split by way of the hub at `hub`, for a device of `speed`.

@@ -84,9 +84,9 @@ impl Translator {
         }
     }
 
-    /// Somebody has to ask for answers.
-    pub fn is_busy(&self) -> bool {
-        !self.entries.is_empty()
+    /// When it has the next answer.
+    pub fn answer_at(&self) -> Option<GuestTime> {
+        self.entries.iter().map(|entry| entry.ready).min()
     }
 
     fn take(&mut self, endpoint: Endpoint) -> Option<Entry> {
