@@ -55,6 +55,50 @@ impl HidWire {
     }
 }
 
+/// Where a frontend's keys go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeysTo {
+    /// To the keyboard while the guest looks after it, else to the serial port.
+    #[default]
+    Watched,
+    /// To the keyboard.
+    Keyboard,
+    /// To the serial port.
+    Serial,
+    /// To both.
+    Both,
+}
+
+impl KeysTo {
+    /// Whether they go to the serial port, and whether to the keyboard; `watched`: the guest looks after that.
+    pub fn serial_and_keyboard(self, watched: bool) -> (bool, bool) {
+        match self {
+            Self::Watched => (!watched, watched),
+            Self::Keyboard => (false, true),
+            Self::Serial => (true, false),
+            Self::Both => (true, true),
+        }
+    }
+
+    /// The next choice for a user who turns through them.
+    pub fn next(self, watched: bool) -> Self {
+        match self.serial_and_keyboard(watched) {
+            (true, false) => Self::Keyboard,
+            (false, _) => Self::Both,
+            (true, true) => Self::Serial,
+        }
+    }
+
+    /// The choice in words, where it is not the serial port alone.
+    pub fn words(self, watched: bool) -> Option<&'static str> {
+        match self.serial_and_keyboard(watched) {
+            (true, false) => None,
+            (false, _) => Some("keys to USB"),
+            (true, true) => Some("keys to USB and serial port"),
+        }
+    }
+}
+
 /// Usages of keys that have names.
 pub mod usage {
     /// Return.

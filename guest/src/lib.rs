@@ -96,6 +96,10 @@ pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 /// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
 pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
 
+/// Enumerates the USB hub and what is behind it by polling, with split transactions by hand, prints `usbkbd: ready` and echoes what is typed at the
+/// keyboard; Escape powers off. Option `usbkbd.mode=slave`: data go through FIFOs instead of DMA.
+pub const USBKBD: &[u8] = include_bytes!("../images/usbkbd.img");
+
 /// One situation of the frame buffer a run: option `screens.case` (a name; without one, all are listed), `screens.turns`. It paints a pattern, prints what the
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
@@ -124,6 +128,7 @@ mod tests {
         ("objects", super::OBJECTS),
         ("flip", super::FLIP),
         ("screens", super::SCREENS),
+        ("usbkbd", super::USBKBD),
     ];
 
     #[test]

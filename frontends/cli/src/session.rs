@@ -360,7 +360,13 @@ impl<'a> Run<'a> {
         let (handle, starter) = prepare();
         self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
+        let options = Options {
+            name: self.name.clone(),
+            pace: self.pace(&handle),
+            scaling: Scaling::default(),
+            keys: self.config.input.keyboard.in_window(),
+            gauges,
+        };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
@@ -417,7 +423,8 @@ impl<'a> Run<'a> {
             say("--fps: a terminal keeps its own pace");
         }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
-        let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
+        let keys = self.config.input.keyboard.in_terminal();
+        let options = Options { name, pace, serial, keys, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_terminal::run(&handle, options, &mut recorder, || {
             started = Some(self.start_with(&handle, starter, Serial::Shown)?);

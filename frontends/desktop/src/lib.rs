@@ -8,6 +8,7 @@
 
 mod app;
 mod keys;
+mod mouse;
 mod overlay;
 mod pace;
 mod quad;
@@ -22,6 +23,7 @@ pub use scale::Scaling;
 
 use app::App;
 use tayberry_engine::handle::MachineHandle;
+use tayberry_engine::hid::KeysTo;
 use tayberry_headless::{Pace, Picture, Recorder};
 use winit::event_loop::EventLoop;
 
@@ -49,6 +51,8 @@ pub struct Options {
     pub pace: Pace,
     /// Scaling to begin with.
     pub scaling: Scaling,
+    /// Where keys go to begin with.
+    pub keys: KeysTo,
     /// More to tell of.
     pub gauges: Gauges,
 }

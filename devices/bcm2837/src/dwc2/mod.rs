@@ -196,7 +196,8 @@ impl Usb {
         let hears = controller.load(GAHBCFG) & GAHBCFG_GLBL_INTR != 0 && controller.load(GINTMSK) & GINT_SOF != 0;
         let frames = &controller.frames;
         // Somebody may want to ask the translator when it has an answer.
-        let answer = controller.bus.answer_at().and_then(|at| frames.next(GuestTime(at.max(now).0.saturating_sub(1)))).filter(|&at| at > now);
+        let answer =
+            controller.bus.answer_at().and_then(|at| frames.next(GuestTime(at.max(now).0.saturating_sub(1)))).filter(|&at| at > now);
         let starts = answer.into_iter().chain(frames.next_whole(now)).filter(|_| hears && !frames.is_pending(now));
         self.deadline.set(transactions.chain(starts).min());
     }

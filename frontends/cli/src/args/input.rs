@@ -4,7 +4,7 @@ use crate::report::Unusable;
 use clap::parser::ArgMatches;
 use clap::{Args, ValueEnum};
 use tayberry_engine::handle::Input;
-use tayberry_engine::hid::Stroke;
+use tayberry_engine::hid::{KeysTo, Stroke};
 use tayberry_engine::typist::{Script, Step};
 
 /// Options about input.
@@ -41,6 +41,28 @@ pub enum Keyboard {
     Serial,
     /// Both.
     Both,
+}
+
+impl Keyboard {
+    /// Where keys go that are pressed in a window.
+    #[cfg(feature = "desktop")]
+    pub fn in_window(self) -> KeysTo {
+        match self {
+            Self::Auto => KeysTo::Watched,
+            Self::Usb => KeysTo::Keyboard,
+            Self::Serial => KeysTo::Serial,
+            Self::Both => KeysTo::Both,
+        }
+    }
+
+    /// Where keys go that are pressed in a terminal, which shows the serial port.
+    pub fn in_terminal(self) -> KeysTo {
+        match self {
+            Self::Auto | Self::Serial => KeysTo::Serial,
+            Self::Usb => KeysTo::Keyboard,
+            Self::Both => KeysTo::Both,
+        }
+    }
 }
 
 /// A step of what is typed.
