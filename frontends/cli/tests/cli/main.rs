@@ -11,4 +11,5 @@ mod record;
 mod runs;
 mod screens;
 mod steps;
+mod typing;
 mod usage;

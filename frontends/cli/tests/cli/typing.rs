@@ -50,7 +50,20 @@ fn a_script_waits_for_what_it_waits_for() {
 fn what_is_typed_arrives_at_the_same_guest_time_in_every_run() {
     let folder = folder();
     let once = || {
-        let args = ["--deterministic", "--stats", "s.json", "--type-after", "ready", "--type-usb", "abc\\e", "--trace", "usb", "--trace-file", "t", "usbkbd.img"];
+        let args = [
+            "--deterministic",
+            "--stats",
+            "s.json",
+            "--type-after",
+            "ready",
+            "--type-usb",
+            "abc\\e",
+            "--trace",
+            "usb",
+            "--trace-file",
+            "t",
+            "usbkbd.img",
+        ];
         let run = run(&folder, &args).expect(0);
         let stats: serde_json::Value = serde_json::from_slice(&folder.read("s.json")).expect("JSON");
         (run.stdout, stats["instructions"].clone(), stats["guest_s"].clone(), folder.text("t"))
