@@ -14,6 +14,7 @@ use crate::machine::{Machine, MachineParts};
 use crate::power::PowerSwitch;
 use crate::schedule::{Phase, tick_schedule};
 use crate::serial::{PORTS, SerialWire};
+use crate::sound::Sound;
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
@@ -87,6 +88,7 @@ impl MachineBuilder {
     pub fn new(ram: Arc<GuestRam>, clock: Arc<Clock>, cores: usize, shared: Arc<Shared>) -> Self {
         let attention = Arc::new(Attention::new(cores));
         shared.journal.begin(shared.stats.guest_ns.get());
+        shared.sound.begin(shared.stats.guest_ns.get());
         let mut world = World::new();
         world.insert_resource(Ram(Arc::clone(&ram)));
         world.insert_resource(MachineClock(Arc::clone(&clock)));
@@ -178,6 +180,11 @@ impl MachineBuilder {
     /// The journal.
     pub fn journal(&self) -> Arc<Journal> {
         Arc::clone(&self.shared.journal)
+    }
+
+    /// The audio outputs.
+    pub fn sound(&self) -> Arc<Sound> {
+        Arc::clone(&self.shared.sound)
     }
 
     /// The wire of serial port `port` (0: UART0, 1: UART1).

@@ -5,6 +5,7 @@ use crate::hid::{HidEvent, Stroke};
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
 use crate::serial::PORTS;
+use crate::sound::{Listener, Sound};
 use crate::stats::Stats;
 use crate::typist::Script;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -134,6 +135,8 @@ pub struct Shared {
     pub stats: Arc<Stats>,
     /// What happens, for whoever reads it.
     pub journal: Arc<Journal>,
+    /// The audio outputs.
+    pub sound: Arc<Sound>,
     pub(crate) control: Arc<ControlState>,
 }
 
@@ -289,6 +292,7 @@ pub struct MachineHandle {
     pub events: Receiver<MachineEvent>,
     frame_clock: Sender<InStep>,
     journal: Arc<Journal>,
+    sound: Arc<Sound>,
 }
 
 /// Keeps a frontend in step with a machine: at every [`Beat`] the machine waits until the frontend has drawn. Dropping it lets the machine run free.
@@ -339,6 +343,11 @@ impl MachineHandle {
         self.journal.reader()
     }
 
+    /// Asks for what the audio outputs do, best before the machine is started; `None` if the machine has had too many listeners.
+    pub fn listen(&self) -> Option<Listener> {
+        self.sound.listen()
+    }
+
     /// True once the machine has ended.
     pub fn has_ended(&self) -> bool {
         self.control.state.ended.load(Ordering::Acquire)
@@ -348,7 +357,7 @@ impl MachineHandle {
 /// A new handle and the machine's side of it.
 pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
-    let journal = Arc::new(Journal::default());
+    let (journal, sound) = (Arc::new(Journal::default()), Arc::new(Sound::default()));
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
@@ -364,8 +373,9 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         events: events_rx,
         frame_clock: frame_clock_tx,
         journal: Arc::clone(&journal),
+        sound: Arc::clone(&sound),
     };
-    let shared = Arc::new(Shared { display, stats, journal, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, sound, control: state });
     let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

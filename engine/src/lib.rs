@@ -23,6 +23,7 @@ mod realtime;
 pub mod schedule;
 pub mod serial;
 mod settle;
+pub mod sound;
 pub mod stats;
 pub mod typist;
 

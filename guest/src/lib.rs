@@ -104,12 +104,16 @@ pub const USBKBD: &[u8] = include_bytes!("../images/usbkbd.img");
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
 
+/// Plays a melody at the audio jack by the pulse width modulator, 15 notes on the left and their bass on the right. Options `tune.by=dma|fifo|data`, `tune.beat_ms`.
+/// Ends with `tune: over after T ms`.
+pub const TUNE: &[u8] = include_bytes!("../images/tune.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 18] = [
+    const ALL: [(&str, &[u8]); 19] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -128,6 +132,7 @@ mod tests {
         ("objects", super::OBJECTS),
         ("flip", super::FLIP),
         ("screens", super::SCREENS),
+        ("tune", super::TUNE),
         ("usbkbd", super::USBKBD),
     ];
 

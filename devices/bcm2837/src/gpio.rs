@@ -52,8 +52,8 @@ const PULL_UP_RESET: [u32; 2] = [0x1ff, 0x003f_c01c];
 /// Pins of the first three interrupt lines: 0 to 27, 28 to 45, 46 to 53; the fourth has all.
 const LINE_PINS: [u64; 4] = [0x0fff_ffff, 0x3fff_f000_0000, 0x3f_c000_0000_0000, (1 << 54) - 1];
 
-/// Function select registers at the start: pins 48 to 53 have alternate function 0 (code 4).
-const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24, 4 << 9 | 4 << 6 | 4 << 3 | 4];
+/// Function select registers at the start: pins 40 and 41 (the audio jack) and 48 to 53 (the card) have alternate function 0 (code 4).
+const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24 | 4 << 3 | 4, 4 << 9 | 4 << 6 | 4 << 3 | 4];
 
 /// The function select registers, for devices behind the pins.
 #[derive(Resource, Clone, Debug)]
@@ -269,7 +269,7 @@ mod tests {
     fn the_card_s_pins_are_sdhost_s_at_first() {
         let bench = bench();
         let pins = bench.world.resource::<PinFunctions>().clone();
-        assert!(pins.are(48..54, 4) && pins.are(0..48, 0));
+        assert!(pins.are(48..54, 4) && pins.are(40..42, 4) && pins.are(0..40, 0) && pins.are(42..48, 0));
         let functions: Vec<u32> = (0..6).map(|index| bench.read(BASE + 4 * index)).collect();
         assert_eq!(functions, FUNCTIONS_RESET);
         bench.write(BASE + 0x14, 0o7777);

@@ -35,6 +35,7 @@ pub mod pwm;
 pub mod rng;
 pub mod sd;
 pub mod sdhost;
+pub mod setup;
 pub mod spi;
 pub mod system_timer;
 pub mod thermal;
@@ -43,4 +44,5 @@ pub mod usb;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
 pub use counters::CoreCounters;
+pub use setup::Setup;
 pub use tayberry_a64::{Features, JitConfig, jit};

@@ -1,10 +1,14 @@
 //! The command line: what may be said, and what it means.
 
+pub mod boot;
 pub mod input;
 pub mod picture;
+pub mod sound;
 
+use crate::args::boot::BootArgs;
 use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -17,12 +21,14 @@ use tayberry_bcm2837::{Features, JitConfig};
 
 /// Raspberry Pi 3 emulator.
 ///
-/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL the
-/// built-in demo runs; headless it makes one tour of its modes and leaves a contact sheet in tayberry-demo.png.
+/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL it
+/// boots from --boot, --sd or --sd-dir as the firmware does; without these the built-in demo runs: headless it makes one tour of its modes and leaves a
+/// contact sheet in tayberry-demo.png.
 #[derive(Debug, Parser)]
 #[command(name = "tayberry", version, max_term_width = 110, next_line_help = true)]
 struct Args {
-    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: the built-in demo]
+    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: what --boot, --sd or --sd-dir has, as the firmware boots; else the
+    /// built-in demo]
     kernel: Option<PathBuf>,
 
     /// Where the picture goes. auto: a window where a display opens, else the terminal if there is one, otherwise headless; one line on stderr says
@@ -57,13 +63,17 @@ struct Args {
     #[arg(long)]
     splash: bool,
 
-    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
+    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory. With no KERNEL it is booted from as the firmware does: config.txt,
+    /// kernel8.img and the rest of its FAT partition [default: no card]
     #[arg(long, value_name = "FILE")]
     sd: Option<PathBuf>,
 
     /// Write what the guest writes back to the SD card image
     #[arg(long, requires = "sd")]
     sd_writable: bool,
+
+    #[command(flatten)]
+    boot: BootArgs,
 
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
@@ -121,6 +131,9 @@ struct Args {
 
     #[command(flatten)]
     picture: PictureArgs,
+
+    #[command(flatten)]
+    sound: SoundArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -263,6 +276,7 @@ pub struct Config {
     pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
+    pub boot: BootArgs,
     pub cores: usize,
     pub features: Features,
     pub deterministic: bool,
@@ -274,6 +288,7 @@ pub struct Config {
     pub frame_log: Option<PathBuf>,
     pub input: InputOptions,
     pub picture: PictureOptions,
+    pub sound: SoundArgs,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub report: Option<PathBuf>,
@@ -394,6 +409,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
+        boot: args.boot,
         cores: usize::from(args.cores),
         features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
@@ -404,6 +420,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         frame_log: args.frame_log,
         input: InputOptions::default(),
         picture,
+        sound: args.sound,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         report: args.report,
@@ -525,6 +542,10 @@ mod tests {
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
+            ("--sd-writable --sd-dir a", "--sd-dir"),
+            ("--sd a --sd-dir b", "--sd-dir"),
+            ("--boot a k", "--boot"),
+            ("--boot", "--boot"),
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),

@@ -3,6 +3,7 @@
 //! Messages go to stderr; stdout belongs to the guest's serial port.
 
 mod args;
+mod boot;
 mod expect;
 mod files;
 #[cfg(feature = "desktop")]
@@ -16,6 +17,7 @@ mod progress;
 mod record;
 mod report;
 mod session;
+mod sound;
 mod stats;
 mod symbols;
 mod terminal;

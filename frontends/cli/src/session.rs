@@ -3,6 +3,7 @@
 use crate::args::input::Keyboard;
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::boot::{self, Kernel, Reboot};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -13,6 +14,7 @@ use crate::page::Page;
 use crate::progress::Progress;
 use crate::record;
 use crate::report::{self, Unusable, say};
+use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
@@ -22,13 +24,12 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
-use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
+use tayberry_bcm2837::sd::CardImage;
+use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
-use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -52,9 +53,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
-    let mut run = Run::new(config, kernel, interrupt)?;
+    let card = boot::open_card(config)?;
+    let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
+    let mut run = Run::new(config, kernel, card, interrupt)?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -84,6 +87,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
+        ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
         ("--sd", card_out),
     ]);
@@ -97,47 +101,6 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
 
 fn borrowed<'a>(list: &'a [(&'a str, std::path::PathBuf)]) -> Vec<(&'a str, &'a Path)> {
     list.iter().map(|(what, path)| (*what, path.as_path())).collect()
-}
-
-/// The kernel and what is passed to it.
-struct Kernel {
-    name: String,
-    image: Vec<u8>,
-    dtb: Option<Vec<u8>>,
-    initrd: Option<Vec<u8>>,
-}
-
-impl Kernel {
-    fn read(config: &Config) -> Result<Self, Unusable> {
-        let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
-        let (name, image) = match &config.kernel {
-            Some(path) => {
-                (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?)
-            }
-            None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
-        };
-        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
-    }
-}
-
-/// The SD card, if there is to be one.
-fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
-    let Some(path) = &config.sd else { return Ok(None) };
-    let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
-        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
-            files::cannot_write("--sd", path, &error)
-        }
-        error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
-    })?;
-    let (file, bytes) = (card.file_bytes(), card.bytes());
-    tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
-    if !file.is_multiple_of(CARD_BLOCK) {
-        let file_name = path.display();
-        say(format_args!(
-            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
-        ));
-    }
-    Ok(Some(Arc::new(card)))
 }
 
 /// What is written at the end.
@@ -202,6 +165,8 @@ struct Run<'a> {
     config: &'a Config,
     name: String,
     board: Arc<Raspi3b>,
+    /// What happens at a reset, if the board is not built again as it was.
+    reboot: Option<Arc<Reboot>>,
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
     card: Option<Arc<CardImage>>,
@@ -212,12 +177,15 @@ struct Run<'a> {
     page: Option<Page>,
     expected: Option<Expected>,
     serial: [Option<File>; 2],
+    /// What the guest plays goes there.
+    audio_file: Option<File>,
+    audio: Option<AudioFile>,
     recorder: Recorder,
     interrupt: Interrupt,
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(config: &'a Config, kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -227,27 +195,25 @@ impl<'a> Run<'a> {
             length(&kernel.dtb),
             length(&kernel.initrd),
             config.cores,
-            config.append
+            kernel.append
         );
-        let tour = config.kernel.is_none() && config.append.is_none();
-        let card = open_card(config)?;
+        let tour = kernel.is_demo && config.append.is_none();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
-        let options = BoardOptions {
-            kernel: kernel.image,
-            dtb: kernel.dtb,
-            initrd: kernel.initrd,
-            append: config.append.clone(),
-            splash: config.splash,
+        let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
             jit: jit.config,
             card: card.clone(),
             has_input: config.input.keyboard != Keyboard::Serial,
+            ..BoardOptions::default()
         };
-        let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(config, options)?;
+        kernel.notes.iter().for_each(say);
+        let name = kernel.name.clone();
+        let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
+        let board = kernel.clone().board(&base, Raspi3b::new)?;
+        let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -263,10 +229,28 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let audio_file = sound::open(config.sound.audio.as_deref())?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        Ok(Self {
+            config,
+            name,
+            board,
+            reboot,
+            tour,
+            card,
+            jit,
+            symbols,
+            outputs,
+            page,
+            expected,
+            serial,
+            audio_file,
+            audio: None,
+            recorder,
+            interrupt,
+        })
     }
 
     fn limits(&self) -> Limits {
@@ -367,6 +351,8 @@ impl<'a> Run<'a> {
             keys: self.config.input.keyboard.in_window(),
             gauges,
         };
+        #[cfg(feature = "sound")]
+        let _player = self.play(&handle);
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
@@ -391,6 +377,13 @@ impl<'a> Run<'a> {
             Picture::no_signal()
         });
         self.finish(&handle, outcome, &picture).map(Ok)
+    }
+
+    /// Plays the guest's sound, where that can be and is wanted.
+    #[cfg(feature = "sound")]
+    fn play(&self, handle: &MachineHandle) -> Option<tayberry_desktop::Player> {
+        let player = (!self.config.sound.mute).then(|| tayberry_desktop::Player::start(handle))?;
+        player.inspect_err(|why| say(format_args!("no sound: {why}"))).ok()
     }
 
     #[cfg(not(feature = "desktop"))]
@@ -467,10 +460,20 @@ impl<'a> Run<'a> {
             };
             serial.push((port, pump));
         }
+        if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
+            self.audio = Some(sound::start(handle, file, path)?);
+        }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
-        let board = Arc::clone(&self.board);
-        let running = starter.start(self.limits(), move |shared| board.build(shared));
+        let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
+        let running = starter.start(self.limits(), move |shared| {
+            starts += 1;
+            let board = match &reboot {
+                Some(reboot) if starts > 1 => reboot.board()?,
+                _ => Arc::clone(&board),
+            };
+            board.build(shared).map_err(Unusable::new)
+        });
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
@@ -495,6 +498,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
             written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
+        }
+        if let (Some(audio), Some(path)) = (self.audio.take(), &self.config.sound.audio) {
+            written.push(sound::finish(audio, path, handle.stats.guest_ns.get()));
         }
         if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
             written.push(record::finish(video, path));
@@ -548,14 +554,6 @@ impl<'a> Run<'a> {
             _ => {}
         }
     }
-}
-
-fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(|error| match (&error, &config.kernel, &config.dtb) {
-        (BoardError::Kernel(_), Some(path), _) => Unusable::new(format_args!("kernel {}: {error}", path.display())),
-        (BoardError::DeviceTree(_), _, Some(path)) => Unusable::new(format_args!("--dtb {}: {error}", path.display())),
-        _ => Unusable::new(error),
-    })
 }
 
 /// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all

@@ -14,12 +14,16 @@ mod pace;
 mod quad;
 mod scale;
 mod screen;
+#[cfg(feature = "sound")]
+mod sound;
 mod surface;
 mod title;
 mod watch;
 
 pub use keys::HELP as KEYS_HELP;
 pub use scale::Scaling;
+#[cfg(feature = "sound")]
+pub use sound::Player;
 
 use app::App;
 use tayberry_engine::handle::MachineHandle;

@@ -1,5 +1,7 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod boot;
+mod cards;
 mod expect;
 mod frames;
 mod headless;
@@ -10,6 +12,7 @@ mod program;
 mod record;
 mod runs;
 mod screens;
+mod sound;
 mod steps;
 mod typing;
 mod usage;
