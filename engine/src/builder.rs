@@ -7,6 +7,7 @@ use crate::cpu::Processor;
 use crate::display::Display;
 use crate::execute::CoreSlot;
 use crate::handle::Shared;
+use crate::hid::HidWire;
 use crate::irq::{IrqLine, IrqLines};
 use crate::journal::Journal;
 use crate::machine::{Machine, MachineParts};
@@ -79,6 +80,7 @@ pub struct MachineBuilder {
     attention: Arc<Attention>,
     shared: Arc<Shared>,
     wires: [SerialWire; PORTS],
+    hid: HidWire,
     power: Arc<PowerSwitch>,
 }
 
@@ -105,6 +107,7 @@ impl MachineBuilder {
             clock,
             shared,
             wires: Default::default(),
+            hid: HidWire::default(),
             power: Arc::default(),
         }
     }
@@ -197,6 +200,11 @@ impl MachineBuilder {
         self.wires[port % PORTS].clone()
     }
 
+    /// The wire of keyboard and mouse.
+    pub fn hid_wire(&self) -> HidWire {
+        self.hid.clone()
+    }
+
     /// The power switch.
     pub fn power(&self) -> Arc<PowerSwitch> {
         Arc::clone(&self.power)
@@ -212,7 +220,7 @@ impl MachineBuilder {
         let parts = (self.clock, self.irq, self.power);
         let bus = Arc::new(PhysBus::new(self.windows));
         self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires)
+        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires, self.hid)
     }
 
     /// Puts it together.
@@ -239,6 +247,7 @@ impl MachineBuilder {
             attention: self.attention,
             shared: self.shared,
             wires: self.wires,
+            hid: self.hid,
             power: self.power,
             bus,
             ram: self.ram,

@@ -2,11 +2,13 @@
 
 use crate::cpu::CoreReport;
 use crate::display::Display;
+use crate::hid::{HidEvent, Stroke};
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
 use crate::serial::PORTS;
 use crate::sound::{Listener, Sound};
 use crate::stats::Stats;
+use crate::typist::Script;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +25,33 @@ pub enum Input {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// A key of the machine's keyboard goes down or up.
+    Keyboard {
+        /// The key, by its usage of page 7 ([`crate::hid::usage`]).
+        usage: u8,
+        /// It goes down.
+        pressed: bool,
+    },
+    /// The machine's mouse is moved.
+    Mouse {
+        /// Buttons that are down: bit 0 left, 1 right, 2 middle.
+        buttons: u8,
+        /// To the right.
+        dx: i16,
+        /// Down.
+        dy: i16,
+        /// Notches of the wheel, away from the user.
+        wheel: i8,
+    },
+}
+
+impl From<HidEvent> for Input {
+    fn from(event: HidEvent) -> Self {
+        match event {
+            HidEvent::Key { usage, pressed } => Self::Keyboard { usage, pressed },
+            HidEvent::Mouse { buttons, dx, dy, wheel } => Self::Mouse { buttons, dx, dy, wheel },
+        }
+    }
 }
 
 /// Why a machine ended.
@@ -78,6 +107,8 @@ pub struct Limits {
     pub max_instructions: Option<u64>,
     /// Text on any serial port.
     pub until: Option<Vec<u8>>,
+    /// What the machine itself types meanwhile. It goes on over resets.
+    pub script: Script,
 }
 
 /// When a machine waits for a frontend that keeps step with it.
@@ -214,6 +245,11 @@ impl Control {
     /// Types bytes at a serial port.
     pub fn type_serial(&self, port: usize, bytes: impl Into<Vec<u8>>) {
         self.send(Input::Serial { port, bytes: bytes.into() });
+    }
+
+    /// Presses a key, and what is held with it, and lets it go.
+    pub fn stroke(&self, stroke: Stroke) {
+        stroke.events().for_each(|event| self.send(event.into()));
     }
 
     /// True while the machine has not taken what was sent before: a source without an end (a pipe) waits.

@@ -99,6 +99,10 @@ pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 /// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
 pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
 
+/// Enumerates the USB hub and what is behind it by polling, with split transactions by hand, prints `usbkbd: ready` and echoes what is typed at the
+/// keyboard; Escape powers off. Option `usbkbd.mode=slave`: data go through FIFOs instead of DMA.
+pub const USBKBD: &[u8] = include_bytes!("../images/usbkbd.img");
+
 /// One situation of the frame buffer a run: option `screens.case` (a name; without one, all are listed), `screens.turns`. It paints a pattern, prints what the
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
@@ -112,7 +116,7 @@ pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 19] = [
+    const ALL: [(&str, &[u8]); 20] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -132,6 +136,7 @@ mod tests {
         ("flip", super::FLIP),
         ("screens", super::SCREENS),
         ("tune", super::TUNE),
+        ("usbkbd", super::USBKBD),
     ];
 
     #[test]

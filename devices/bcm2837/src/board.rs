@@ -99,6 +99,8 @@ pub struct BoardOptions {
     pub jit: Option<JitConfig>,
     /// The SD card's content; without one, the slot is empty. It stays over resets.
     pub card: Option<Arc<CardImage>>,
+    /// A USB keyboard and a USB mouse are plugged in.
+    pub has_input: bool,
 }
 
 impl Default for BoardOptions {
@@ -115,6 +117,7 @@ impl Default for BoardOptions {
             features: Features::default(),
             jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
+            has_input: true,
         }
     }
 }
@@ -129,6 +132,7 @@ pub struct Raspi3b {
     features: Features,
     jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
+    has_input: bool,
     counters: Arc<CoreCounters>,
 }
 
@@ -159,7 +163,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(PwmPlugin),
         Box::new(PcmPlugin),
         Box::new(MphiPlugin),
-        Box::new(UsbPlugin),
+        Box::new(UsbPlugin { has_input: board.has_input }),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),
@@ -205,8 +209,8 @@ impl Raspi3b {
         let firmware = firmware(&options);
         let framebuffer = firmware.has_boot_framebuffer.then(|| firmware.boot_framebuffer());
         let image = BootImage::new(&options, framebuffer)?;
-        let BoardOptions { cores, mode, features, jit, card, .. } = options;
-        Ok(Self { image, firmware, cores, mode, features, jit, card, counters: Arc::default() })
+        let BoardOptions { cores, mode, features, jit, card, has_input, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, has_input, counters: Arc::default() })
     }
 
     /// A board with other software, whose cores count on where this one's were.

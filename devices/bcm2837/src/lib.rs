@@ -41,6 +41,7 @@ pub mod spi;
 pub mod system_timer;
 pub mod thermal;
 mod turn;
+pub mod usb;
 
 pub use board::{BoardError, BoardOptions, Raspi3b};
 pub use counters::CoreCounters;

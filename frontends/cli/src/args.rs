@@ -2,11 +2,13 @@
 
 pub mod boot;
 pub mod diagnosis;
+pub mod input;
 pub mod picture;
 pub mod sound;
 
 use crate::args::boot::BootArgs;
 use crate::args::diagnosis::DiagnosisArgs;
+use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
@@ -125,6 +127,9 @@ struct Args {
     /// --deterministic or --every-flip, otherwise the host's [default: none]
     #[arg(long, value_name = "FILE.csv")]
     frame_log: Option<PathBuf>,
+
+    #[command(flatten)]
+    input: InputArgs,
 
     #[command(flatten)]
     picture: PictureArgs,
@@ -286,6 +291,7 @@ pub struct Config {
     pub until: Option<String>,
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
+    pub input: InputOptions,
     pub picture: PictureOptions,
     pub sound: SoundArgs,
     pub contact_sheet: Option<PathBuf>,
@@ -317,9 +323,12 @@ pub enum Parsed {
 /// # Errors
 /// On one line, what is wrong with them.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Unusable> {
-    let parsed = command().try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches));
+    let parsed = command().try_get_matches_from(args).and_then(|matches| Ok((Args::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok(args) => Ok(Parsed::Run(Box::new(config(args)?))),
+        Ok((args, matches)) => {
+            let input = InputOptions::new(&args.input, &matches)?;
+            Ok(Parsed::Run(Box::new(Config { input, ..config(args)? })))
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(Parsed::Text(error)),
         Err(error) => Err(Unusable::new(format_args!("{}; see --help", first_paragraph(&error.to_string())))),
     }
@@ -415,6 +424,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         until: args.until,
         screenshot: args.screenshot,
         frame_log: args.frame_log,
+        input: InputOptions::default(),
         picture,
         sound: args.sound,
         contact_sheet: args.contact_sheet,

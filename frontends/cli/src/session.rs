@@ -1,5 +1,6 @@
 //! A run: inputs, outputs, a machine, a frontend, and how it ended.
 
+use crate::args::input::Keyboard;
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
 use crate::boot::{self, Kernel, Reboot};
@@ -215,6 +216,7 @@ impl<'a> Run<'a> {
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            has_input: config.input.keyboard != Keyboard::Serial,
             ..BoardOptions::default()
         };
         kernel.notes.iter().for_each(say);
@@ -269,6 +271,7 @@ impl<'a> Run<'a> {
             timeout: self.config.timeout,
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+            script: self.config.input.script(self.config.stdio_port().unwrap_or(0)),
         }
     }
 
@@ -354,7 +357,13 @@ impl<'a> Run<'a> {
         let (handle, starter) = prepare();
         self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
+        let options = Options {
+            name: self.name.clone(),
+            pace: self.pace(&handle),
+            scaling: Scaling::default(),
+            keys: self.config.input.keyboard.in_window(),
+            gauges,
+        };
         #[cfg(feature = "sound")]
         let _player = self.play(&handle);
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
@@ -420,7 +429,8 @@ impl<'a> Run<'a> {
             say("--fps: a terminal keeps its own pace");
         }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
-        let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
+        let keys = self.config.input.keyboard.in_terminal();
+        let options = Options { name, pace, serial, keys, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_terminal::run(&handle, options, &mut recorder, || {
             started = Some(self.start_with(&handle, starter, Serial::Shown)?);

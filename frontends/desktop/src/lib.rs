@@ -8,6 +8,7 @@
 
 mod app;
 mod keys;
+mod mouse;
 mod overlay;
 mod pace;
 mod quad;
@@ -26,6 +27,7 @@ pub use sound::Player;
 
 use app::App;
 use tayberry_engine::handle::MachineHandle;
+use tayberry_engine::hid::KeysTo;
 use tayberry_headless::{Pace, Picture, Recorder};
 use winit::event_loop::EventLoop;
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub pace: Pace,
     /// Scaling to begin with.
     pub scaling: Scaling,
+    /// Where keys go to begin with.
+    pub keys: KeysTo,
     /// More to tell of.
     pub gauges: Gauges,
 }

@@ -37,7 +37,7 @@ pub const TOPICS: [(&str, &str); 19] = [
     ("spi", "SPI transfers"),
     ("terminal", "what the terminal says that it can do"),
     ("uart", "the UARTs' set-up"),
-    ("usb", "the USB host controller and its devices"),
+    ("usb", "USB: control requests in words, what devices send"),
     ("unimplemented", "what this emulator lacks and a guest asked for"),
 ];
 

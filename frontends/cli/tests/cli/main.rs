@@ -16,4 +16,5 @@ mod screens;
 mod sound;
 mod steps;
 mod traces;
+mod typing;
 mod usage;
