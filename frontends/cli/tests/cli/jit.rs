@@ -49,6 +49,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("tree", "", "--cores 3", b""),
     ("tune", "tune.beat_ms=20", "", b""),
     ("tune", "tune.by=fifo tune.beat_ms=2", "", b""),
+    ("usbkbd", "", r"--type-after ready --type-usb one\n\e", b""),
 ];
 
 fn images() -> std::path::PathBuf {
