@@ -93,6 +93,9 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
         && let Ok(Input::Serial { port, bytes }) = channels.0.input.try_recv()
     {
         if let Some(wire) = lines.wires.get(port) {
+            if bytes.is_empty() {
+                wire.end_input();
+            }
             bytes.into_iter().for_each(|byte| wire.feed(byte));
         }
     }

@@ -2,9 +2,12 @@
 
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Serial ports of a machine: UART0 and UART1.
-pub const PORTS: usize = 2;
+/// Serial ports of a machine: UART0, UART1, and [`CONSOLE`].
+pub const PORTS: usize = 3;
+/// The port that belongs to no UART: what a guest prints by other means (semihosting) where no UART shares its place with it.
+pub const CONSOLE: usize = 2;
 
 /// Bytes a UART can send before the engine must take them.
 const TX_CAPACITY: usize = 4096;
@@ -16,11 +19,14 @@ const TX_CAPACITY: usize = 4096;
 pub struct SerialWire {
     tx: Arc<ArrayQueue<u8>>,
     rx: Arc<SegQueue<u8>>,
+    /// Nothing more will come from outside. Set once by the engine after the last byte was fed (`Release`), read with `Acquire`: who sees it and then finds no
+    /// byte has had them all.
+    rx_ended: Arc<AtomicBool>,
 }
 
 impl Default for SerialWire {
     fn default() -> Self {
-        Self { tx: Arc::new(ArrayQueue::new(TX_CAPACITY)), rx: Arc::default() }
+        Self { tx: Arc::new(ArrayQueue::new(TX_CAPACITY)), rx: Arc::default(), rx_ended: Arc::default() }
     }
 }
 
@@ -40,6 +46,21 @@ impl SerialWire {
     /// True if bytes from outside are waiting.
     pub fn has_input(&self) -> bool {
         !self.rx.is_empty()
+    }
+
+    /// True if nothing more will come from outside than what is waiting.
+    pub fn input_ended(&self) -> bool {
+        self.rx_ended.load(Ordering::Acquire)
+    }
+
+    /// Bytes that can be sent until [`SerialWire::send`] says that the wire is nearly full.
+    pub fn room(&self) -> usize {
+        (TX_CAPACITY - 64).saturating_sub(self.tx.len())
+    }
+
+    /// The far end: nothing more will come.
+    pub(crate) fn end_input(&self) {
+        self.rx_ended.store(true, Ordering::Release);
     }
 
     /// The far end: bytes that the guest has not taken yet.

@@ -82,6 +82,8 @@ pub enum Stop {
     Posted,
     /// Broadcast maintenance must have reached all cores before this one goes on.
     Sync,
+    /// HLT #0xF000 where the machine takes such calls: the instruction has retired, W0 and X1 say what is wanted.
+    Semihosting,
     /// The core is lost: an exception with no way to handle it, with a reason in words for the user.
     Lost(String),
 }

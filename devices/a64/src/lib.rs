@@ -23,6 +23,7 @@ pub mod jit;
 pub mod mem;
 pub mod mmu;
 mod run;
+mod semihosting;
 pub mod simd;
 pub mod sysreg;
 pub mod system;

@@ -27,6 +27,7 @@ use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
+use crate::semihosting::{SemihostingOptions, SemihostingPlugin};
 use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
@@ -88,6 +89,8 @@ pub struct BoardOptions {
     pub jit: Option<JitConfig>,
     /// The SD card's content; without one, the slot is empty. It stays over resets.
     pub card: Option<Arc<CardImage>>,
+    /// What a guest may ask of the host by HLT #0xF000; without it, that is undefined as on hardware.
+    pub semihosting: Option<SemihostingOptions>,
 }
 
 impl Default for BoardOptions {
@@ -103,6 +106,7 @@ impl Default for BoardOptions {
             features: Features::default(),
             jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
+            semihosting: None,
         }
     }
 }
@@ -117,6 +121,7 @@ pub struct Raspi3b {
     features: Features,
     jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
+    semihosting: Option<SemihostingOptions>,
     counters: Arc<CoreCounters>,
 }
 
@@ -128,6 +133,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
         Box::new(LocalControllerPlugin),
+        Box::new(SemihostingPlugin { options: board.semihosting.clone(), heap: board.image.free_memory() }),
         Box::new(CoresPlugin { cores, features: board.features, jit: board.jit, counters: Arc::clone(&board.counters) }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
@@ -171,8 +177,8 @@ impl Raspi3b {
             ..MailboxPlugin::default()
         };
         let image = BootImage::new(&options, firmware.boot_framebuffer())?;
-        let BoardOptions { cores, mode, features, jit, card, .. } = options;
-        Ok(Self { image, firmware, cores, mode, features, jit, card, counters: Arc::default() })
+        let BoardOptions { cores, mode, features, jit, card, semihosting, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, semihosting, counters: Arc::default() })
     }
 
     /// What the cores of all machines that were built from this board, or from a clone of it, have executed. One machine at a time may write them.

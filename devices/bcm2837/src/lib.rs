@@ -35,6 +35,7 @@ pub mod pwm;
 pub mod rng;
 pub mod sd;
 pub mod sdhost;
+pub mod semihosting;
 pub mod spi;
 pub mod system_timer;
 pub mod thermal;

@@ -1,8 +1,10 @@
 //! The command line: what may be said, and what it means.
 
 pub mod picture;
+pub mod semihosting;
 
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tayberry_bcm2837::{Features, JitConfig};
+use tayberry_engine::serial::PORTS;
 
 /// Raspberry Pi 3 emulator.
 ///
@@ -116,6 +119,9 @@ struct Args {
 
     #[command(flatten)]
     picture: PictureArgs,
+
+    #[command(flatten)]
+    semihosting: SemihostingArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -249,8 +255,8 @@ pub struct Config {
     pub kernel: Option<PathBuf>,
     pub frontend: Frontend,
     pub terminal_graphics: TerminalGraphics,
-    /// UART0 and UART1.
-    pub serial: [SerialTarget; 2],
+    /// UART0, UART1, and what is printed by semihosting where neither is on stdio.
+    pub serial: [SerialTarget; PORTS],
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
@@ -268,6 +274,8 @@ pub struct Config {
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
     pub picture: PictureOptions,
+    /// What a guest may ask of the host by semihosting; `None`: nothing.
+    pub semihosting: Option<SemihostingAccess>,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub report: Option<PathBuf>,
@@ -372,9 +380,11 @@ fn config(args: Args) -> Result<Config, Unusable> {
             "--fps: a window keeps the display's pace; --frontend headless and --deterministic runs can have another",
         ));
     }
+    let semihosting = args.semihosting.access();
     Ok(Config {
         jit,
-        serial: serial_ports(args.serial)?,
+        serial: serial_ports(args.serial, semihosting.is_some())?,
+        semihosting,
         trace: Topics::parse(args.trace.iter().map(String::as_str))?,
         kernel: args.kernel,
         frontend: args.frontend,
@@ -408,7 +418,7 @@ fn features(names: &[String]) -> Result<Features, Unusable> {
     })
 }
 
-fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable> {
+fn serial_ports(given: Vec<SerialTarget>, semihosting: bool) -> Result<[SerialTarget; PORTS], Unusable> {
     if given.len() > 2 {
         return Err(Unusable::new("--serial may be given twice at most: there are two UARTs"));
     }
@@ -417,7 +427,9 @@ fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable>
     if ports == [SerialTarget::Stdio, SerialTarget::Stdio] {
         return Err(Unusable::new("--serial: both ports cannot be stdio"));
     }
-    Ok(ports)
+    let console = if semihosting && !ports.contains(&SerialTarget::Stdio) { SerialTarget::Stdio } else { SerialTarget::Null };
+    let [first, second] = ports;
+    Ok([first, second, console])
 }
 
 #[cfg(test)]
@@ -442,7 +454,7 @@ mod tests {
     fn defaults() {
         let config = run("").expect("good");
         assert_eq!((config.frontend, config.cores, config.deterministic), (Frontend::Auto, 4, false));
-        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null]);
+        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null, SerialTarget::Null]);
         assert!(config.kernel.is_none() && config.timeout.is_none() && config.until.is_none() && config.append.is_none());
     }
 
@@ -453,7 +465,7 @@ mod tests {
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
             .expect("good");
-        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into())]);
+        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into()), SerialTarget::Null]);
         assert_eq!((config.timeout, config.max_instructions), (Some(Duration::from_millis(250)), Some(10)));
         assert_eq!((config.append.as_deref(), config.until.as_deref()), (Some("-x=1"), Some("---")));
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));

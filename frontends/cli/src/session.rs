@@ -27,6 +27,7 @@ use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
+use tayberry_engine::serial::{CONSOLE, PORTS};
 use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
@@ -159,12 +160,12 @@ impl Outputs {
 }
 
 /// Where the serial ports go: writers for both.
-fn open_serial(config: &Config) -> Result<[Option<File>; 2], Unusable> {
+fn open_serial(config: &Config) -> Result<[Option<File>; PORTS], Unusable> {
     let open = |target: &SerialTarget| match target {
         SerialTarget::File(path) => files::create("--serial", path).map(Some),
         SerialTarget::Stdio | SerialTarget::Null => Ok(None),
     };
-    Ok([open(&config.serial[0])?, open(&config.serial[1])?])
+    Ok([open(&config.serial[0])?, open(&config.serial[1])?, open(&config.serial[2])?])
 }
 
 /// What becomes of the serial port on stdio.
@@ -210,7 +211,7 @@ struct Run<'a> {
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
-    serial: [Option<File>; 2],
+    serial: [Option<File>; PORTS],
     recorder: Recorder,
     interrupt: Interrupt,
 }
@@ -243,6 +244,7 @@ impl<'a> Run<'a> {
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            semihosting: config.semihosting.as_ref().map(|access| access.open(config, &kernel.name)).transpose()?,
         };
         let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
         let board = board(config, options)?;
@@ -558,6 +560,11 @@ fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
     }
 }
 
+/// What prints on a port, for messages.
+fn port_name(port: usize) -> String {
+    if port == CONSOLE { "the guest by semihosting".into() } else { format!("UART{port}") }
+}
+
 impl Started {
     /// Waits for the end.
     fn join(self, interrupt: &Interrupt) -> Outcome {
@@ -568,9 +575,9 @@ impl Started {
         for (port, pump) in self.serial {
             match pump.finish(|| patience(&reason, interrupt.came())) {
                 Ok(()) => {}
-                Err(SerialError::Closed) => say(format_args!("nobody read all that UART{port} printed")),
+                Err(SerialError::Closed) => say(format_args!("nobody read all that {} printed", port_name(port))),
                 Err(SerialError::Io(error)) => {
-                    say(format_args!("error: --serial: what UART{port} printed cannot be written: {error}"));
+                    say(format_args!("error: --serial: what {} printed cannot be written: {error}", port_name(port)));
                     lost = true;
                 }
             }

@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const JIT: &str = "jit";
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 18] = [
+pub const TOPICS: [(&str, &str); 19] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA transfers that cannot be done as asked"),
@@ -33,6 +33,7 @@ pub const TOPICS: [(&str, &str); 18] = [
     ("mmu", "translation faults and tables"),
     ("property", "tags of the property channel"),
     ("sd", "commands to the SD card"),
+    ("semihosting", "calls of the host, and exits"),
     ("spi", "SPI transfers"),
     ("terminal", "what the terminal says that it can do"),
     ("uart", "the UARTs' set-up"),
