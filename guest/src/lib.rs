@@ -100,12 +100,16 @@ pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
 
+/// Every call of semihosting, checked. Options `semihost.exit`, `.extended`, `.files`, `.read`, `.wrong`, `.cores`. Ends with `semihost: all ok` or
+/// `semihost: N failed`, and SYS_EXIT.
+pub const SEMIHOST: &[u8] = include_bytes!("../images/semihost.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 18] = [
+    const ALL: [(&str, &[u8]); 19] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -124,6 +128,7 @@ mod tests {
         ("objects", super::OBJECTS),
         ("flip", super::FLIP),
         ("screens", super::SCREENS),
+        ("semihost", super::SEMIHOST),
     ];
 
     #[test]

@@ -284,6 +284,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The run is to end by the guest's doing: a limit that ends it is a failure.
+    pub fn is_to_end(&self) -> bool {
+        self.until.is_some() || self.semihosting.is_some()
+    }
+
     /// The serial port on standard input and output.
     pub fn stdio_port(&self) -> Option<usize> {
         self.serial.iter().position(|target| *target == SerialTarget::Stdio)
@@ -337,9 +342,9 @@ Keys on a terminal with a serial port on stdio, headless or beside a window
   Ctrl-C ends the run; Ctrl-A x too, Ctrl-A c sends Ctrl-C to the guest, Ctrl-A a sends Ctrl-A
 
 Exit status
-  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until
+  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until and semihosting
   2    arguments or files that cannot be used
-  3    --timeout or --max-instructions ended a run before --until matched
+  3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
   5    the screen is not the picture of --expect, after a run that would have ended with 0
   130  Ctrl-C

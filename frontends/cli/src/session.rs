@@ -473,7 +473,7 @@ impl<'a> Run<'a> {
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
         let Outcome { reason, wall, mut lost_output, resident } = outcome;
         let reason = &reason;
-        let mut status = report::status(reason, self.interrupt.came(), self.config.until.is_some());
+        let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
         if self.config.trace.has_jit() {
             hot::trace(self.config.cores, self.board.counters(), &self.symbols);
@@ -535,7 +535,10 @@ impl<'a> Run<'a> {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
             ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
                 let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
-                say(format_args!("{limit} ended the run before the guest printed {:?}", self.config.until.as_deref().unwrap_or_default()));
+                match &self.config.until {
+                    Some(text) => say(format_args!("{limit} ended the run before the guest printed {text:?}")),
+                    None => say(format_args!("{limit} ended the run before the guest exited")),
+                }
             }
             _ => {}
         }

@@ -272,10 +272,10 @@ impl Session {
     /// Takes bytes that were typed, as many as fit: how many; 0 at the end of the input. `None`: none yet.
     fn typed(&self, out: &mut [u8]) -> Option<usize> {
         // Asked first: whoever says that it has ended has sent all.
-        let ended = self.console.input_ended();
+        let ended = self.typed.input_ended();
         let mut len = 0;
         while len < out.len()
-            && let Some(byte) = self.console.receive()
+            && let Some(byte) = self.typed.receive()
         {
             out[len] = byte;
             len += 1;

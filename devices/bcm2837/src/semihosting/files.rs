@@ -90,7 +90,9 @@ impl Directory {
 #[derive(Debug)]
 pub(super) enum Handle {
     /// Keys; `text`: the end of a line is a line feed.
-    Input { text: bool },
+    Input {
+        text: bool,
+    },
     /// What is printed.
     Output,
     /// What is printed on the host's standard error.

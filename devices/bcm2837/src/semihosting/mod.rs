@@ -21,7 +21,7 @@ use files::Files;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tayberry_engine::power::{PowerRequest, PowerSwitch};
-use tayberry_engine::serial::SerialWire;
+use tayberry_engine::serial::{SerialListener, SerialWire};
 use tayberry_engine::{ClockMode, GuestTime, MachineBuilder, Plugin};
 
 /// Time of day when a deterministic machine starts: 2020-01-01 00:00:00 UTC, in seconds since 1970.
@@ -102,6 +102,7 @@ pub(crate) struct Session {
     /// The last error, for SYS_ERRNO.
     errno: u32,
     console: SerialWire,
+    typed: SerialListener,
     mode: ClockMode,
     power: Arc<PowerSwitch>,
 }
@@ -126,18 +127,19 @@ impl Session {
 pub(crate) struct Semihosting {
     /// See the module's protocol.
     session: Arc<ArrayQueue<Box<Session>>>,
-    console: SerialWire,
+    typed: SerialListener,
 }
 
 impl Semihosting {
     pub fn new(machine: &MachineBuilder, options: SemihostingOptions, heap: Heap) -> Self {
         let console = machine.serial_wire(options.port);
+        let typed = console.listen();
         let (mode, power) = (machine.clock().mode(), machine.power());
         let session = ArrayQueue::new(1);
         let files = Files::default();
         // The queue is new: there is room.
-        let _ = session.push(Box::new(Session { options, heap, files, errno: 0, console: console.clone(), mode, power }));
-        Self { session: Arc::new(session), console }
+        let _ = session.push(Box::new(Session { options, heap, files, errno: 0, console, typed: typed.clone(), mode, power }));
+        Self { session: Arc::new(session), typed }
     }
 
     /// Serves a part of a call.
@@ -150,7 +152,7 @@ impl Semihosting {
 
     /// True if a call that waits for input has something to go on with.
     pub fn has_input(&self) -> bool {
-        self.console.has_input() || self.console.input_ended()
+        self.typed.has_input() || self.typed.input_ended()
     }
 }
 

@@ -354,7 +354,8 @@ fn nothing_that_a_guest_passes_hurts() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut machine = Machine::new(Some(directory.path()));
     let (file, out) = (machine.open("f", 6), machine.open(":tt", 4));
-    let odd = [0, 1, 2, 3, file, out, BLOCK, DATA, (1 << 20) - 1, 1 << 20, 1 << 32, 1 << 47, i64::MAX as u64, 1 << 63, u64::MAX - 8, u64::MAX];
+    let odd =
+        [0, 1, 2, 3, file, out, BLOCK, DATA, (1 << 20) - 1, 1 << 20, 1 << 32, 1 << 47, i64::MAX as u64, 1 << 63, u64::MAX - 8, u64::MAX];
     let mut state = 2837u64;
     let mut pick = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

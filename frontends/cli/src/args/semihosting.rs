@@ -52,7 +52,11 @@ impl SemihostingAccess {
             Some(append) => format!("{kernel} {append}"),
             None => kernel.to_owned(),
         });
-        Ok(SemihostingOptions { files: self.files.as_ref().map(open).transpose()?, port: config.stdio_port().unwrap_or(CONSOLE), command_line })
+        Ok(SemihostingOptions {
+            files: self.files.as_ref().map(open).transpose()?,
+            port: config.stdio_port().unwrap_or(CONSOLE),
+            command_line,
+        })
     }
 }
 

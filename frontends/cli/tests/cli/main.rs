@@ -10,5 +10,6 @@ mod program;
 mod record;
 mod runs;
 mod screens;
+mod semihosting;
 mod steps;
 mod usage;
