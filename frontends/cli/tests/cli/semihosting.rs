@@ -100,3 +100,34 @@ fn directories_that_cannot_be_used() {
         assert!(run.stderr.contains("--semihosting"), "{}", run.stderr);
     }
 }
+
+/// `cargo test` of a kernel in Rust, as its author runs it: the crate's own `.cargo/config.toml` names `tayberry` as the runner.
+#[test]
+fn a_rust_kernels_cargo_test() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let libdir = Command::new("rustc").args(["--print", "target-libdir", "--target", "aarch64-unknown-none"]).output();
+    let installed = libdir.is_ok_and(|libdir| std::path::Path::new(String::from_utf8_lossy(&libdir.stdout).trim()).exists());
+    if !installed {
+        println!("skipped: no target aarch64-unknown-none (rustup target add aarch64-unknown-none)");
+        return;
+    }
+    let folder = Folder::new();
+    let program = std::path::PathBuf::from(folder.tayberry([] as [&str; 0]).get_program());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(program.parent().map(Into::into).into_iter().chain(std::env::split_paths(&path))).expect("a path");
+    let test = |args: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command.args(["test", "--offline"]).args(args).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest/rust-tests"));
+        command.env("PATH", &path).env("CARGO_TARGET_DIR", folder.path("target")).env_remove("RUSTFLAGS").stdin(Stdio::null());
+        Ended::of(command)
+    };
+    let good = test(&[]).expect(0);
+    assert!(good.stdout.contains("test machine::floating_point_works ... ok\n"), "{}", good.stdout);
+    assert!(good.stdout.contains("test result: ok. 5 passed\n"), "{}", good.stdout);
+    assert!(good.stdout.contains("test an_index_out_of_range_panics ... ok\n"), "{}", good.stdout);
+    let bad = test(&["--features", "fail"]);
+    assert_ne!(bad.status, 0);
+    assert!(bad.stdout.contains("test machine::nothing_fails_that_should_not ... FAILED"), "{}", bad.stdout);
+    assert!(bad.stdout.contains("panicked at tests/machine.rs:"), "{}", bad.stdout);
+    assert!(bad.stderr.contains("exit status: 1"), "{}", bad.stderr);
+}
