@@ -18,11 +18,11 @@ use std::time::Duration;
 /// Something from outside for the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Bytes typed at serial port 0 (UART0) or 1 (UART1).
+    /// Bytes typed at serial port 0 (UART0), 1 (UART1) or 2 ([`crate::serial::CONSOLE`]).
     Serial {
         /// Port number.
         port: usize,
-        /// The bytes.
+        /// The bytes; none: nothing more will come.
         bytes: Vec<u8>,
     },
     /// A key of the machine's keyboard goes down or up.
@@ -252,6 +252,11 @@ impl Control {
         stroke.events().for_each(|event| self.send(event.into()));
     }
 
+    /// Says that nothing more will be typed at a serial port.
+    pub fn end_serial(&self, port: usize) {
+        self.send(Input::Serial { port, bytes: Vec::new() });
+    }
+
     /// True while the machine has not taken what was sent before: a source without an end (a pipe) waits.
     pub fn is_input_full(&self) -> bool {
         self.input.len() >= MOST_INPUTS
@@ -290,7 +295,7 @@ pub struct MachineHandle {
     pub stats: Arc<Stats>,
     /// Input and requests.
     pub control: Control,
-    /// What the guest prints, in pieces, per serial port. Each byte goes to one receiver. Drain both: a machine whose output nobody takes pauses once
+    /// What the guest prints, in pieces, per serial port. Each byte goes to one receiver. Drain all: a machine whose output nobody takes pauses once
     /// about a megabyte is waiting.
     pub serial: [Receiver<Vec<u8>>; PORTS],
     /// Reset and end.
@@ -368,6 +373,7 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
+    let (console, console_rx) = unbounded();
     let (events, events_rx) = unbounded();
     let (frame_clock_tx, frame_clock) = unbounded();
     let (reports, reports_rx) = bounded(MOST_REPORTS);
@@ -377,7 +383,7 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         display: Arc::clone(&display),
         stats: Arc::clone(&stats),
         control,
-        serial: [serial0_rx, serial1_rx],
+        serial: [serial0_rx, serial1_rx, console_rx],
         events: events_rx,
         reports: reports_rx,
         frame_clock: frame_clock_tx,
@@ -385,6 +391,6 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         sound: Arc::clone(&sound),
     };
     let shared = Arc::new(Shared { display, stats, journal, sound, reports, control: state });
-    let channels = Channels { input, serial: [serial0, serial1], events, frame_clock, in_step: OnceLock::new() };
+    let channels = Channels { input, serial: [serial0, serial1, console], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

@@ -34,6 +34,9 @@ impl InputLines {
         match input {
             Input::Serial { port, bytes } => {
                 if let Some(wire) = self.wires.get(port) {
+                    if bytes.is_empty() {
+                        wire.end_input();
+                    }
                     bytes.into_iter().for_each(|byte| wire.feed(byte));
                 }
             }

@@ -111,12 +111,16 @@ pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
 /// Ends with `tune: over after T ms`.
 pub const TUNE: &[u8] = include_bytes!("../images/tune.img");
 
+/// Every call of semihosting, checked. Options `semihost.exit`, `.extended`, `.files`, `.read`, `.wrong`, `.cores`. Ends with `semihost: all ok` or
+/// `semihost: N failed`, and SYS_EXIT.
+pub const SEMIHOST: &[u8] = include_bytes!("../images/semihost.img");
+
 /// C++ with global constructors. Ends with `objects: sum N, done`.
 pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 20] = [
+    const ALL: [(&str, &[u8]); 21] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -137,6 +141,7 @@ mod tests {
         ("screens", super::SCREENS),
         ("tune", super::TUNE),
         ("usbkbd", super::USBKBD),
+        ("semihost", super::SEMIHOST),
     ];
 
     #[test]

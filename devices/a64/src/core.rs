@@ -88,6 +88,8 @@ pub enum Stop {
     Stuck(String),
     /// The core seems to go nowhere: why, in words. Told once; it goes on.
     Suspect(String),
+    /// HLT #0xF000 where the machine takes such calls: the instruction has retired, W0 and X1 say what is wanted.
+    Semihosting,
     /// The core is lost: an exception with no way to handle it, with a reason in words for the user.
     Lost(String),
 }

@@ -24,6 +24,7 @@ pub mod mem;
 pub mod mmu;
 pub mod report;
 mod run;
+mod semihosting;
 pub mod simd;
 pub mod sysreg;
 pub mod system;

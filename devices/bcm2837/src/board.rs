@@ -27,6 +27,7 @@ use crate::pwm::PwmPlugin;
 use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
+use crate::semihosting::{SemihostingOptions, SemihostingPlugin};
 use crate::setup::Setup;
 use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
@@ -101,6 +102,8 @@ pub struct BoardOptions {
     pub card: Option<Arc<CardImage>>,
     /// A USB keyboard and a USB mouse are plugged in.
     pub has_input: bool,
+    /// What a guest may ask of the host by HLT #0xF000; without it, that is undefined as on hardware.
+    pub semihosting: Option<SemihostingOptions>,
 }
 
 impl Default for BoardOptions {
@@ -118,6 +121,7 @@ impl Default for BoardOptions {
             jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
             has_input: true,
+            semihosting: None,
         }
     }
 }
@@ -133,6 +137,7 @@ pub struct Raspi3b {
     jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
     has_input: bool,
+    semihosting: Option<SemihostingOptions>,
     counters: Arc<CoreCounters>,
 }
 
@@ -144,6 +149,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(GenericTimersPlugin { cores }),
         Box::new(ArmInterruptControllerPlugin),
         Box::new(LocalControllerPlugin),
+        Box::new(SemihostingPlugin { options: board.semihosting.clone(), heap: board.image.free_memory() }),
         Box::new(CoresPlugin { cores, features: board.features, jit: board.jit, counters: Arc::clone(&board.counters) }),
         Box::new(SystemTimerPlugin),
         Box::new(ArmTimerPlugin),
@@ -209,8 +215,8 @@ impl Raspi3b {
         let firmware = firmware(&options);
         let framebuffer = firmware.has_boot_framebuffer.then(|| firmware.boot_framebuffer());
         let image = BootImage::new(&options, framebuffer)?;
-        let BoardOptions { cores, mode, features, jit, card, has_input, .. } = options;
-        Ok(Self { image, firmware, cores, mode, features, jit, card, has_input, counters: Arc::default() })
+        let BoardOptions { cores, mode, features, jit, card, has_input, semihosting, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, has_input, semihosting, counters: Arc::default() })
     }
 
     /// A board with other software, whose cores count on where this one's were.

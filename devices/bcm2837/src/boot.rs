@@ -9,6 +9,7 @@ use crate::board::{BoardError, BoardOptions};
 use crate::device_tree::{DeviceTree, Patch};
 use crate::framebuffer::BootFramebuffer;
 use crate::image::Kernel;
+use crate::semihosting::Heap;
 use crate::setup::{KernelPlace, Setup};
 use tayberry_engine::GuestRam;
 
@@ -138,6 +139,13 @@ impl BootImage {
             return Err(BoardError::NoRoom("the command line"));
         }
         Ok(image)
+    }
+
+    /// Memory between the kernel and what was placed above it.
+    pub fn free_memory(&self) -> Heap {
+        let above = self.initrd.iter().chain(&self.tree).map(|(address, _)| *address).min().unwrap_or(LOAD_TOP);
+        let base = self.kernel.end().next_multiple_of(u64::from(PAGE));
+        Heap { base, limit: u64::from(above).max(base) }
     }
 
     fn atags(&self, initrd: Option<(u32, u32)>) -> Atags<'_> {

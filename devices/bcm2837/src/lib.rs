@@ -36,6 +36,7 @@ mod registers;
 pub mod rng;
 pub mod sd;
 pub mod sdhost;
+pub mod semihosting;
 pub mod setup;
 pub mod spi;
 pub mod system_timer;

@@ -4,12 +4,14 @@ pub mod boot;
 pub mod diagnosis;
 pub mod input;
 pub mod picture;
+pub mod semihosting;
 pub mod sound;
 
 use crate::args::boot::BootArgs;
 use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tayberry_bcm2837::{Features, JitConfig};
+use tayberry_engine::serial::PORTS;
 
 /// Raspberry Pi 3 emulator.
 ///
@@ -136,6 +139,9 @@ struct Args {
 
     #[command(flatten)]
     sound: SoundArgs,
+
+    #[command(flatten)]
+    semihosting: SemihostingArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -272,8 +278,8 @@ pub struct Config {
     pub kernel: Option<PathBuf>,
     pub frontend: Frontend,
     pub terminal_graphics: TerminalGraphics,
-    /// UART0 and UART1.
-    pub serial: [SerialTarget; 2],
+    /// UART0, UART1, and what is printed by semihosting where neither is on stdio.
+    pub serial: [SerialTarget; PORTS],
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
@@ -294,6 +300,8 @@ pub struct Config {
     pub input: InputOptions,
     pub picture: PictureOptions,
     pub sound: SoundArgs,
+    /// What a guest may ask of the host by semihosting; `None`: nothing.
+    pub semihosting: Option<SemihostingAccess>,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub report: Option<PathBuf>,
@@ -303,6 +311,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The run is to end by the guest's doing: a limit that ends it is a failure.
+    pub fn is_to_end(&self) -> bool {
+        self.until.is_some() || self.semihosting.is_some()
+    }
+
     /// The serial port on standard input and output.
     pub fn stdio_port(&self) -> Option<usize> {
         self.serial.iter().position(|target| *target == SerialTarget::Stdio)
@@ -359,9 +372,9 @@ Keys on a terminal with a serial port on stdio, headless or beside a window
   Ctrl-C ends the run; Ctrl-A x too, Ctrl-A c sends Ctrl-C to the guest, Ctrl-A a sends Ctrl-A
 
 Exit status
-  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until
+  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until and semihosting
   2    arguments or files that cannot be used
-  3    --timeout or --max-instructions ended a run before --until matched
+  3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
   5    the screen is not the picture of --expect, after a run that would have ended with 0
   130  Ctrl-C
@@ -402,9 +415,11 @@ fn config(args: Args) -> Result<Config, Unusable> {
             "--fps: a window keeps the display's pace; --frontend headless and --deterministic runs can have another",
         ));
     }
+    let semihosting = args.semihosting.access();
     Ok(Config {
         jit,
-        serial: serial_ports(args.serial)?,
+        serial: serial_ports(args.serial, semihosting.is_some())?,
+        semihosting,
         trace: Topics::parse(args.trace.iter().map(String::as_str))?,
         kernel: args.kernel,
         frontend: args.frontend,
@@ -442,7 +457,7 @@ fn features(names: &[String]) -> Result<Features, Unusable> {
     })
 }
 
-fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable> {
+fn serial_ports(given: Vec<SerialTarget>, semihosting: bool) -> Result<[SerialTarget; PORTS], Unusable> {
     if given.len() > 2 {
         return Err(Unusable::new("--serial may be given twice at most: there are two UARTs"));
     }
@@ -451,7 +466,9 @@ fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable>
     if ports == [SerialTarget::Stdio, SerialTarget::Stdio] {
         return Err(Unusable::new("--serial: both ports cannot be stdio"));
     }
-    Ok(ports)
+    let console = if semihosting && !ports.contains(&SerialTarget::Stdio) { SerialTarget::Stdio } else { SerialTarget::Null };
+    let [first, second] = ports;
+    Ok([first, second, console])
 }
 
 #[cfg(test)]
@@ -476,7 +493,7 @@ mod tests {
     fn defaults() {
         let config = run("").expect("good");
         assert_eq!((config.frontend, config.cores, config.deterministic), (Frontend::Auto, 4, false));
-        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null]);
+        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null, SerialTarget::Null]);
         assert!(config.kernel.is_none() && config.timeout.is_none() && config.until.is_none() && config.append.is_none());
     }
 
@@ -487,7 +504,7 @@ mod tests {
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
             .expect("good");
-        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into())]);
+        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into()), SerialTarget::Null]);
         assert_eq!((config.timeout, config.max_instructions), (Some(Duration::from_millis(250)), Some(10)));
         assert_eq!((config.append.as_deref(), config.until.as_deref()), (Some("-x=1"), Some("---")));
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));

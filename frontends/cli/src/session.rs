@@ -30,6 +30,7 @@ use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
+use tayberry_engine::serial::{CONSOLE, PORTS};
 use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
@@ -128,12 +129,12 @@ impl Outputs {
 }
 
 /// Where the serial ports go: writers for both.
-fn open_serial(config: &Config) -> Result<[Option<File>; 2], Unusable> {
+fn open_serial(config: &Config) -> Result<[Option<File>; PORTS], Unusable> {
     let open = |target: &SerialTarget| match target {
         SerialTarget::File(path) => files::create("--serial", path).map(Some),
         SerialTarget::Stdio | SerialTarget::Null => Ok(None),
     };
-    Ok([open(&config.serial[0])?, open(&config.serial[1])?])
+    Ok([open(&config.serial[0])?, open(&config.serial[1])?, open(&config.serial[2])?])
 }
 
 /// What becomes of the serial port on stdio.
@@ -185,7 +186,7 @@ struct Run<'a> {
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
-    serial: [Option<File>; 2],
+    serial: [Option<File>; PORTS],
     /// What the guest plays goes there.
     audio_file: Option<File>,
     audio: Option<AudioFile>,
@@ -217,6 +218,7 @@ impl<'a> Run<'a> {
             jit: jit.config,
             card: card.clone(),
             has_input: config.input.keyboard != Keyboard::Serial,
+            semihosting: config.semihosting.as_ref().map(|access| access.open(config, &kernel.name)).transpose()?,
             ..BoardOptions::default()
         };
         kernel.notes.iter().for_each(say);
@@ -498,7 +500,7 @@ impl<'a> Run<'a> {
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
         let Outcome { reason, wall, mut lost_output, resident } = outcome;
         let reason = &reason;
-        let mut status = report::status(reason, self.interrupt.came(), self.config.until.is_some());
+        let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
         if self.config.trace.has_jit() {
             hot::trace(self.config.cores, self.board.counters(), &self.symbols);
@@ -563,7 +565,10 @@ impl<'a> Run<'a> {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
             ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
                 let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
-                say(format_args!("{limit} ended the run before the guest printed {:?}", self.config.until.as_deref().unwrap_or_default()));
+                match &self.config.until {
+                    Some(text) => say(format_args!("{limit} ended the run before the guest printed {text:?}")),
+                    None => say(format_args!("{limit} ended the run before the guest exited")),
+                }
             }
             _ => {}
         }
@@ -580,6 +585,11 @@ fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
     }
 }
 
+/// What prints on a port, for messages.
+fn port_name(port: usize) -> String {
+    if port == CONSOLE { "the guest by semihosting".into() } else { format!("UART{port}") }
+}
+
 impl Started {
     /// Waits for the end.
     fn join(self, interrupt: &Interrupt) -> Outcome {
@@ -590,9 +600,9 @@ impl Started {
         for (port, pump) in self.serial {
             match pump.finish(|| patience(&reason, interrupt.came())) {
                 Ok(()) => {}
-                Err(SerialError::Closed) => say(format_args!("nobody read all that UART{port} printed")),
+                Err(SerialError::Closed) => say(format_args!("nobody read all that {} printed", port_name(port))),
                 Err(SerialError::Io(error)) => {
-                    say(format_args!("error: --serial: what UART{port} printed cannot be written: {error}"));
+                    say(format_args!("error: --serial: what {} printed cannot be written: {error}", port_name(port)));
                     lost = true;
                 }
             }

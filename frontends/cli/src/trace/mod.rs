@@ -19,7 +19,7 @@ use writer::Pump;
 const JIT: &str = "jit";
 
 /// What can be traced, and what that is.
-pub const TOPICS: [(&str, &str); 19] = [
+pub const TOPICS: [(&str, &str); 20] = [
     ("boot", "what is run, and with what"),
     ("desktop", "the window"),
     ("dma", "DMA control blocks as they are begun and ended"),
@@ -34,6 +34,7 @@ pub const TOPICS: [(&str, &str); 19] = [
     ("mmu", "translation faults with their walks, control registers in words, TLB maintenance"),
     ("property", "tags of the property channel, in words with values"),
     ("sd", "commands to the SD card by name, responses, blocks"),
+    ("semihosting", "calls of the host, and exits"),
     ("spi", "SPI transfers"),
     ("terminal", "what the terminal says that it can do"),
     ("uart", "the UARTs' set-up"),

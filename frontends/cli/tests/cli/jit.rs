@@ -26,6 +26,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("loader", "", "", b""),
     ("objects", "", "", b""),
     ("screens", "screens.case=palette-cycle screens.off=1", "", b""),
+    ("semihost", "semihost.files=0", "--semihosting-console", b""),
     ("smp", "smp.count=3000", "", b""),
     ("storm", "storm.count=40 storm.hold_us=5000", "", b""),
     ("suite", "suite.kind=mix suite.n=30", "", b""),

@@ -13,6 +13,7 @@ mod program;
 mod record;
 mod runs;
 mod screens;
+mod semihosting;
 mod sound;
 mod steps;
 mod traces;
