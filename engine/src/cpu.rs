@@ -1,5 +1,6 @@
 //! What the engine asks of a processor core.
 
+use std::any::Any;
 use tayberry_ram::Forget;
 
 /// Why a slice ended.
@@ -16,6 +17,8 @@ pub enum SliceEnd {
     },
     /// The core waits for what other cores may well do in a moment (WFE): it is asked [`Processor::wakes`] for a while, then told to [`Processor::sleep`].
     Doze,
+    /// A debugger stops the machine at this core, which says why when it is asked. It wants to go on from where it is.
+    Debug,
     /// The core is lost for good, and why, in words.
     Lost(String),
 }
@@ -30,7 +33,7 @@ pub struct Slice {
 }
 
 /// A processor core as the engine runs it.
-pub trait Processor: Send + Sync + 'static {
+pub trait Processor: Any + Send + Sync {
     /// Runs at most `budget` instructions (exactly so many unless something else ends the slice).
     fn run(&mut self, budget: u64) -> Slice;
 

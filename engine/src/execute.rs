@@ -47,11 +47,13 @@ pub struct CoreSlot {
     local: GuestTime,
     /// Realtime: how fast it runs.
     pub(crate) pace: Pace,
+    /// A debugger stopped the machine here.
+    pub(crate) halted: bool,
 }
 
 impl CoreSlot {
     pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default() }
+        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default(), halted: false }
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -70,8 +72,9 @@ impl CoreSlot {
     pub(crate) fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
         let Slice { retired, end } = self.processor.run(budget);
         let spent = matches!(end, SliceEnd::Spent);
+        self.halted |= end == SliceEnd::Debug;
         self.state = match end {
-            SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
+            SliceEnd::Spent | SliceEnd::Yield | SliceEnd::Debug => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
             SliceEnd::Doze => CoreState::Dozing,
@@ -124,11 +127,36 @@ pub(crate) struct Executor {
     pub activity: Activity,
     /// Deterministic: the due deadline that the last tick left to the `Signal` phase.
     yielded_to: Option<GuestTime>,
+    /// Deterministic: the slice in which a debugger stopped the machine. It is taken up again before anything else happens, so that the cores' interleaving does
+    /// not depend on who looked.
+    unfinished: Option<Unfinished>,
+    /// A debugger has stopped the machine in the last tick.
+    pub halted: bool,
+}
+
+/// What is left of a slice.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    /// Whose it is, as an index of slots.
+    at: usize,
+    /// Instructions that have retired in it.
+    retired: u64,
+    /// Instructions that are left.
+    budget: u64,
 }
 
 impl Executor {
     pub fn new() -> Self {
-        Self { pool: None, lengths: Lengths::default(), first: 0, allowance: u64::MAX, activity: Activity::Busy, yielded_to: None }
+        Self {
+            pool: None,
+            lengths: Lengths::default(),
+            first: 0,
+            allowance: u64::MAX,
+            activity: Activity::Busy,
+            yielded_to: None,
+            unfinished: None,
+            halted: false,
+        }
     }
 
     /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
@@ -170,6 +198,7 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
+    executor.halted = slots.iter().any(|slot| slot.halted);
     if !matches!(executor.activity, Activity::Dead(_)) {
         slots.iter_mut().filter(|slot| matches!(slot.state, CoreState::Lost(..))).for_each(|slot| slot.tell_if_lost());
     }
@@ -195,6 +224,9 @@ fn execute_deterministic(
     next: Option<GuestTime>,
     parts: &SliceParts,
 ) -> Activity {
+    if let Some(unfinished) = executor.unfinished.take() {
+        return run_deterministic(slots, executor, clock, unfinished, parts);
+    }
     wake_at(slots, clock, clock.now());
     if !slots.iter().any(|slot| slot.runnable()) {
         // Time in which all cores wait is skipped.
@@ -221,12 +253,29 @@ fn execute_deterministic(
     let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
     let overdue = next.is_some_and(|next| next <= local);
     let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) }.min(executor.allowance);
+    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, parts)
+}
 
+/// Deterministic: runs a core's slice, or what is left of it.
+fn run_deterministic(
+    slots: &mut [Mut<CoreSlot>],
+    executor: &mut Executor,
+    clock: &Clock,
+    slice: Unfinished,
+    parts: &SliceParts,
+) -> Activity {
+    let Unfinished { at, retired: before, budget } = slice;
     let slot = &mut slots[at];
-    clock.set_core_now(slot.id, local);
-    let (retired, _) = slot.run(budget, &parts.stats);
+    let local = slot.local;
+    clock.set_core_now(slot.id, local.plus(before));
+    let (ran, _) = slot.run(budget, &parts.stats);
+    let retired = before + ran;
+    executor.allowance = executor.allowance.saturating_sub(ran);
+    if slot.halted && ran < budget {
+        executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
+        return Activity::Busy;
+    }
     slot.fall_asleep();
-    executor.allowance = executor.allowance.saturating_sub(retired);
     slot.local = local.plus(match slot.state {
         CoreState::Polling => retired + POLL_NS,
         _ => retired.max(1),

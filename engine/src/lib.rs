@@ -23,6 +23,7 @@ pub mod schedule;
 pub mod serial;
 mod settle;
 pub mod stats;
+pub mod visit;
 
 pub use attention::Attention;
 pub use builder::{MachineBuilder, Plugin};
@@ -33,3 +34,4 @@ pub use io::VSYNC_NS;
 pub use irq::{IrqLine, IrqLines};
 pub use schedule::Phase;
 pub use tayberry_ram::{Forget, GuestRam, PageMap, PageState};
+pub use visit::Attendant;

@@ -14,6 +14,7 @@ use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
+use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
 use crossbeam::sync::Parker;
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub struct Machine {
     shared: Arc<Shared>,
     bus: Arc<PhysBus>,
     settler: Settler,
+    /// A debugger holds it: it stands still, and so does its time.
+    held: bool,
 }
 
 /// Parts that the builder hands over.
@@ -107,7 +110,7 @@ impl Machine {
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
         let settler = Settler::new(ram, Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, settler }
+        Self { world, schedule, clock, power, shared, bus, settler, held: false }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -153,6 +156,26 @@ impl Machine {
         self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
     }
 
+    /// Calls `visit` with each core's number and the core, between ticks, to change it: whoever knows what the cores are finds their type ([`std::any::Any`]).
+    pub fn each_core_mut(&mut self, visit: &mut dyn FnMut(usize, &mut dyn Processor)) {
+        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| visit(slot.id(), &mut *slot.processor));
+    }
+
+    /// The machine stands still from now on, and its time with it, until it is [released](Self::release). Apart from the user's own pause, which goes on beside it.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// It goes on, unless the user has paused it.
+    pub fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// It is held.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// What the guest or a frontend has asked of the power switch since it was last asked, for whoever ticks by hand.
     pub fn power_request(&self) -> Option<PowerRequest> {
         self.power.take()
@@ -165,7 +188,7 @@ impl Machine {
     }
 
     /// Runs until something ends this power cycle.
-    fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
+    fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant, attendants: &mut [Box<dyn Attendant>]) -> CycleEnd {
         let mut idle_since = None;
         let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
@@ -174,10 +197,11 @@ impl Machine {
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
+            self.receive_visits();
             if self.settler.is_due() {
                 self.settle();
             }
-            if self.shared.control.paused.load(Ordering::Relaxed) {
+            if self.held || self.shared.control.paused.load(Ordering::Relaxed) {
                 self.nap_paused(LONGEST_NAP, parker, limits, started);
                 continue;
             }
@@ -187,6 +211,10 @@ impl Machine {
             }
             self.world.resource_mut::<Executor>().allowance = left;
             self.schedule.run(&mut self.world);
+            if self.world.resource::<Executor>().halted {
+                self.halt(attendants);
+                continue;
+            }
             if self.world.resource::<Until>().matched() {
                 return CycleEnd::Exit(ExitReason::Until);
             }
@@ -214,6 +242,23 @@ impl Machine {
                 // A watchdog, if anything, gets it going again.
                 Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
+        }
+    }
+
+    /// A debugger has stopped the machine.
+    #[cold]
+    fn halt(&mut self, attendants: &mut [Box<dyn Attendant>]) {
+        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
+        self.world.resource_mut::<Executor>().halted = false;
+        self.hold();
+        attendants.iter_mut().for_each(|attendant| attendant.halted(self));
+    }
+
+    /// Calls whoever wants to see the machine.
+    fn receive_visits(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        if let Some(visits) = shared.control.visits.take() {
+            visits.for_each(|visit| visit(self));
         }
     }
 
@@ -284,9 +329,10 @@ impl Machine {
         self.world.resource_mut::<SerialLines>().send_held(channels, true);
     }
 
-    fn nap_paused(&self, longest: Duration, parker: &Parker, limits: &Limits, started: Instant) {
+    fn nap_paused(&mut self, longest: Duration, parker: &Parker, limits: &Limits, started: Instant) {
         let asleep = Instant::now();
         parker.park_timeout(Self::time_left(limits, started).min(longest));
+        self.receive_visits();
         self.clock.skip_pause(asleep.elapsed().as_nanos() as u64);
     }
 
@@ -312,15 +358,21 @@ impl Running {
 pub struct Starter {
     shared: Arc<Shared>,
     end: MachineEnd,
+    attendants: Vec<Box<dyn Attendant>>,
 }
 
 /// The handle of a machine to be, and what starts it.
 pub fn prepare() -> (MachineHandle, Starter) {
     let (handle, shared, end) = connect();
-    (handle, Starter { shared, end })
+    (handle, Starter { shared, end, attendants: Vec::new() })
 }
 
 impl Starter {
+    /// Has `attendant` be with the machine that is started.
+    pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
+        self.attendants.push(attendant);
+    }
+
     /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
     ///
     /// # Errors
@@ -340,12 +392,12 @@ impl Starter {
         limits: Limits,
         mut build: impl FnMut(Arc<Shared>) -> Result<Machine, E> + Send + 'static,
     ) -> Result<Running, E> {
-        let Self { shared, end } = self;
+        let Self { shared, end, mut attendants } = self;
         let MachineEnd { channels, parker } = end;
         let machine = build(Arc::clone(&shared))?;
         let body = move || {
             let _ended = EndedGuard { shared: Arc::clone(&shared) };
-            let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits);
+            let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits, &mut attendants);
             let _ = channels.events.send(MachineEvent::Exited(exit.clone()));
             exit
         };
@@ -362,6 +414,7 @@ struct EndedGuard {
 impl Drop for EndedGuard {
     fn drop(&mut self) {
         self.shared.control.ended.store(true, Ordering::Release);
+        self.shared.control.visits.drop_if(|| true);
     }
 }
 
@@ -372,14 +425,19 @@ fn run_cycles<E: std::error::Error>(
     channels: &Arc<Channels>,
     parker: &Parker,
     limits: &Limits,
+    attendants: &mut [Box<dyn Attendant>],
 ) -> ExitReason {
     let started = Instant::now();
     loop {
         machine.connect(channels, limits);
-        let end = machine.run(parker, limits, started);
+        attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
+        let end = machine.run(parker, limits, started, attendants);
         machine.flush_serial(channels);
         match end {
-            CycleEnd::Exit(reason) => return reason,
+            CycleEnd::Exit(reason) => {
+                attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
+                return reason;
+            }
             CycleEnd::Reset => {}
         }
         // The old machine's threads and memory go before the new one's come.
