@@ -17,8 +17,9 @@ pub enum SliceEnd {
     },
     /// The core waits for what other cores may well do in a moment (WFE): it is asked [`Processor::wakes`] for a while, then told to [`Processor::sleep`].
     Doze,
-    /// A debugger stops the machine at this core, which says why when it is asked. It wants to go on from where it is.
-    Debug,
+    /// A debugger stops the machine at this core, which says why when it is asked. Within: what ended the slice beside, [`SliceEnd::Spent`] if nothing did, so that it is to go
+    /// on from where it is.
+    Debug(Box<SliceEnd>),
     /// The core is lost for good, and why, in words.
     Lost(String),
 }

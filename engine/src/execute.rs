@@ -49,11 +49,24 @@ pub struct CoreSlot {
     pub(crate) pace: Pace,
     /// A debugger stopped the machine here.
     pub(crate) halted: bool,
+    /// Nothing else ended that slice.
+    cut: bool,
+    /// A debugger lets only others run.
+    pub(crate) frozen: bool,
 }
 
 impl CoreSlot {
     pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default(), halted: false }
+        Self {
+            id,
+            processor,
+            state: CoreState::Ready,
+            local: GuestTime(0),
+            pace: Pace::default(),
+            halted: false,
+            cut: false,
+            frozen: false,
+        }
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -65,16 +78,22 @@ impl CoreSlot {
     }
 
     pub(crate) fn runnable(&self) -> bool {
-        matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing)
+        !self.frozen && matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing)
     }
 
     /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
     pub(crate) fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
         let Slice { retired, end } = self.processor.run(budget);
         let spent = matches!(end, SliceEnd::Spent);
-        self.halted |= end == SliceEnd::Debug;
+        let end = match end {
+            SliceEnd::Debug(end) => {
+                (self.halted, self.cut) = (true, *end == SliceEnd::Spent);
+                *end
+            }
+            end => end,
+        };
         self.state = match end {
-            SliceEnd::Spent | SliceEnd::Yield | SliceEnd::Debug => CoreState::Ready,
+            SliceEnd::Spent | SliceEnd::Yield | SliceEnd::Debug(_) => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
             SliceEnd::Doze => CoreState::Dozing,
@@ -224,7 +243,7 @@ fn execute_deterministic(
     next: Option<GuestTime>,
     parts: &SliceParts,
 ) -> Activity {
-    if let Some(unfinished) = executor.unfinished.take() {
+    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| !slots[unfinished.at].frozen) {
         return run_deterministic(slots, executor, clock, unfinished, parts);
     }
     wake_at(slots, clock, clock.now());
@@ -271,7 +290,7 @@ fn run_deterministic(
     let (ran, _) = slot.run(budget, &parts.stats);
     let retired = before + ran;
     executor.allowance = executor.allowance.saturating_sub(ran);
-    if slot.halted && ran < budget {
+    if slot.halted && slot.cut && ran < budget {
         executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
         return Activity::Busy;
     }

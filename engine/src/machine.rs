@@ -176,6 +176,12 @@ impl Machine {
         self.held
     }
 
+    /// Lets a core stand still while the others run, or no more: for a debugger that moves one core alone. A frozen core is as one that waits.
+    pub fn set_frozen(&mut self, core: usize, frozen: bool) {
+        let mut slots = self.world.query::<&mut CoreSlot>();
+        slots.iter_mut(&mut self.world).filter(|slot| slot.id() == core).for_each(|mut slot| slot.frozen = frozen);
+    }
+
     /// What the guest or a frontend has asked of the power switch since it was last asked, for whoever ticks by hand.
     pub fn power_request(&self) -> Option<PowerRequest> {
         self.power.take()

@@ -499,7 +499,7 @@ fn attendants_see_beginnings_halts_and_the_end() {
         let mut slices = 0;
         let run = move |budget: u64| {
             slices += 1;
-            if slices == 3 { Slice { retired: 7, end: SliceEnd::Debug } } else { spent(budget) }
+            if slices == 3 { Slice { retired: 7, end: SliceEnd::Debug(Box::new(SliceEnd::Spent)) } } else { spent(budget) }
         };
         machine.add_core(move |_| Box::new(Scripted(run, || false)));
     });
@@ -539,7 +539,7 @@ fn a_deterministic_slice_that_a_debugger_stops_is_taken_up_where_it_was() {
                     let retired = if stop { 10 } else { budget };
                     begun &= stop;
                     let _ = tell.send((core, at, retired));
-                    Slice { retired, end: if stop { SliceEnd::Debug } else { SliceEnd::Spent } }
+                    Slice { retired, end: if stop { SliceEnd::Debug(Box::new(SliceEnd::Spent)) } else { SliceEnd::Spent } }
                 };
                 machine.add_core(move |_| Box::new(Scripted(run, || false)));
             }

@@ -162,6 +162,16 @@ impl A64Processor {
         Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, publisher }
     }
 
+    /// The core, for a debugger, between slices.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The same to change it, and the bus as it sees it.
+    pub fn core_and_bus(&mut self) -> (&mut Core, &mut dyn Bus) {
+        (&mut self.core, &mut self.soc)
+    }
+
     /// True if what the core waits for has come. WFI ends on any pending interrupt, WFE on those that the core would take.
     fn is_called(&self, retired: u64) -> bool {
         let lines = self.soc.lines(retired);
@@ -189,7 +199,7 @@ impl Processor for A64Processor {
         let run = self.core.run(&mut self.soc, budget);
         self.publisher.slice_ended(&self.core);
         let end = match run.stop {
-            Stop::Budget => SliceEnd::Spent,
+            Stop::Budget | Stop::Debug => SliceEnd::Spent,
             Stop::Attention => SliceEnd::Yield,
             Stop::Posted | Stop::Sync => {
                 self.soc.bells.attention().ring_others(self.soc.id, STOP);
@@ -204,6 +214,11 @@ impl Processor for A64Processor {
             Stop::Wfe { armed: true } => SliceEnd::Wait { poll: true },
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
+        if self.core.hit().is_some() {
+            // The machine stops as one.
+            self.soc.bells.attention().ring_others(self.soc.id, STOP);
+            return Slice { retired: run.retired, end: SliceEnd::Debug(Box::new(end)) };
+        }
         Slice { retired: run.retired, end }
     }
 

@@ -10,6 +10,7 @@ mod tests;
 mod traps;
 
 use crate::core::{Core, SLOT_SP, Stop};
+use crate::debugger::Catch;
 use crate::decode::Flow;
 use crate::sysreg::{After, EXC_TAKEN, Reg, hcr, scr, sctlr};
 pub use interrupt::Interrupt;
@@ -72,6 +73,8 @@ pub enum Class {
     Watchpoint,
     /// BRK (0x3C).
     Brk,
+    /// None: a debugger outside of the guest stops the core in front of the instruction.
+    Debugger,
 }
 
 impl Exception {
@@ -83,7 +86,7 @@ impl Class {
     /// ESR_ELx.EC; `same` for an exception taken from the level that it is taken to.
     fn code(self, same: bool) -> u32 {
         let base = match self {
-            Self::Unknown => 0x00,
+            Self::Unknown | Self::Debugger => 0x00,
             Self::WaitTrap => 0x01,
             Self::FpTrap => 0x07,
             Self::IllegalState => 0x0e,
@@ -139,12 +142,13 @@ impl Class {
             Self::SoftwareStep => "software step",
             Self::Watchpoint => "watchpoint",
             Self::Brk => "BRK",
+            Self::Debugger => "debugger",
         }
     }
 }
 
 /// Bits 5 to 0 of an abort's syndrome, in words.
-fn fault_words(iss: u32) -> &'static str {
+pub(crate) fn fault_words(iss: u32) -> &'static str {
     match iss & 0x3f {
         0x00..=0x03 => "address size fault",
         0x04..=0x07 => "translation fault",
@@ -173,6 +177,17 @@ enum Vector {
     Irq = 0x080,
     Fiq = 0x100,
     SError = 0x180,
+}
+
+impl From<Vector> for Catch {
+    fn from(vector: Vector) -> Self {
+        match vector {
+            Vector::Synchronous => Self::Sync,
+            Vector::Irq => Self::Irq,
+            Vector::Fiq => Self::Fiq,
+            Vector::SError => Self::SError,
+        }
+    }
 }
 
 /// Watches for exceptions that lead nowhere: the same one again and again with nothing retired in between, such as an instruction abort on
@@ -205,6 +220,9 @@ impl Core {
     ///
     /// The result is [`Flow::Fault`], or [`Flow::Stop`] with [`Stop::Lost`] if the core only ever faults.
     pub fn raise(&mut self, exception: Exception, pc: u64) -> Flow {
+        if exception.class == Class::Debugger {
+            return self.stop_for_debugger(pc);
+        }
         let target = self.route(&exception);
         self.raise_to(exception, pc, target)
     }
@@ -310,6 +328,7 @@ impl Core {
         self.switch_sp(target, true);
         self.pc = self.sys[vbar_of(target)].wrapping_add(from + kind as u64);
         self.context_changed();
+        self.debugger_entered(target, kind.into());
     }
 
     /// PSTATE in the layout of SPSR_ELx. PSTATE.IL never lasts: what sets it raises the exception at once.
