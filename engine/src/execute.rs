@@ -37,6 +37,18 @@ pub(crate) enum CoreState {
     Lost(String, u32),
 }
 
+impl CoreState {
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Ready => "runs",
+            Self::Polling => "waits for a store (WFE)",
+            Self::Dozing => "waits for an event (WFE)",
+            Self::Waiting => "waits (WFI or WFE)",
+            Self::Lost(reason, _) => reason,
+        }
+    }
+}
+
 /// A core in the world.
 #[derive(Component)]
 pub struct CoreSlot {

@@ -156,6 +156,11 @@ impl Machine {
         self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
     }
 
+    /// Calls `visit` with each core's number and what it is doing, in words.
+    pub fn each_core_state(&mut self, visit: &mut dyn FnMut(usize, &str)) {
+        self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.state.words()));
+    }
+
     /// Calls `visit` with each core's number and the core, between ticks, to change it: whoever knows what the cores are finds their type ([`std::any::Any`]).
     pub fn each_core_mut(&mut self, visit: &mut dyn FnMut(usize, &mut dyn Processor)) {
         self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| visit(slot.id(), &mut *slot.processor));

@@ -1,7 +1,9 @@
 //! The command line: what may be said, and what it means.
 
+pub mod gdb;
 pub mod picture;
 
+use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
@@ -138,17 +140,9 @@ struct Args {
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
 
-    /// Wait for GDB at this address before the first instruction
-    #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
-    gdb: Option<String>,
-
-    /// Do not wait for GDB
-    #[arg(long, help_heading = NOT_YET)]
-    gdb_nowait: bool,
+    #[command(flatten)]
+    gdb: GdbArgs,
 }
-
-/// Heading of options that are rejected.
-const NOT_YET: &str = "Not available in this version (status 2)";
 
 /// Where the picture goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -273,6 +267,7 @@ pub struct Config {
     pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
+    pub gdb: Option<GdbOptions>,
 }
 
 impl Config {
@@ -350,10 +345,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Checks what no single option can know.
 fn config(args: Args) -> Result<Config, Unusable> {
-    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait)];
-    if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
-        return Err(Unusable::new(format_args!("{option} is not available in this version")));
-    }
     if args.until.as_deref() == Some("") {
         return Err(Unusable::new("--until needs some text to wait for"));
     }
@@ -398,6 +389,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         stats: args.stats,
         report: args.report,
         trace_file: args.trace_file,
+        gdb: args.gdb.options(),
     })
 }
 
@@ -515,7 +507,7 @@ mod tests {
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
-            ("--gdb :1234", "--gdb is not available"),
+            ("--gdb-nowait", "--gdb"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
             ("--fps 0", "--fps"),

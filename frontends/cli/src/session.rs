@@ -183,6 +183,8 @@ struct Started {
     serial: Vec<(usize, SerialPump)>,
     /// Puts the terminal back in order.
     terminal: Option<RawMode>,
+    /// Serves GDB.
+    debugger: Option<tayberry_gdb::Debugger>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
 }
@@ -213,6 +215,8 @@ struct Run<'a> {
     serial: [Option<File>; 2],
     recorder: Recorder,
     interrupt: Interrupt,
+    /// Where GDB is awaited, until the machine is started.
+    gdb: Option<tayberry_gdb::Port>,
 }
 
 impl<'a> Run<'a> {
@@ -261,10 +265,12 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let gdb = config.gdb.as_ref().map(|gdb| tayberry_gdb::Port::open(&gdb.address)).transpose();
+        let gdb = gdb.map_err(|error| Unusable::new(format_args!("--gdb: {error}")))?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt, gdb })
     }
 
     fn limits(&self) -> Limits {
@@ -443,7 +449,7 @@ impl<'a> Run<'a> {
         self.start_with(handle, starter, Serial::Printed)
     }
 
-    fn start_with(&mut self, handle: &MachineHandle, starter: Starter, stdio: Serial) -> Result<Started, Unusable> {
+    fn start_with(&mut self, handle: &MachineHandle, mut starter: Starter, stdio: Serial) -> Result<Started, Unusable> {
         let mut serial = Vec::new();
         for (port, (target, file)) in self.config.serial.iter().zip(&mut self.serial).enumerate() {
             if stdio == Serial::Shown && *target == SerialTarget::Stdio {
@@ -459,12 +465,29 @@ impl<'a> Run<'a> {
         }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
+        let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
         let board = Arc::clone(&self.board);
         let running = starter.start(self.limits(), move |shared| board.build(shared));
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, memory })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory })
+    }
+
+    /// Awaits GDB, and says where.
+    fn serve_gdb(
+        &self,
+        port: tayberry_gdb::Port,
+        handle: &MachineHandle,
+        starter: &mut Starter,
+    ) -> Result<tayberry_gdb::Debugger, Unusable> {
+        let failed = |error| Unusable::new(format_args!("--gdb: {error}"));
+        let wait = self.config.gdb.as_ref().is_some_and(|gdb| gdb.wait);
+        let address = port.address().map_err(failed)?;
+        let debugger = port.serve(handle, starter, wait, self.config.deterministic).map_err(failed)?;
+        let what = if wait { "the machine waits for GDB" } else { "GDB may connect" };
+        say(format_args!("{what}: target remote {address}"));
+        Ok(debugger)
     }
 
     /// Writes what is to be written and says what is to be said.
@@ -563,6 +586,9 @@ impl Started {
     fn join(self, interrupt: &Interrupt) -> Outcome {
         let reason = self.running.join();
         let wall = self.since.elapsed();
+        if let Some(debugger) = self.debugger {
+            debugger.finish();
+        }
         let resident = self.memory.and_then(Watch::finish);
         let mut lost = false;
         for (port, pump) in self.serial {
