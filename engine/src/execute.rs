@@ -7,6 +7,7 @@ use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime};
 use crate::cpu::{Processor, Slice, SliceEnd};
+use crate::history::{Goal, Tape};
 use crate::realtime::{Lengths, Pace, execute_realtime};
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
@@ -61,24 +62,13 @@ pub struct CoreSlot {
     pub(crate) pace: Pace,
     /// A debugger stopped the machine here.
     pub(crate) halted: bool,
-    /// Nothing else ended that slice.
-    cut: bool,
     /// A debugger lets only others run.
     pub(crate) frozen: bool,
 }
 
 impl CoreSlot {
     pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self {
-            id,
-            processor,
-            state: CoreState::Ready,
-            local: GuestTime(0),
-            pace: Pace::default(),
-            halted: false,
-            cut: false,
-            frozen: false,
-        }
+        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default(), halted: false, frozen: false }
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -96,14 +86,14 @@ impl CoreSlot {
     /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
     pub(crate) fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
         let Slice { retired, end } = self.processor.run(budget);
-        let spent = matches!(end, SliceEnd::Spent);
         let end = match end {
             SliceEnd::Debug(end) => {
-                (self.halted, self.cut) = (true, *end == SliceEnd::Spent);
+                self.halted = true;
                 *end
             }
             end => end,
         };
+        let spent = matches!(end, SliceEnd::Spent);
         self.state = match end {
             SliceEnd::Spent | SliceEnd::Yield | SliceEnd::Debug(_) => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
@@ -163,6 +153,8 @@ pub(crate) struct Executor {
     unfinished: Option<Unfinished>,
     /// A debugger has stopped the machine in the last tick.
     pub halted: bool,
+    /// Deterministic: a rewind's goal, and the instructions that are left up to it.
+    pub goal: Option<(Goal, u64)>,
 }
 
 /// What is left of a slice.
@@ -187,7 +179,13 @@ impl Executor {
             yielded_to: None,
             unfinished: None,
             halted: false,
+            goal: None,
         }
+    }
+
+    /// A slice has begun and is not over.
+    pub fn is_within_slice(&self) -> bool {
+        self.unfinished.is_some()
     }
 
     /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
@@ -220,6 +218,7 @@ pub(crate) fn execute(
     clock: Res<MachineClock>,
     deadlines: Res<Deadlines>,
     parts: Res<SliceParts>,
+    mut tape: ResMut<Tape>,
 ) {
     parts.attention.clear_stops();
     let mut slots: Vec<Mut<CoreSlot>> = slots.iter_mut().collect();
@@ -229,6 +228,9 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
+    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
+        tape.count();
+    }
     executor.halted = slots.iter().any(|slot| slot.halted);
     if !matches!(executor.activity, Activity::Dead(_)) {
         slots.iter_mut().filter(|slot| matches!(slot.state, CoreState::Lost(..))).for_each(|slot| slot.tell_if_lost());
@@ -299,10 +301,15 @@ fn run_deterministic(
     let slot = &mut slots[at];
     let local = slot.local;
     clock.set_core_now(slot.id, local.plus(before));
-    let (ran, _) = slot.run(budget, &parts.stats);
+    let goal = match executor.goal {
+        Some((Goal::All(_), left)) => left,
+        Some((Goal::Core { core, .. }, left)) if core == slot.id => left,
+        _ => u64::MAX,
+    };
+    let (ran, spent) = slot.run(budget.min(goal), &parts.stats);
     let retired = before + ran;
     executor.allowance = executor.allowance.saturating_sub(ran);
-    if slot.halted && slot.cut && ran < budget {
+    if spent && ran < budget {
         executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
         return Activity::Busy;
     }

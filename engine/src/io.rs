@@ -4,6 +4,7 @@ use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input};
+use crate::history::Tape;
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
 use bevy_ecs::prelude::*;
@@ -21,6 +22,10 @@ pub(crate) struct SerialLines {
     scratch: Vec<u8>,
     /// Printed, and held back because a frontend is slow to take what it was sent.
     held: [Vec<u8>; PORTS],
+    /// Bytes printed since power-on or reset.
+    printed: [u64; PORTS],
+    /// Bytes that are printed again, after a rewind: they were told of.
+    again: [u64; PORTS],
 }
 
 /// Pieces that a frontend may leave untaken; what is printed further is held back, and sent as one piece.
@@ -32,7 +37,17 @@ const MOST_TYPED: usize = 1 << 16;
 
 impl SerialLines {
     pub fn new(wires: [SerialWire; PORTS]) -> Self {
-        Self { wires, scratch: Vec::new(), held: Default::default() }
+        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS] }
+    }
+
+    /// Bytes of each port that frontends were told of.
+    pub fn told(&self) -> [u64; PORTS] {
+        std::array::from_fn(|port| self.printed[port] + self.again[port])
+    }
+
+    /// After a rewind: so many bytes are told to nobody.
+    pub fn set_told(&mut self, told: [u64; PORTS]) {
+        self.again = told;
     }
 
     /// Sends what was held back, on the ports whose frontends have caught up (`all`: on all ports).
@@ -87,10 +102,14 @@ impl Until {
 }
 
 /// `Input`: what frontends sent goes onto the wires.
-pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>) {
+pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>, executor: Res<Executor>, mut tape: ResMut<Tape>) {
     let Some(channels) = channels else { return };
+    // What is left of a slice is one with its beginning.
+    if executor.is_within_slice() {
+        return;
+    }
     while lines.wires.iter().all(|wire| wire.input_len() < MOST_TYPED)
-        && let Ok(Input::Serial { port, bytes }) = channels.0.input.try_recv()
+        && let Some(Input::Serial { port, bytes }) = tape.input(|| channels.0.input.try_recv().ok())
     {
         if let Some(wire) = lines.wires.get(port) {
             bytes.into_iter().for_each(|byte| wire.feed(byte));
@@ -106,7 +125,7 @@ pub(crate) fn publish_serial(
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
 ) {
-    let SerialLines { wires, scratch, held } = &mut *lines;
+    let SerialLines { wires, scratch, held, printed, again } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
         wire.drain(scratch);
@@ -114,6 +133,12 @@ pub(crate) fn publish_serial(
             continue;
         }
         until.feed(port, scratch);
+        printed[port] += scratch.len() as u64;
+        if again[port] > 0 {
+            let old = again[port].min(scratch.len() as u64);
+            again[port] -= old;
+            scratch.drain(..old as usize);
+        }
         if !scratch.is_empty() {
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
@@ -187,6 +212,7 @@ pub(crate) fn keep_step(
     clock: Res<MachineClock>,
     channels: Option<Res<ChannelsRes>>,
     shared: Res<SharedRes>,
+    tape: Res<Tape>,
 ) {
     if matches!(pacer.step, Step::Free) {
         return;
@@ -209,7 +235,9 @@ pub(crate) fn keep_step(
     // An idle machine with nothing to come but vertical syncs sleeps after one last frame.
     let asleep = executor.activity == Activity::Idle(Some(beat));
     pacer.deadline.set(pacer.beat(now).filter(|_| !asleep));
-    pacer.offer(beat, &shared.0.control.stop);
+    if !tape.replays {
+        pacer.offer(beat, &shared.0.control.stop);
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod display;
 mod execute;
 pub mod handle;
+pub mod history;
 mod io;
 pub mod irq;
 pub mod journal;

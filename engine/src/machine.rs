@@ -3,10 +3,11 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
+use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
+use crate::history::{Goal, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
@@ -73,6 +74,9 @@ pub struct Machine {
     settler: Settler,
     /// A debugger holds it: it stands still, and so does its time.
     held: bool,
+    /// Instructions of each core, and guest time in nanoseconds, before this power cycle.
+    before: ([u64; MAX_CORES], u64),
+    rewind: Option<Rewind>,
 }
 
 /// Parts that the builder hands over.
@@ -91,6 +95,7 @@ pub(crate) struct MachineParts {
 /// How one power cycle ended.
 enum CycleEnd {
     Reset,
+    Rewind(Rewind),
     Exit(ExitReason),
 }
 
@@ -98,6 +103,8 @@ impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
         let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus, ram } = parts;
         world.insert_resource(Executor::new());
+        world.insert_resource(Tape::default());
+        let before = (std::array::from_fn(|core| shared.stats.instructions[core].get()), shared.stats.guest_ns.get());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
         world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats), before_ns });
@@ -110,7 +117,7 @@ impl Machine {
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
         let settler = Settler::new(ram, Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, settler, held: false }
+        Self { world, schedule, clock, power, shared, bus, settler, held: false, before, rewind: None }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -181,6 +188,61 @@ impl Machine {
         self.held
     }
 
+    /// From now on input is kept, so that the machine can be rewound: for deterministic machines, before their first tick ([`Attendant::begins`]). What is kept grows with what is typed.
+    pub fn keep_history(&mut self) {
+        self.world.resource_mut::<Tape>().kept = true;
+    }
+
+    /// Instructions that a core has retired since power-on or reset, between ticks.
+    pub fn retired(&self, core: usize) -> u64 {
+        let counter = self.shared.stats.instructions.get(core);
+        counter.map_or(0, |counter| counter.get().saturating_sub(self.before.0[core]))
+    }
+
+    /// The same of all cores together.
+    pub fn retired_by_all(&self) -> u64 {
+        (0..MAX_CORES).map(|core| self.retired(core)).sum()
+    }
+
+    /// Goes back to where the machine was before: see [`Rewind`]. False if its history was not kept.
+    pub fn rewind(&mut self, rewind: Rewind) -> bool {
+        let kept = self.clock.mode() == ClockMode::Deterministic && self.world.resource::<Tape>().kept;
+        if kept {
+            self.rewind = Some(rewind);
+        }
+        kept
+    }
+
+    /// Instructions that are left up to a goal.
+    fn left_to(&self, goal: Goal) -> u64 {
+        match goal {
+            Goal::All(all) => all.saturating_sub(self.retired_by_all()),
+            Goal::Core { core, retired } => retired.saturating_sub(self.retired(core)),
+        }
+    }
+
+    /// Runs a new machine up to a goal, with the input of its tape, and nobody told.
+    fn replay(&mut self, goal: Goal, halted: &mut dyn FnMut(&mut Machine)) {
+        while !self.shared.control.stop.load(Ordering::Relaxed) {
+            let left = self.left_to(goal);
+            if left == 0 {
+                break;
+            }
+            self.world.resource_mut::<Executor>().goal = Some((goal, left));
+            self.schedule.run(&mut self.world);
+            let executor = self.world.resource::<Executor>();
+            let stuck = matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_));
+            if executor.halted {
+                self.clear_halts();
+                halted(self);
+            } else if stuck && !self.world.resource::<Tape>().is_due() {
+                break;
+            }
+        }
+        self.world.resource_mut::<Executor>().goal = None;
+        self.world.resource_mut::<Tape>().replays = false;
+    }
+
     /// Lets a core stand still while the others run, or no more: for a debugger that moves one core alone. A frozen core is as one that waits.
     pub fn set_frozen(&mut self, core: usize, frozen: bool) {
         let mut slots = self.world.query::<&mut CoreSlot>();
@@ -209,6 +271,9 @@ impl Machine {
                 return end;
             }
             self.receive_visits();
+            if let Some(rewind) = self.rewind.take() {
+                return CycleEnd::Rewind(rewind);
+            }
             if self.settler.is_due() {
                 self.settle();
             }
@@ -259,10 +324,14 @@ impl Machine {
     /// A debugger has stopped the machine.
     #[cold]
     fn halt(&mut self, attendants: &mut [Box<dyn Attendant>]) {
-        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
-        self.world.resource_mut::<Executor>().halted = false;
+        self.clear_halts();
         self.hold();
         attendants.iter_mut().for_each(|attendant| attendant.halted(self));
+    }
+
+    fn clear_halts(&mut self) {
+        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
+        self.world.resource_mut::<Executor>().halted = false;
     }
 
     /// Calls whoever wants to see the machine.
@@ -439,9 +508,15 @@ fn run_cycles<E: std::error::Error>(
     attendants: &mut [Box<dyn Attendant>],
 ) -> ExitReason {
     let started = Instant::now();
+    let built = |error: E, why: &str| ExitReason::Lost(format!("the machine could not be built again {why}: {error}"));
+    let mut rewind: Option<Rewind> = None;
     loop {
         machine.connect(channels, limits);
         attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
+        if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
+            machine.replay(goal, &mut halted);
+            done(&mut machine);
+        }
         let end = machine.run(parker, limits, started, attendants);
         machine.flush_serial(channels);
         match end {
@@ -449,17 +524,32 @@ fn run_cycles<E: std::error::Error>(
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;
             }
-            CycleEnd::Reset => {}
+            CycleEnd::Rewind(wanted) => {
+                rewind = Some(wanted);
+                let tape = machine.world.resource_mut::<Tape>().rewound();
+                let (told, (instructions, guest_ns)) = (machine.world.resource::<SerialLines>().told(), machine.before);
+                drop(machine);
+                shared.stats.instructions.iter().zip(instructions).for_each(|(counter, before)| counter.set(before));
+                shared.stats.guest_ns.set(guest_ns);
+                machine = match build(Arc::clone(shared)) {
+                    Ok(machine) => machine,
+                    Err(error) => return built(error, "to go back"),
+                };
+                machine.world.insert_resource(tape);
+                machine.world.resource_mut::<SerialLines>().set_told(told);
+            }
+            CycleEnd::Reset => {
+                // The old machine's threads and memory go before the new one's come.
+                drop(machine);
+                let _ = channels.events.send(MachineEvent::Reset);
+                shared.journal.begin(shared.stats.guest_ns.get());
+                shared.journal.record(GuestTime(0), || What::Reset);
+                machine = match build(Arc::clone(shared)) {
+                    Ok(machine) => machine,
+                    Err(error) => return built(error, "after a reset"),
+                };
+            }
         }
-        // The old machine's threads and memory go before the new one's come.
-        drop(machine);
-        let _ = channels.events.send(MachineEvent::Reset);
-        shared.journal.begin(shared.stats.guest_ns.get());
-        shared.journal.record(GuestTime(0), || What::Reset);
-        machine = match build(Arc::clone(shared)) {
-            Ok(machine) => machine,
-            Err(error) => return ExitReason::Lost(format!("the machine could not be built again after a reset: {error}")),
-        };
     }
 }
 

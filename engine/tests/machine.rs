@@ -8,6 +8,7 @@ use std::time::Duration;
 use tayberry_engine::builder::MachineBuilder;
 use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineEvent, MachineHandle, Shared};
+use tayberry_engine::history::{Goal, Rewind};
 use tayberry_engine::machine::{Machine, Running, Starter, prepare};
 use tayberry_engine::power::PowerRequest;
 use tayberry_engine::{Attendant, Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
@@ -556,4 +557,83 @@ fn a_deterministic_slice_that_a_debugger_stops_is_taken_up_where_it_was() {
         order
     };
     assert_eq!(order(true), order(false));
+}
+
+#[test]
+fn a_rewound_machine_is_where_it_was_and_goes_on_as_it_did() {
+    // Two cores that mix what is typed and the time into a sum; the first prints it now and then.
+    let mut starter = prepare();
+    struct Keeper;
+    impl Attendant for Keeper {
+        fn begins(&mut self, machine: &mut Machine) {
+            machine.keep_history();
+        }
+    }
+    starter.1.attend(Box::new(Keeper));
+    let (handle, starter) = starter;
+    let sums = Arc::new([const { AtomicU64::new(0) }; 2]);
+    let shown = Arc::clone(&sums);
+    let running = start_prepared(starter, ClockMode::Deterministic, Limits::default(), move |machine| {
+        for core in 0..2 {
+            let (wire, clock, sums) = (machine.serial_wire(0), machine.clock(), Arc::clone(&sums));
+            sums[core].store(1, Ordering::Relaxed);
+            let run = move |budget: u64| {
+                let mut sum = sums[core].load(Ordering::Relaxed);
+                for n in 0..budget {
+                    sum = sum.wrapping_mul(31).wrapping_add(clock.core_now(core, n).0);
+                    if clock.core_now(core, n).0 % 1000 == 0 {
+                        sum += wire.receive().map_or(0, u64::from);
+                        if core == 0 {
+                            wire.send((sum >> 8) as u8);
+                        }
+                    }
+                }
+                sums[core].store(sum, Ordering::Relaxed);
+                spent(budget)
+            };
+            machine.add_core(move |_| Box::new(Scripted(run, || false)));
+        }
+    });
+    let state = {
+        let shown = Arc::clone(&shown);
+        move || [0, 1].map(|core: usize| shown[core].load(Ordering::Relaxed))
+    };
+    let control = handle.control.clone();
+    control.type_serial(0, "first");
+    std::thread::sleep(Duration::from_millis(20));
+    control.type_serial(0, "second");
+    std::thread::sleep(Duration::from_millis(20));
+    let now = {
+        let state = state.clone();
+        control.ask(move |machine| {
+            machine.hold();
+            (machine.retired_by_all(), machine.retired(1), state(), machine.clock().now())
+        })
+    };
+    let (all, second, sums, at) = now.expect("it runs");
+    let printed = |handle: &MachineHandle| handle.serial[0].try_iter().flatten().collect::<Vec<u8>>();
+    let first_time = printed(&handle);
+    assert!(all > 10_000 && !first_time.is_empty());
+    let back = |goal: Goal| {
+        let (tell, told) = crossbeam::channel::bounded(1);
+        let state = state.clone();
+        control.ask(move |machine| {
+            let done = move |machine: &mut Machine| {
+                machine.hold();
+                let _ = tell.send((machine.retired_by_all(), machine.retired(1), state(), machine.clock().now()));
+            };
+            machine.rewind(Rewind { goal, halted: Box::new(|_| ()), done: Box::new(done) })
+        });
+        told.recv_timeout(Duration::from_secs(20)).expect("it comes back")
+    };
+    assert_eq!(back(Goal::All(all / 3)).0, all / 3);
+    assert_eq!(back(Goal::Core { core: 1, retired: second / 2 + 7 }).1, second / 2 + 7);
+    assert_eq!(back(Goal::All(0)).0, 0);
+    assert_eq!(back(Goal::All(all)), (all, second, sums, at));
+    // What was held back came with the first way back; nothing is printed twice.
+    printed(&handle);
+    assert_eq!(back(Goal::All(all)), (all, second, sums, at));
+    assert!(printed(&handle).is_empty());
+    control.stop();
+    running.join();
 }
