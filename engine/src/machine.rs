@@ -514,7 +514,9 @@ fn run_cycles<E: std::error::Error>(
         machine.connect(channels, limits);
         attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
         if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
-            machine.replay(goal, &mut halted);
+            // What was told is not told again.
+            let silent = tracing::subscriber::NoSubscriber::default();
+            tracing::subscriber::with_default(silent, || machine.replay(goal, &mut halted));
             done(&mut machine);
         }
         let end = machine.run(parker, limits, started, attendants);

@@ -4,6 +4,7 @@
 //! - `plan`: what is set in the cores, and the attendant that keeps it so over resets, on the machine's thread.
 //! - `session`: the thread that serves GDB: events from the socket and from the machine, one connection at a time.
 //! - `target`: what GDB asks, answered by visits to the machine between ticks ([`tayberry_engine::handle::Control::ask`]).
+//! - `reverse`: backwards, in deterministic machines.
 //! - `monitor`: the commands of GDB's `monitor`.
 //!
 //! **Invariant**: without a connection the machine has no breakpoint, no watchpoint, and nothing to stop for.
@@ -12,6 +13,7 @@ mod arch;
 mod connection;
 mod monitor;
 mod plan;
+mod reverse;
 mod session;
 mod target;
 
@@ -82,7 +84,7 @@ impl Port {
         let wishes = Arc::new(Wishes::default());
         wishes.held.store(wait, Ordering::Relaxed);
         let (events_tx, events) = unbounded();
-        starter.attend(Box::new(Guard { wishes: Arc::clone(&wishes), events: events_tx.clone() }));
+        starter.attend(Box::new(Guard { wishes: Arc::clone(&wishes), events: events_tx.clone(), keeps_history: deterministic }));
         let (accepted, listener) = (events_tx.clone(), self.listener);
         // It ends with the program: nobody else can end an `accept`.
         std::thread::Builder::new().name("tayberry-gdb-accept".into()).spawn(move || {
@@ -92,7 +94,7 @@ impl Port {
                 }
             }
         })?;
-        let target = Target::new(handle, wishes, deterministic);
+        let target = Target::new(handle, wishes, events_tx.clone(), deterministic);
         let session = Session::new(target, events, events_tx);
         let thread = std::thread::Builder::new().name("tayberry-gdb".into()).spawn(move || session.run())?;
         Ok(Debugger { thread })

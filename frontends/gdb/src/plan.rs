@@ -125,10 +125,15 @@ pub fn let_go(machine: &mut Machine) {
 pub struct Guard {
     pub wishes: Arc<Wishes>,
     pub events: Sender<Event>,
+    /// The machine is one that can be run backwards.
+    pub keeps_history: bool,
 }
 
 impl Attendant for Guard {
     fn begins(&mut self, machine: &mut Machine) {
+        if self.keeps_history {
+            machine.keep_history();
+        }
         self.wishes.plan.load().apply(machine);
         if self.wishes.held.load(Ordering::Relaxed) {
             machine.hold();

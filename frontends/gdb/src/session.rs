@@ -17,6 +17,9 @@ use tayberry_engine::handle::ExitReason;
 /// Bytes of the longest packet.
 const PACKET: usize = 1 << 14;
 
+/// Connections that may wait for the end of another.
+const MOST_WAITING: usize = 4;
+
 /// Something that happens.
 #[derive(Debug)]
 pub enum Event {
@@ -71,6 +74,8 @@ pub struct Session {
     number: u64,
     sorter: Sorter,
     pieces: VecDeque<Next>,
+    /// Connections that wait for the end of the one that is served: GDB may come again before its going has been heard of.
+    waiting: VecDeque<TcpStream>,
     /// The run's end, if it came while nobody could be told.
     ended: Option<ExitReason>,
 }
@@ -80,7 +85,7 @@ type Failure = gdbstub::stub::GdbStubError<std::convert::Infallible, std::io::Er
 
 impl Session {
     pub fn new(target: Target, events: Receiver<Event>, own: Sender<Event>) -> Self {
-        Self { target, events, own, number: 0, sorter: Sorter::default(), pieces: VecDeque::new(), ended: None }
+        Self { target, events, own, number: 0, sorter: Sorter::default(), pieces: VecDeque::new(), waiting: VecDeque::new(), ended: None }
     }
 
     /// Until the machine ends.
@@ -88,8 +93,11 @@ impl Session {
         while let Ok(event) = self.events.recv() {
             match event {
                 Event::Connected(stream) => {
-                    if self.connection(stream) {
-                        break;
+                    self.waiting.push_back(stream);
+                    while let Some(stream) = self.waiting.pop_front() {
+                        if self.connection(stream) {
+                            return;
+                        }
                     }
                 }
                 Event::Ended(_) => break,
@@ -190,12 +198,19 @@ impl Session {
                     self.target.proceed();
                 }
                 Event::Rewound { epoch, hit } if running && epoch == self.target.epoch() => {
-                    let stop = hit.and_then(|hit| self.stop(&[hit]));
+                    let stop = match hit {
+                        Some((core, Hit::Step)) => {
+                            self.target.stopped(core);
+                            Some((Stop::SignalWithThread { tid: Target::tid(core), signal: Signal::SIGTRAP }, None))
+                        }
+                        hit => hit.and_then(|hit| self.stop(&[hit])),
+                    };
                     let begin = Stop::ReplayLog { tid: Some(Target::tid(self.target.current())), pos: ReplayLogPosition::Begin };
                     let (stop, words) = stop.unwrap_or((begin, None));
                     return Next::Stopped(stop, words);
                 }
-                // One debugger at a time: the other is sent away by dropping its socket.
+                // One debugger at a time. What is not kept is sent away, by dropping its socket.
+                Event::Connected(stream) if self.waiting.len() < MOST_WAITING => self.waiting.push_back(stream),
                 Event::Connected(_) => {}
                 Event::Bytes { .. } | Event::Closed { .. } | Event::Halted { .. } | Event::Rewound { .. } => {}
             }

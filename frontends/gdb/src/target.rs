@@ -2,12 +2,15 @@
 
 use crate::arch::{A64, General, Register};
 use crate::plan::{self, Actions, Plan, Wishes, with_core};
+use crate::session::Event;
+use crossbeam::channel::Sender;
 use gdbstub::common::{Signal, Tid};
 use gdbstub::target::ext::base::BaseOps;
 use gdbstub::target::ext::base::multithread::{
     MultiThreadBase, MultiThreadRangeStepping, MultiThreadRangeSteppingOps, MultiThreadResume, MultiThreadResumeOps,
     MultiThreadSchedulerLocking, MultiThreadSchedulerLockingOps, MultiThreadSingleStep, MultiThreadSingleStepOps,
 };
+use gdbstub::target::ext::base::reverse_exec::{ReverseContOps, ReverseStepOps};
 use gdbstub::target::ext::base::single_register_access::{SingleRegisterAccess, SingleRegisterAccessOps};
 use gdbstub::target::ext::breakpoints::{
     Breakpoints, BreakpointsOps, HwBreakpoint, HwBreakpointOps, HwWatchpoint, HwWatchpointOps, SwBreakpoint, SwBreakpointOps, WatchKind,
@@ -34,6 +37,7 @@ const INVALID: u8 = 22;
 pub struct Target {
     pub handle: MachineHandle,
     pub wishes: Arc<Wishes>,
+    pub events: Sender<Event>,
     pub deterministic: bool,
     pub plan: Plan,
     /// Addresses that have breakpoints, software and hardware, once for each time that GDB has set one.
@@ -55,11 +59,12 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn new(handle: &MachineHandle, wishes: Arc<Wishes>, deterministic: bool) -> Self {
+    pub fn new(handle: &MachineHandle, wishes: Arc<Wishes>, events: Sender<Event>, deterministic: bool) -> Self {
         Self {
             journal: handle.journal(),
             handle: handle.clone(),
             wishes,
+            events,
             deterministic,
             plan: Plan::default(),
             software: Vec::new(),
@@ -81,7 +86,7 @@ impl Target {
         Tid::MIN.saturating_add(core)
     }
 
-    fn core_of(tid: Tid) -> usize {
+    pub fn core_of(tid: Tid) -> usize {
         tid.get() - 1
     }
 
@@ -120,9 +125,14 @@ impl Target {
         self.current
     }
 
+    /// All that GDB has set.
+    pub fn whole_plan(&self) -> Plan {
+        Plan { breakpoints: self.software.iter().chain(&self.hardware).copied().collect(), ..self.plan.clone() }
+    }
+
     /// The machine goes on as it was told to.
     pub fn proceed(&mut self) {
-        let plan = Plan { breakpoints: self.software.iter().chain(&self.hardware).copied().collect(), ..self.plan.clone() };
+        let plan = self.whole_plan();
         self.wishes.plan.store(Arc::new(plan.clone()));
         self.wishes.held.store(false, Ordering::Relaxed);
         let only = self.locked.then(|| self.actions.steps.iter().map(|(core, _)| *core).chain(self.continued.iter().copied()).collect());
@@ -130,7 +140,7 @@ impl Target {
         self.handle.control.ask(move |machine| plan::go_on(machine, &plan, &actions));
     }
 
-    fn next_epoch(&self) {
+    pub fn next_epoch(&self) {
         self.wishes.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -386,6 +396,14 @@ impl MultiThreadResume for Target {
 
     fn support_range_step(&mut self) -> Option<MultiThreadRangeSteppingOps<'_, Self>> {
         Some(self)
+    }
+
+    fn support_reverse_step(&mut self) -> Option<ReverseStepOps<'_, Tid, Self>> {
+        if self.deterministic { Some(self) } else { None }
+    }
+
+    fn support_reverse_cont(&mut self) -> Option<ReverseContOps<'_, Tid, Self>> {
+        if self.deterministic { Some(self) } else { None }
     }
 
     fn support_scheduler_locking(&mut self) -> Option<MultiThreadSchedulerLockingOps<'_, Self>> {
