@@ -182,7 +182,7 @@ fn a_guest_in_c_with_breakpoints_steps_watchpoints_and_catches() {
             "= 1\n",
             "= 77",
             "= 21\n",
-            "= 21\n",
+            "{f = 21,",
             "= 0x1234",
             "level 2: table 0x84000 entry 0",
             "physical 0x80000 (RAM), Normal memory",
@@ -213,7 +213,7 @@ fn a_guest_in_rust() {
         let kernel = guest("rust/kernel.elf");
         let machine = Debugged::start(&kernel, way);
         let said = machine.script(
-            "break schedule if now == 7
+            "break kernel::schedule if now == 7
              continue
              backtrace
              print *task
