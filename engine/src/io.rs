@@ -4,9 +4,11 @@ use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input};
+use crate::hid::{HidEvent, HidWire};
 use crate::history::Tape;
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
+use crate::typist::Typist;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +16,36 @@ use std::sync::atomic::AtomicBool;
 /// The machine's ends of the frontends' channels.
 #[derive(Resource, Clone)]
 pub(crate) struct ChannelsRes(pub Arc<Channels>);
+
+/// The far ends of the wires by which input comes.
+#[derive(Resource)]
+pub(crate) struct InputLines {
+    pub wires: [SerialWire; PORTS],
+    pub hid: HidWire,
+}
+
+impl InputLines {
+    /// True if the guest has so much to take that further input waits.
+    fn is_full(&self) -> bool {
+        self.hid.len() >= MOST_TYPED || self.wires.iter().any(|wire| wire.input_len() >= MOST_TYPED)
+    }
+
+    /// Puts input onto its wire.
+    pub fn feed(&self, input: Input) {
+        match input {
+            Input::Serial { port, bytes } => {
+                if let Some(wire) = self.wires.get(port) {
+                    if bytes.is_empty() {
+                        wire.end_input();
+                    }
+                    bytes.into_iter().for_each(|byte| wire.feed(byte));
+                }
+            }
+            Input::Keyboard { usage, pressed } => self.hid.feed(HidEvent::Key { usage, pressed }),
+            Input::Mouse { buttons, dx, dy, wheel } => self.hid.feed(HidEvent::Mouse { buttons, dx, dy, wheel }),
+        }
+    }
+}
 
 /// The far ends of the serial wires.
 #[derive(Resource)]
@@ -101,19 +133,24 @@ impl Until {
     }
 }
 
-/// `Input`: what frontends sent goes onto the wires.
-pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>, executor: Res<Executor>, mut tape: ResMut<Tape>) {
-    let Some(channels) = channels else { return };
+/// `Input`: what frontends sent, and what the script says, goes onto the wires.
+pub(crate) fn receive_input(
+    lines: Res<InputLines>,
+    mut typist: ResMut<Typist>,
+    channels: Option<Res<ChannelsRes>>,
+    executor: Res<Executor>,
+    mut tape: ResMut<Tape>,
+) {
     // What is left of a slice is one with its beginning.
     if executor.is_within_slice() {
         return;
     }
-    while lines.wires.iter().all(|wire| wire.input_len() < MOST_TYPED)
-        && let Some(Input::Serial { port, bytes }) = tape.input(|| channels.0.input.try_recv().ok())
+    typist.type_on(&lines);
+    let Some(channels) = channels else { return };
+    while !lines.is_full()
+        && let Some(input) = tape.input(|| channels.0.input.try_recv().ok())
     {
-        if let Some(wire) = lines.wires.get(port) {
-            bytes.into_iter().for_each(|byte| wire.feed(byte));
-        }
+        lines.feed(input);
     }
 }
 
@@ -121,6 +158,7 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
 pub(crate) fn publish_serial(
     mut lines: ResMut<SerialLines>,
     mut until: ResMut<Until>,
+    mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
@@ -133,6 +171,7 @@ pub(crate) fn publish_serial(
             continue;
         }
         until.feed(port, scratch);
+        typist.hear(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
             let old = again[port].min(scratch.len() as u64);

@@ -7,14 +7,16 @@ use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
+use crate::hid::HidWire;
 use crate::history::{Goal, Rewind, Tape};
-use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
+use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
+use crate::typist::{Script, Typist};
 use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
 use crossbeam::sync::Parker;
@@ -87,6 +89,7 @@ pub(crate) struct MachineParts {
     pub attention: Arc<Attention>,
     pub shared: Arc<Shared>,
     pub wires: [SerialWire; PORTS],
+    pub hid: HidWire,
     pub power: Arc<PowerSwitch>,
     pub bus: Arc<PhysBus>,
     pub ram: Arc<GuestRam>,
@@ -101,13 +104,21 @@ enum CycleEnd {
 
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
-        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus, ram } = parts;
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram } = parts;
         world.insert_resource(Executor::new());
         world.insert_resource(Tape::default());
         let before = (std::array::from_fn(|core| shared.stats.instructions[core].get()), shared.stats.guest_ns.get());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
-        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats), before_ns });
+        world.insert_resource(SliceParts {
+            attention,
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&clock),
+            reports: shared.reports.clone(),
+            before_ns,
+        });
+        world.insert_resource(InputLines { wires: wires.clone(), hid });
+        world.insert_resource(Typist::default());
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);
@@ -255,9 +266,10 @@ impl Machine {
     }
 
     /// Connects it to the frontends' channels.
-    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits) {
+    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
+        self.world.insert_resource(Typist::new(script));
     }
 
     /// Runs until something ends this power cycle.
@@ -459,7 +471,7 @@ impl Starter {
     /// What `build` says.
     pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
         let mut machine = build(self.shared)?;
-        machine.connect(&self.end.channels, &Limits::default());
+        machine.connect(&self.end.channels, &Limits::default(), Script::default());
         Ok(machine)
     }
 
@@ -510,8 +522,10 @@ fn run_cycles<E: std::error::Error>(
     let started = Instant::now();
     let built = |error: E, why: &str| ExitReason::Lost(format!("the machine could not be built again {why}: {error}"));
     let mut rewind: Option<Rewind> = None;
+    // What is left of it where the power cycle begins.
+    let mut script = limits.script.clone();
     loop {
-        machine.connect(channels, limits);
+        machine.connect(channels, limits, script.clone());
         attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
         if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
             // What was told is not told again.
@@ -541,6 +555,7 @@ fn run_cycles<E: std::error::Error>(
                 machine.world.resource_mut::<SerialLines>().set_told(told);
             }
             CycleEnd::Reset => {
+                script = machine.world.resource_mut::<Typist>().take_rest();
                 // The old machine's threads and memory go before the new one's come.
                 drop(machine);
                 let _ = channels.events.send(MachineEvent::Reset);

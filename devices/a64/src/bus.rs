@@ -91,6 +91,10 @@ pub trait Bus {
     fn broadcast(&mut self, what: Maintenance);
     /// The level of this core's performance monitors' interrupt (nPMUIRQ).
     fn set_pmu_interrupt(&mut self, _asserted: bool) {}
+    /// True if HLT #0xF000 is a call of the host (semihosting): the core retires it and stops with [`crate::Stop::Semihosting`].
+    fn is_semihosting(&self) -> bool {
+        false
+    }
     /// The next of the invalidations that others asked this core for, after [`crate::core::doorbell::TLB_SCOPED`].
     fn next_invalidation(&mut self) -> Option<TlbScope> {
         None

@@ -8,6 +8,7 @@ use crate::jit::{Counters, Frame, Jit, JitConfig};
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::Tlb;
+use crate::trail::Trail;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -87,6 +88,13 @@ pub enum Stop {
     Sync,
     /// A debugger stops the core, in front of the instruction at its PC: [`Core::take_hit`] says why. Other reasons may come with a hit too.
     Debug,
+    /// Nothing but exceptions, by which the core goes nowhere unless something reaches it from outside: why, in words. Running it again goes on as hardware
+    /// would.
+    Stuck(String),
+    /// The core seems to go nowhere: why, in words. Told once; it goes on.
+    Suspect(String),
+    /// HLT #0xF000 where the machine takes such calls: the instruction has retired, W0 and X1 say what is wanted.
+    Semihosting,
     /// The core is lost: an exception with no way to handle it, with a reason in words for the user.
     Lost(String),
 }
@@ -167,6 +175,8 @@ pub struct Core {
     pub(crate) reported: HashSet<u64>,
     /// What a debugger outside of the guest wants.
     pub(crate) debugger: Debugger,
+    /// Where it came from.
+    pub(crate) trail: Trail,
     /// What was executed, and how.
     pub(crate) counters: Counters,
     /// What translated code keeps in memory.
@@ -211,6 +221,7 @@ impl Core {
             code_epoch: 0,
             reported: HashSet::new(),
             debugger: Debugger::default(),
+            trail: Trail::default(),
             counters: Counters::default(),
             frame: Frame::new(),
             jit: config.jit.and_then(Jit::new),

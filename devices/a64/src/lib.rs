@@ -24,13 +24,16 @@ mod int;
 pub mod jit;
 pub mod mem;
 pub mod mmu;
+pub mod report;
 mod run;
+mod semihosting;
 pub mod simd;
 pub mod sysreg;
 pub mod system;
 #[cfg(test)]
 mod testing;
 mod tlb;
+mod trail;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer, TlbScope};
 pub use crate::core::{Config, Core, Run, Stop};
@@ -38,3 +41,4 @@ pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
 pub use crate::exception::{Exception, Interrupt};
 pub use crate::features::Features;
 pub use crate::jit::JitConfig;
+pub use crate::report::Section;

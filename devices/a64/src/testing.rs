@@ -30,6 +30,8 @@ pub(crate) struct TestBus {
     pub(crate) pmu: Vec<bool>,
     /// Times that SEV was executed.
     pub(crate) events: u32,
+    /// HLT #0xF000 is a call of the host.
+    pub(crate) semihosting: bool,
 }
 
 impl Bus for TestBus {
@@ -61,6 +63,10 @@ impl Bus for TestBus {
 
     fn set_pmu_interrupt(&mut self, asserted: bool) {
         self.pmu.push(asserted);
+    }
+
+    fn is_semihosting(&self) -> bool {
+        self.semihosting
     }
 
     fn broadcast(&mut self, what: Maintenance) {

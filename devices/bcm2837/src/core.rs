@@ -8,6 +8,7 @@ use crate::bells::Bells;
 use crate::counters::{CoreCounters, Publisher};
 use crate::generic_timer::{GenericTimers, Timers};
 use crate::local_controller::{LocalController, LocalInterrupts};
+use crate::semihosting::{Call, Guest, Semihosting, SemihostingResource, Served as CallServed};
 use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,8 @@ use tayberry_a64::{Access, Bus, Config, Core, Features, JitConfig, Lines, Mainte
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{
-    BusContext, Clock, ClockMode, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd,
+    BusContext, Clock, ClockMode, CodeAddress, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, ReportLine, Served, Slice,
+    SliceEnd,
 };
 
 /// Where RAM ends for the cores and the peripherals begin.
@@ -33,6 +35,7 @@ struct Soc {
     bell: Arc<AtomicU32>,
     timers: Arc<Timers>,
     local: Arc<LocalController>,
+    semihosting: Option<Semihosting>,
     /// Deterministic: when the current slice is over.
     slice_end: GuestTime,
     /// Instructions retired in the current slice, as far as known.
@@ -117,6 +120,43 @@ impl Bus for Soc {
     fn next_invalidation(&mut self) -> Option<TlbScope> {
         self.bells.next_invalidation(self.id)
     }
+
+    fn is_semihosting(&self) -> bool {
+        self.semihosting.is_some()
+    }
+}
+
+/// A core that has called the host.
+struct Caller<'a> {
+    core: &'a mut Core,
+    soc: &'a mut Soc,
+    retired: u64,
+}
+
+impl Guest for Caller<'_> {
+    fn read(&mut self, address: u64, out: &mut [u8]) -> Option<()> {
+        self.core.semihosting_read(address, out)
+    }
+
+    fn write(&mut self, address: u64, data: &[u8]) -> Option<()> {
+        self.core.semihosting_write(self.soc, address, data)
+    }
+
+    fn can_write(&self, address: u64, len: usize) -> bool {
+        self.core.semihosting_can_write(address, len)
+    }
+
+    fn field(&mut self, address: u64) -> Option<u64> {
+        self.core.semihosting_field(address)
+    }
+
+    fn set_field(&mut self, address: u64, value: u64) -> Option<()> {
+        self.core.semihosting_set_field(self.soc, address, value)
+    }
+
+    fn now(&self) -> GuestTime {
+        self.soc.now(self.retired)
+    }
 }
 
 /// What a core waits for.
@@ -126,6 +166,10 @@ enum Wait {
     Interrupt,
     /// WFE.
     Event,
+    /// Input, for a call of the host's.
+    Input,
+    /// Nothing: it has ended the run.
+    End,
 }
 
 /// A Cortex-A53 as the engine runs it.
@@ -133,11 +177,16 @@ pub struct A64Processor {
     core: Core,
     soc: Soc,
     waits_for: Wait,
+    /// Its last slice ended in a wait.
+    waiting: bool,
+    /// A call of the host's that is not done.
+    call: Option<Call>,
     publisher: Publisher,
 }
 
 impl A64Processor {
-    fn new(parts: &CoreParts, plugin: &CoresPlugin, bells: Arc<Bells>, timers: Arc<Timers>, local: Arc<LocalController>) -> Self {
+    fn new(parts: &CoreParts, plugin: &CoresPlugin, around: Around) -> Self {
+        let Around { bells, timers, local, semihosting } = around;
         let bell = parts.attention.bell(parts.id);
         let config = Config {
             id: parts.id as u8,
@@ -155,11 +204,12 @@ impl A64Processor {
             bell,
             timers,
             local,
+            semihosting,
             slice_end: GuestTime(0),
             retired: 0,
         };
         let publisher = Publisher::new(Arc::clone(&plugin.counters), parts.id);
-        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, publisher }
+        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, waiting: false, call: None, publisher }
     }
 
     /// The core, for a debugger, between slices.
@@ -178,6 +228,8 @@ impl A64Processor {
         match self.waits_for {
             Wait::Interrupt => self.core.wakes(lines),
             Wait::Event => self.soc.bells.has_event(self.soc.id) || self.core.interrupt_pending(lines).is_some(),
+            Wait::Input => self.soc.semihosting.as_ref().is_some_and(Semihosting::has_input),
+            Wait::End => false,
         }
     }
 
@@ -189,8 +241,43 @@ impl A64Processor {
     }
 }
 
+impl A64Processor {
+    /// Does a part of the call that the core has made, `retired` instructions into the slice.
+    #[cold]
+    #[inline(never)]
+    fn serve_call(&mut self, mut call: Call, retired: u64) -> SliceEnd {
+        // It is there, or the core would not have stopped.
+        let Some(semihosting) = self.soc.semihosting.clone() else { return SliceEnd::Yield };
+        let served = semihosting.serve(&mut call, &mut Caller { core: &mut self.core, soc: &mut self.soc, retired });
+        self.call = (!matches!(served, CallServed::Done(_))).then_some(call);
+        match served {
+            // The others leave their slices too: this core goes on soon, and what it printed is shown.
+            CallServed::Done(result) => {
+                self.core.set_reg(0, result);
+                self.soc.bells.attention().ring_others(self.soc.id, STOP);
+                SliceEnd::Yield
+            }
+            CallServed::More => {
+                self.soc.bells.attention().ring_others(self.soc.id, STOP);
+                SliceEnd::Yield
+            }
+            CallServed::Input => self.wait(Wait::Input, retired),
+            CallServed::Ended => {
+                self.waits_for = Wait::End;
+                self.soc.bells.attention().ring_others(self.soc.id, STOP);
+                SliceEnd::Wait { poll: false }
+            }
+        }
+    }
+}
+
 impl Processor for A64Processor {
     fn run(&mut self, budget: u64) -> Slice {
+        if let Some(call) = self.call.take() {
+            self.soc.bells.runs(self.soc.id);
+            let end = self.serve_call(call, 0);
+            return Slice { retired: 0, end };
+        }
         self.soc.bells.runs(self.soc.id);
         self.soc.retired = 0;
         if self.soc.clock.mode() == ClockMode::Deterministic {
@@ -198,6 +285,7 @@ impl Processor for A64Processor {
         }
         let run = self.core.run(&mut self.soc, budget);
         self.publisher.slice_ended(&self.core);
+        self.waiting = matches!(run.stop, Stop::Wfi | Stop::Wfe { .. });
         let end = match run.stop {
             Stop::Budget | Stop::Debug => SliceEnd::Spent,
             Stop::Attention => SliceEnd::Yield,
@@ -212,6 +300,9 @@ impl Processor for A64Processor {
                 SliceEnd::Doze
             }
             Stop::Wfe { armed: true } => SliceEnd::Wait { poll: true },
+            Stop::Suspect(reason) => SliceEnd::Suspect(reason),
+            Stop::Stuck(reason) => SliceEnd::Stuck(reason),
+            Stop::Semihosting => self.serve_call(Call::new(self.core.reg(0) as u32, self.core.reg(1)), run.retired),
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
         if self.core.hit().is_some() {
@@ -228,6 +319,26 @@ impl Processor for A64Processor {
 
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
         self.core.inspect(visit);
+    }
+
+    fn report(&self, tell: &mut dyn FnMut(ReportLine)) {
+        for line in self.core.report() {
+            let code = line.code.map(|code| CodeAddress { virt: code.va, phys: code.pa });
+            tell(ReportLine { section: line.section.title(), text: line.text, code });
+        }
+    }
+
+    fn is_stranded(&self, runs: bool) -> bool {
+        // A core that runs goes on, unless it branches to itself.
+        if runs && !self.core.spins() {
+            return false;
+        }
+        let waits_for_any = !runs && self.waits_for == Wait::Interrupt && self.waiting;
+        let both = Lines { irq: true, fiq: true };
+        let hears = if waits_for_any { self.core.wakes(both) } else { self.core.interrupt_pending(both).is_some() };
+        let interrupted = hears && self.soc.local.can_interrupt(self.soc.id);
+        let called = self.waiting && self.core.has_event_stream();
+        !interrupted && !called
     }
 
     fn trim(&mut self) {
@@ -248,6 +359,15 @@ impl Drop for A64Processor {
     fn drop(&mut self) {
         self.publisher.finish(&self.core);
     }
+}
+
+/// What a core works with.
+#[derive(Clone)]
+struct Around {
+    bells: Arc<Bells>,
+    timers: Arc<Timers>,
+    local: Arc<LocalController>,
+    semihosting: Option<Semihosting>,
 }
 
 #[derive(Resource, Clone)]
@@ -277,10 +397,11 @@ impl Plugin for CoresPlugin {
         let bells = bells(machine);
         let timers = Arc::clone(&machine.world.resource::<GenericTimers>().0);
         let local = Arc::clone(&machine.world.resource::<LocalInterrupts>().0);
+        let semihosting = machine.world.get_resource::<SemihostingResource>().map(|semihosting| semihosting.0.clone());
+        let around = Around { bells, timers, local, semihosting };
         for _ in 0..self.cores {
-            let (bells, timers, local) = (Arc::clone(&bells), Arc::clone(&timers), Arc::clone(&local));
-            let plugin = self.clone();
-            machine.add_core(move |parts| Box::new(A64Processor::new(parts, &plugin, bells, timers, local)));
+            let (plugin, around) = (self.clone(), around.clone());
+            machine.add_core(move |parts| Box::new(A64Processor::new(parts, &plugin, around)));
         }
     }
 }

@@ -1,10 +1,20 @@
 //! The command line: what may be said, and what it means.
 
+pub mod boot;
+pub mod diagnosis;
 pub mod gdb;
+pub mod input;
 pub mod picture;
+pub mod semihosting;
+pub mod sound;
 
+use crate::args::boot::BootArgs;
+use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::gdb::{GdbArgs, GdbOptions};
+use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
+use crate::args::sound::SoundArgs;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -14,15 +24,18 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tayberry_bcm2837::{Features, JitConfig};
+use tayberry_engine::serial::PORTS;
 
 /// Raspberry Pi 3 emulator.
 ///
-/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL the
-/// built-in demo runs; headless it makes one tour of its modes and leaves a contact sheet in tayberry-demo.png.
+/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL it
+/// boots from --boot, --sd or --sd-dir as the firmware does; without these the built-in demo runs: headless it makes one tour of its modes and leaves a
+/// contact sheet in tayberry-demo.png.
 #[derive(Debug, Parser)]
 #[command(name = "tayberry", version, max_term_width = 110, next_line_help = true)]
 struct Args {
-    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: the built-in demo]
+    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: what --boot, --sd or --sd-dir has, as the firmware boots; else the
+    /// built-in demo]
     kernel: Option<PathBuf>,
 
     /// Where the picture goes. auto: a window where a display opens, else the terminal if there is one, otherwise headless; one line on stderr says
@@ -57,13 +70,17 @@ struct Args {
     #[arg(long)]
     splash: bool,
 
-    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
+    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory. With no KERNEL it is booted from as the firmware does: config.txt,
+    /// kernel8.img and the rest of its FAT partition [default: no card]
     #[arg(long, value_name = "FILE")]
     sd: Option<PathBuf>,
 
     /// Write what the guest writes back to the SD card image
     #[arg(long, requires = "sd")]
     sd_writable: bool,
+
+    #[command(flatten)]
+    boot: BootArgs,
 
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
@@ -117,7 +134,16 @@ struct Args {
     frame_log: Option<PathBuf>,
 
     #[command(flatten)]
+    input: InputArgs,
+
+    #[command(flatten)]
     picture: PictureArgs,
+
+    #[command(flatten)]
+    sound: SoundArgs,
+
+    #[command(flatten)]
+    semihosting: SemihostingArgs,
 
     /// At the end, write a picture of all modes that the guest went through [default: none; tayberry-demo.png for a headless tour of the demo]
     #[arg(long, value_name = "FILE.png")]
@@ -132,13 +158,16 @@ struct Args {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// Topics to trace, one line an event, separated by commas; all is every topic, -TOPIC takes one away: see below [default: warnings and errors only]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     trace: Vec<String>,
 
     /// Where the trace goes [default: stderr]
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    diagnosis: DiagnosisArgs,
 
     #[command(flatten)]
     gdb: GdbArgs,
@@ -243,8 +272,8 @@ pub struct Config {
     pub kernel: Option<PathBuf>,
     pub frontend: Frontend,
     pub terminal_graphics: TerminalGraphics,
-    /// UART0 and UART1.
-    pub serial: [SerialTarget; 2],
+    /// UART0, UART1, and what is printed by semihosting where neither is on stdio.
+    pub serial: [SerialTarget; PORTS],
     pub dtb: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub append: Option<String>,
@@ -252,6 +281,7 @@ pub struct Config {
     pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
+    pub boot: BootArgs,
     pub cores: usize,
     pub features: Features,
     pub deterministic: bool,
@@ -261,16 +291,26 @@ pub struct Config {
     pub until: Option<String>,
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
+    pub input: InputOptions,
     pub picture: PictureOptions,
+    pub sound: SoundArgs,
+    /// What a guest may ask of the host by semihosting; `None`: nothing.
+    pub semihosting: Option<SemihostingAccess>,
     pub contact_sheet: Option<PathBuf>,
     pub stats: Option<PathBuf>,
     pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
+    pub diagnosis: DiagnosisArgs,
     pub gdb: Option<GdbOptions>,
 }
 
 impl Config {
+    /// The run is to end by the guest's doing: a limit that ends it is a failure.
+    pub fn is_to_end(&self) -> bool {
+        self.until.is_some() || self.semihosting.is_some()
+    }
+
     /// The serial port on standard input and output.
     pub fn stdio_port(&self) -> Option<usize> {
         self.serial.iter().position(|target| *target == SerialTarget::Stdio)
@@ -291,9 +331,12 @@ pub enum Parsed {
 /// # Errors
 /// On one line, what is wrong with them.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Unusable> {
-    let parsed = command().try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches));
+    let parsed = command().try_get_matches_from(args).and_then(|matches| Ok((Args::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok(args) => Ok(Parsed::Run(Box::new(config(args)?))),
+        Ok((args, matches)) => {
+            let input = InputOptions::new(&args.input, &matches)?;
+            Ok(Parsed::Run(Box::new(Config { input, ..config(args)? })))
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(Parsed::Text(error)),
         Err(error) => Err(Unusable::new(format_args!("{}; see --help", first_paragraph(&error.to_string())))),
     }
@@ -324,9 +367,9 @@ Keys on a terminal with a serial port on stdio, headless or beside a window
   Ctrl-C ends the run; Ctrl-A x too, Ctrl-A c sends Ctrl-C to the guest, Ctrl-A a sends Ctrl-A
 
 Exit status
-  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until
+  0    the guest powered off or exited with 0, --until matched, the window was closed, or a limit ended a run without --until and semihosting
   2    arguments or files that cannot be used
-  3    --timeout or --max-instructions ended a run before --until matched
+  3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
   5    the screen is not the picture of --expect, after a run that would have ended with 0
   130  Ctrl-C
@@ -363,9 +406,11 @@ fn config(args: Args) -> Result<Config, Unusable> {
             "--fps: a window keeps the display's pace; --frontend headless and --deterministic runs can have another",
         ));
     }
+    let semihosting = args.semihosting.access();
     Ok(Config {
         jit,
-        serial: serial_ports(args.serial)?,
+        serial: serial_ports(args.serial, semihosting.is_some())?,
+        semihosting,
         trace: Topics::parse(args.trace.iter().map(String::as_str))?,
         kernel: args.kernel,
         frontend: args.frontend,
@@ -376,6 +421,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
+        boot: args.boot,
         cores: usize::from(args.cores),
         features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
@@ -384,11 +430,14 @@ fn config(args: Args) -> Result<Config, Unusable> {
         until: args.until,
         screenshot: args.screenshot,
         frame_log: args.frame_log,
+        input: InputOptions::default(),
         picture,
+        sound: args.sound,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         report: args.report,
         trace_file: args.trace_file,
+        diagnosis: args.diagnosis,
         gdb: args.gdb.options(),
     })
 }
@@ -400,7 +449,7 @@ fn features(names: &[String]) -> Result<Features, Unusable> {
     })
 }
 
-fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable> {
+fn serial_ports(given: Vec<SerialTarget>, semihosting: bool) -> Result<[SerialTarget; PORTS], Unusable> {
     if given.len() > 2 {
         return Err(Unusable::new("--serial may be given twice at most: there are two UARTs"));
     }
@@ -409,7 +458,9 @@ fn serial_ports(given: Vec<SerialTarget>) -> Result<[SerialTarget; 2], Unusable>
     if ports == [SerialTarget::Stdio, SerialTarget::Stdio] {
         return Err(Unusable::new("--serial: both ports cannot be stdio"));
     }
-    Ok(ports)
+    let console = if semihosting && !ports.contains(&SerialTarget::Stdio) { SerialTarget::Stdio } else { SerialTarget::Null };
+    let [first, second] = ports;
+    Ok([first, second, console])
 }
 
 #[cfg(test)]
@@ -434,7 +485,7 @@ mod tests {
     fn defaults() {
         let config = run("").expect("good");
         assert_eq!((config.frontend, config.cores, config.deterministic), (Frontend::Auto, 4, false));
-        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null]);
+        assert_eq!(config.serial, [SerialTarget::Stdio, SerialTarget::Null, SerialTarget::Null]);
         assert!(config.kernel.is_none() && config.timeout.is_none() && config.until.is_none() && config.append.is_none());
     }
 
@@ -445,7 +496,7 @@ mod tests {
              --jit off --timeout 0.25 --max-instructions 10 --until --- --screenshot c --frame-log d --stats e --contact-sheet f \
              --trace mailbox,mmio --trace-file g kernel8.img")
             .expect("good");
-        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into())]);
+        assert_eq!(config.serial, [SerialTarget::Null, SerialTarget::File("u1.txt".into()), SerialTarget::Null]);
         assert_eq!((config.timeout, config.max_instructions), (Some(Duration::from_millis(250)), Some(10)));
         assert_eq!((config.append.as_deref(), config.until.as_deref()), (Some("-x=1"), Some("---")));
         assert_eq!(config.trace, Topics::parse(["mailbox", "mmio"]).expect("known"));
@@ -507,9 +558,15 @@ mod tests {
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
+            ("--sd-writable --sd-dir a", "--sd-dir"),
+            ("--sd a --sd-dir b", "--sd-dir"),
+            ("--boot a k", "--boot"),
+            ("--boot", "--boot"),
             ("--gdb-nowait", "--gdb"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
+            ("--trace all,-nonsense", "nonsense"),
+            ("--trace all --trace-format xml", "--trace-format"),
             ("--fps 0", "--fps"),
             ("--fps 30 --frontend desktop", "--fps"),
             ("--fps 60 --every-flip", "--every-flip"),

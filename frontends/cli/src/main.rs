@@ -3,6 +3,8 @@
 //! Messages go to stderr; stdout belongs to the guest's serial port.
 
 mod args;
+mod boot;
+mod crash;
 mod expect;
 mod files;
 #[cfg(feature = "desktop")]
@@ -16,6 +18,7 @@ mod progress;
 mod record;
 mod report;
 mod session;
+mod sound;
 mod stats;
 mod symbols;
 mod terminal;

@@ -1,7 +1,10 @@
 //! A run: inputs, outputs, a machine, a frontend, and how it ended.
 
+use crate::args::input::Keyboard;
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::boot::{self, Kernel, Reboot};
+use crate::crash::{self, Crashes};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -12,6 +15,7 @@ use crate::page::Page;
 use crate::progress::Progress;
 use crate::record;
 use crate::report::{self, Unusable, say};
+use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
@@ -21,13 +25,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
-use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
+use tayberry_bcm2837::sd::CardImage;
+use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
-use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_engine::serial::{CONSOLE, PORTS};
+use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -41,8 +45,10 @@ const TOUR_SHEET: &str = "tayberry-demo.png";
 pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
+    let image = kernel.as_ref().map_or(&[][..], |kernel| &kernel.image);
+    let names = if config.trace.wants_symbols() { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
-    let tracing = Tracing::start(&config.trace, trace_file);
+    let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
     let status = run_traced(&config, kernel);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
@@ -51,9 +57,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
-    let mut run = Run::new(config, kernel, interrupt)?;
+    let card = boot::open_card(config)?;
+    let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
+    let mut run = Run::new(config, kernel, card, interrupt)?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -74,6 +82,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--initrd", &config.initrd),
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
+        ("--symbols", &config.diagnosis.symbols),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -83,7 +92,9 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
+        ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
+        ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
     ]);
     for target in &config.serial {
@@ -96,47 +107,6 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
 
 fn borrowed<'a>(list: &'a [(&'a str, std::path::PathBuf)]) -> Vec<(&'a str, &'a Path)> {
     list.iter().map(|(what, path)| (*what, path.as_path())).collect()
-}
-
-/// The kernel and what is passed to it.
-struct Kernel {
-    name: String,
-    image: Vec<u8>,
-    dtb: Option<Vec<u8>>,
-    initrd: Option<Vec<u8>>,
-}
-
-impl Kernel {
-    fn read(config: &Config) -> Result<Self, Unusable> {
-        let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
-        let (name, image) = match &config.kernel {
-            Some(path) => {
-                (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?)
-            }
-            None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
-        };
-        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
-    }
-}
-
-/// The SD card, if there is to be one.
-fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
-    let Some(path) = &config.sd else { return Ok(None) };
-    let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
-        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
-            files::cannot_write("--sd", path, &error)
-        }
-        error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
-    })?;
-    let (file, bytes) = (card.file_bytes(), card.bytes());
-    tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
-    if !file.is_multiple_of(CARD_BLOCK) {
-        let file_name = path.display();
-        say(format_args!(
-            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
-        ));
-    }
-    Ok(Some(Arc::new(card)))
 }
 
 /// What is written at the end.
@@ -159,12 +129,12 @@ impl Outputs {
 }
 
 /// Where the serial ports go: writers for both.
-fn open_serial(config: &Config) -> Result<[Option<File>; 2], Unusable> {
+fn open_serial(config: &Config) -> Result<[Option<File>; PORTS], Unusable> {
     let open = |target: &SerialTarget| match target {
         SerialTarget::File(path) => files::create("--serial", path).map(Some),
         SerialTarget::Stdio | SerialTarget::Null => Ok(None),
     };
-    Ok([open(&config.serial[0])?, open(&config.serial[1])?])
+    Ok([open(&config.serial[0])?, open(&config.serial[1])?, open(&config.serial[2])?])
 }
 
 /// What becomes of the serial port on stdio.
@@ -187,6 +157,7 @@ struct Started {
     debugger: Option<tayberry_gdb::Debugger>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
+    crashes: Crashes,
 }
 
 /// How a machine's run went, for this side.
@@ -203,16 +174,24 @@ struct Run<'a> {
     config: &'a Config,
     name: String,
     board: Arc<Raspi3b>,
+    /// What happens at a reset, if the board is not built again as it was.
+    reboot: Option<Arc<Reboot>>,
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
     card: Option<Arc<CardImage>>,
     jit: Choice,
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
+    /// An ELF file with the kernel's symbols, or nothing.
+    debug: Arc<Vec<u8>>,
+    crash_file: Option<File>,
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
-    serial: [Option<File>; 2],
+    serial: [Option<File>; PORTS],
+    /// What the guest plays goes there.
+    audio_file: Option<File>,
+    audio: Option<AudioFile>,
     recorder: Recorder,
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
@@ -220,7 +199,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(config: &'a Config, kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -230,26 +209,27 @@ impl<'a> Run<'a> {
             length(&kernel.dtb),
             length(&kernel.initrd),
             config.cores,
-            config.append
+            kernel.append
         );
-        let tour = config.kernel.is_none() && config.append.is_none();
-        let card = open_card(config)?;
+        let tour = kernel.is_demo && config.append.is_none();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
-        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
-        let options = BoardOptions {
-            kernel: kernel.image,
-            dtb: kernel.dtb,
-            initrd: kernel.initrd,
-            append: config.append.clone(),
-            splash: config.splash,
+        let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
+        let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
+        let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            has_input: config.input.keyboard != Keyboard::Serial,
+            semihosting: config.semihosting.as_ref().map(|access| access.open(config, &kernel.name)).transpose()?,
+            ..BoardOptions::default()
         };
-        let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(config, options)?;
+        kernel.notes.iter().for_each(say);
+        let name = kernel.name.clone();
+        let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
+        let board = kernel.clone().board(&base, Raspi3b::new)?;
+        let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -267,10 +247,32 @@ impl<'a> Run<'a> {
         let serial = open_serial(config)?;
         let gdb = config.gdb.as_ref().map(|gdb| tayberry_gdb::Port::open(&gdb.address)).transpose();
         let gdb = gdb.map_err(|error| Unusable::new(format_args!("--gdb: {error}")))?;
+        let audio_file = sound::open(config.sound.audio.as_deref())?;
+        let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt, gdb })
+        Ok(Self {
+            config,
+            name,
+            board,
+            reboot,
+            tour,
+            card,
+            jit,
+            symbols,
+            debug,
+            crash_file,
+            outputs,
+            page,
+            expected,
+            serial,
+            audio_file,
+            audio: None,
+            recorder,
+            interrupt,
+            gdb,
+        })
     }
 
     fn limits(&self) -> Limits {
@@ -278,6 +280,7 @@ impl<'a> Run<'a> {
             timeout: self.config.timeout,
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+            script: self.config.input.script(self.config.stdio_port().unwrap_or(0)),
         }
     }
 
@@ -363,7 +366,15 @@ impl<'a> Run<'a> {
         let (handle, starter) = prepare();
         self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
+        let options = Options {
+            name: self.name.clone(),
+            pace: self.pace(&handle),
+            scaling: Scaling::default(),
+            keys: self.config.input.keyboard.in_window(),
+            gauges,
+        };
+        #[cfg(feature = "sound")]
+        let _player = self.play(&handle);
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
@@ -388,6 +399,13 @@ impl<'a> Run<'a> {
             Picture::no_signal()
         });
         self.finish(&handle, outcome, &picture).map(Ok)
+    }
+
+    /// Plays the guest's sound, where that can be and is wanted.
+    #[cfg(feature = "sound")]
+    fn play(&self, handle: &MachineHandle) -> Option<tayberry_desktop::Player> {
+        let player = (!self.config.sound.mute).then(|| tayberry_desktop::Player::start(handle))?;
+        player.inspect_err(|why| say(format_args!("no sound: {why}"))).ok()
     }
 
     #[cfg(not(feature = "desktop"))]
@@ -420,7 +438,8 @@ impl<'a> Run<'a> {
             say("--fps: a terminal keeps its own pace");
         }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
-        let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
+        let keys = self.config.input.keyboard.in_terminal();
+        let options = Options { name, pace, serial, keys, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_terminal::run(&handle, options, &mut recorder, || {
             started = Some(self.start_with(&handle, starter, Serial::Shown)?);
@@ -463,15 +482,26 @@ impl<'a> Run<'a> {
             };
             serial.push((port, pump));
         }
+        if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
+            self.audio = Some(sound::start(handle, file, path)?);
+        }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
         let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
-        let board = Arc::clone(&self.board);
-        let running = starter.start(self.limits(), move |shared| board.build(shared));
+        let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
+        let running = starter.start(self.limits(), move |shared| {
+            starts += 1;
+            let board = match &reboot {
+                Some(reboot) if starts > 1 => reboot.board()?,
+                _ => Arc::clone(&board),
+            };
+            board.build(shared).map_err(Unusable::new)
+        });
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
+        let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes })
     }
 
     /// Awaits GDB, and says where.
@@ -494,7 +524,7 @@ impl<'a> Run<'a> {
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
         let Outcome { reason, wall, mut lost_output, resident } = outcome;
         let reason = &reason;
-        let mut status = report::status(reason, self.interrupt.came(), self.config.until.is_some());
+        let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
         if self.config.trace.has_jit() {
             hot::trace(self.config.cores, self.board.counters(), &self.symbols);
@@ -508,6 +538,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
             written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
+        }
+        if let (Some(audio), Some(path)) = (self.audio.take(), &self.config.sound.audio) {
+            written.push(sound::finish(audio, path, handle.stats.guest_ns.get()));
         }
         if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
             written.push(record::finish(video, path));
@@ -556,19 +589,14 @@ impl<'a> Run<'a> {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
             ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
                 let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
-                say(format_args!("{limit} ended the run before the guest printed {:?}", self.config.until.as_deref().unwrap_or_default()));
+                match &self.config.until {
+                    Some(text) => say(format_args!("{limit} ended the run before the guest printed {text:?}")),
+                    None => say(format_args!("{limit} ended the run before the guest exited")),
+                }
             }
             _ => {}
         }
     }
-}
-
-fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(|error| match (&error, &config.kernel, &config.dtb) {
-        (BoardError::Kernel(_), Some(path), _) => Unusable::new(format_args!("kernel {}: {error}", path.display())),
-        (BoardError::DeviceTree(_), _, Some(path)) => Unusable::new(format_args!("--dtb {}: {error}", path.display())),
-        _ => Unusable::new(error),
-    })
 }
 
 /// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all
@@ -579,6 +607,11 @@ fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
         ExitReason::Timeout => Some(Duration::from_secs(5)),
         _ => None,
     }
+}
+
+/// What prints on a port, for messages.
+fn port_name(port: usize) -> String {
+    if port == CONSOLE { "the guest by semihosting".into() } else { format!("UART{port}") }
 }
 
 impl Started {
@@ -594,14 +627,18 @@ impl Started {
         for (port, pump) in self.serial {
             match pump.finish(|| patience(&reason, interrupt.came())) {
                 Ok(()) => {}
-                Err(SerialError::Closed) => say(format_args!("nobody read all that UART{port} printed")),
+                Err(SerialError::Closed) => say(format_args!("nobody read all that {} printed", port_name(port))),
                 Err(SerialError::Io(error)) => {
-                    say(format_args!("error: --serial: what UART{port} printed cannot be written: {error}"));
+                    say(format_args!("error: --serial: what {} printed cannot be written: {error}", port_name(port)));
                     lost = true;
                 }
             }
         }
         drop(self.terminal);
+        if let Err(error) = self.crashes.finish() {
+            say(format_args!("error: --crash-report: {error}"));
+            lost = true;
+        }
         Outcome { reason, wall, lost_output: lost, resident }
     }
 }

@@ -29,6 +29,7 @@ pub fn connect_stdin(control: &Control, port: usize, preload: bool) -> Option<Ra
         // What could be read counts; a read error is the end of the input.
         let _ = stdin.lock().read_to_end(&mut bytes);
         control.type_serial(port, bytes);
+        control.end_serial(port);
     } else {
         spawn(move || {
             read_stream(io::stdin().lock(), |bytes| {
@@ -38,6 +39,7 @@ pub fn connect_stdin(control: &Control, port: usize, preload: bool) -> Option<Ra
                 }
                 control.type_serial(port, bytes);
             });
+            control.end_serial(port);
         });
     }
     None

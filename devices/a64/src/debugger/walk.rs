@@ -56,7 +56,7 @@ impl Core {
                     size_words(found.page_shift.into()),
                 ));
             }
-            Err(fault) => lines.push(format!("{} (ISS {:#x})", crate::exception::fault_words(fault.iss), fault.iss)),
+            Err(fault) => lines.push(format!("{} (ISS {:#x})", crate::exception::words::fault_status(fault.iss), fault.iss)),
         }
         lines
     }

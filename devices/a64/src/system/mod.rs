@@ -17,7 +17,7 @@ pub const ROWS: &[Row] = &[
     row("HVC", "1101 0100 000i iiii iiii iiii iii0 0010", |insn| immediate16(insn, hvc)),
     row("SMC", "1101 0100 000i iiii iiii iiii iii0 0011", |insn| immediate16(insn, smc)),
     row("BRK", "1101 0100 001i iiii iiii iiii iii0 0000", |insn| immediate16(insn, brk)),
-    row("HLT", "1101 0100 010i iiii iiii iiii iii0 0000", |insn| immediate16(insn, debug_state)),
+    row("HLT", "1101 0100 010i iiii iiii iiii iii0 0000", |insn| immediate16(insn, hlt)),
     row("DCPS1", "1101 0100 101i iiii iiii iiii iii0 0001", |insn| immediate16(insn, debug_state)),
     row("DCPS2", "1101 0100 101i iiii iiii iiii iii0 0010", |insn| immediate16(insn, debug_state)),
     row("DCPS3", "1101 0100 101i iiii iiii iiii iii0 0011", |insn| immediate16(insn, debug_state)),
@@ -137,6 +137,13 @@ fn smc(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 fn brk(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let pc = core.current_pc(op);
     core.raise(Exception { class: Class::Brk, iss: op.imm as u32, far: None }, pc)
+}
+
+/// The immediate of HLT by which A64 code calls the host (Arm Semihosting 3.0, "The semihosting interface").
+const SEMIHOSTING: u64 = 0xf000;
+
+fn hlt(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
+    if op.imm == SEMIHOSTING && bus.is_semihosting() { stop(core, op, Stop::Semihosting) } else { debug_state(core, bus, op) }
 }
 
 /// HLT, DCPS and DRPS belong to an external debugger; without one they are undefined.

@@ -1,5 +1,8 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod boot;
+mod cards;
+mod crash;
 mod expect;
 mod frames;
 mod headless;
@@ -10,5 +13,9 @@ mod program;
 mod record;
 mod runs;
 mod screens;
+mod semihosting;
+mod sound;
 mod steps;
+mod traces;
+mod typing;
 mod usage;
