@@ -1,5 +1,6 @@
 //! What the engine asks of a processor core.
 
+use std::any::Any;
 use tayberry_ram::Forget;
 
 /// Why a slice ended.
@@ -16,6 +17,9 @@ pub enum SliceEnd {
     },
     /// The core waits for what other cores may well do in a moment (WFE): it is asked [`Processor::wakes`] for a while, then told to [`Processor::sleep`].
     Doze,
+    /// A debugger stops the machine at this core, which says why when it is asked. Within: what ended the slice beside, [`SliceEnd::Spent`] if nothing did, so that it is to go
+    /// on from where it is.
+    Debug(Box<SliceEnd>),
     /// The core seems to go nowhere, and why, in words: it is told of, and goes on.
     Suspect(String),
     /// The core goes nowhere by itself, and why, in words. It is run again now and then, as something may reach it from outside.
@@ -80,7 +84,7 @@ pub struct CoreReport {
 }
 
 /// A processor core as the engine runs it.
-pub trait Processor: Send + Sync + 'static {
+pub trait Processor: Any + Send + Sync {
     /// Runs at most `budget` instructions (exactly so many unless something else ends the slice).
     fn run(&mut self, budget: u64) -> Slice;
 

@@ -7,6 +7,7 @@ use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime};
 use crate::cpu::{CoreReport, Fate, Processor, Slice, SliceEnd};
+use crate::history::{Goal, Tape};
 use crate::moment;
 use crate::realtime::{Lengths, Pace, execute_realtime};
 use crate::stats::Stats;
@@ -45,6 +46,18 @@ pub(crate) enum CoreState {
     Lost(String),
 }
 
+impl CoreState {
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Ready => "runs",
+            Self::Polling => "waits for a store (WFE)",
+            Self::Dozing => "waits for an event (WFE)",
+            Self::Waiting => "waits (WFI or WFE)",
+            Self::Stuck(reason) | Self::Lost(reason) => reason,
+        }
+    }
+}
+
 /// A core in the world.
 #[derive(Component)]
 pub struct CoreSlot {
@@ -61,6 +74,10 @@ pub struct CoreSlot {
     gone_ticks: u32,
     /// It was told of since it last ran well.
     told: bool,
+    /// A debugger stopped the machine here.
+    pub(crate) halted: bool,
+    /// A debugger lets only others run.
+    pub(crate) frozen: bool,
 }
 
 impl CoreSlot {
@@ -74,6 +91,8 @@ impl CoreSlot {
             suspect: None,
             gone_ticks: 0,
             told: false,
+            halted: false,
+            frozen: false,
         }
     }
 
@@ -86,7 +105,7 @@ impl CoreSlot {
     }
 
     pub(crate) fn runnable(&self) -> bool {
-        matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing | CoreState::Stuck(_))
+        !self.frozen && matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing | CoreState::Stuck(_))
     }
 
     /// Why it goes nowhere, if so.
@@ -107,9 +126,16 @@ impl CoreSlot {
         moment::enter(&parts.clock, parts.before_ns, Some(self.id));
         let Slice { retired, end } = self.processor.run(budget);
         moment::enter(&parts.clock, parts.before_ns, None);
+        let end = match end {
+            SliceEnd::Debug(end) => {
+                self.halted = true;
+                *end
+            }
+            end => end,
+        };
         let spent = matches!(end, SliceEnd::Spent);
         self.state = match end {
-            SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
+            SliceEnd::Spent | SliceEnd::Yield | SliceEnd::Debug(_) => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
             SliceEnd::Doze => CoreState::Dozing,
@@ -208,6 +234,24 @@ pub(crate) struct Executor {
     stranded_since: Option<GuestTime>,
     /// Deterministic: the due deadline that the last tick left to the `Signal` phase.
     yielded_to: Option<GuestTime>,
+    /// Deterministic: the slice in which a debugger stopped the machine. It is taken up again before anything else happens, so that the cores' interleaving does
+    /// not depend on who looked.
+    unfinished: Option<Unfinished>,
+    /// A debugger has stopped the machine in the last tick.
+    pub halted: bool,
+    /// Deterministic: a rewind's goal, and the instructions that are left up to it.
+    pub goal: Option<(Goal, u64)>,
+}
+
+/// What is left of a slice.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    /// Whose it is, as an index of slots.
+    at: usize,
+    /// Instructions that have retired in it.
+    retired: u64,
+    /// Instructions that are left.
+    budget: u64,
 }
 
 impl Executor {
@@ -220,7 +264,15 @@ impl Executor {
             activity: Activity::Busy,
             stranded_since: None,
             yielded_to: None,
+            unfinished: None,
+            halted: false,
+            goal: None,
         }
+    }
+
+    /// A slice has begun and is not over.
+    pub fn is_within_slice(&self) -> bool {
+        self.unfinished.is_some()
     }
 
     /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
@@ -255,6 +307,7 @@ pub(crate) fn execute(
     clock: Res<MachineClock>,
     deadlines: Res<Deadlines>,
     parts: Res<SliceParts>,
+    mut tape: ResMut<Tape>,
 ) {
     parts.attention.clear_stops();
     moment::enter(&parts.clock, parts.before_ns, None);
@@ -265,7 +318,14 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
-    if let Some(reason) = look_after(&mut slots, &mut executor, clock, &parts) {
+    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
+        tape.count();
+    }
+    executor.halted = slots.iter().any(|slot| slot.halted);
+    // What was told of is not told again on the way back to it.
+    if !tape.replays
+        && let Some(reason) = look_after(&mut slots, &mut executor, clock, &parts)
+    {
         executor.activity = Activity::Dead(reason);
     }
     parts.stats.guest_ns.set(parts.before_ns + clock.now().0);
@@ -279,6 +339,9 @@ fn execute_deterministic(
     next: Option<GuestTime>,
     parts: &SliceParts,
 ) -> Activity {
+    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| !slots[unfinished.at].frozen) {
+        return run_deterministic(slots, executor, clock, unfinished, parts);
+    }
     wake_at(slots, clock, clock.now());
     if !slots.iter().any(|slot| slot.runnable()) {
         // Time in which all cores wait is skipped.
@@ -305,12 +368,34 @@ fn execute_deterministic(
     let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
     let overdue = next.is_some_and(|next| next <= local);
     let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) }.min(executor.allowance);
+    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, parts)
+}
 
+/// Deterministic: runs a core's slice, or what is left of it.
+fn run_deterministic(
+    slots: &mut [Mut<CoreSlot>],
+    executor: &mut Executor,
+    clock: &Clock,
+    slice: Unfinished,
+    parts: &SliceParts,
+) -> Activity {
+    let Unfinished { at, retired: before, budget } = slice;
     let slot = &mut slots[at];
-    clock.set_core_now(slot.id, local);
-    let (retired, _) = slot.run(budget, parts);
+    let local = slot.local;
+    clock.set_core_now(slot.id, local.plus(before));
+    let goal = match executor.goal {
+        Some((Goal::All(_), left)) => left,
+        Some((Goal::Core { core, .. }, left)) if core == slot.id => left,
+        _ => u64::MAX,
+    };
+    let (ran, spent) = slot.run(budget.min(goal), parts);
+    let retired = before + ran;
+    executor.allowance = executor.allowance.saturating_sub(ran);
+    if spent && ran < budget {
+        executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
+        return Activity::Busy;
+    }
     slot.fall_asleep();
-    executor.allowance = executor.allowance.saturating_sub(retired);
     slot.local = local.plus(match slot.state {
         CoreState::Polling => retired + POLL_NS,
         CoreState::Stuck(_) => retired + STUCK_NS,

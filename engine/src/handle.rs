@@ -5,10 +5,12 @@ use crate::display::Display;
 use crate::hid::{HidEvent, Stroke};
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
+use crate::machine::Machine;
 use crate::serial::PORTS;
 use crate::sound::{Listener, Sound};
 use crate::stats::Stats;
 use crate::typist::Script;
+use crate::visit::Visits;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -153,6 +155,7 @@ pub(crate) struct ControlState {
     pub paused: AtomicBool,
     /// Set once the machine's thread has ended.
     pub ended: AtomicBool,
+    pub visits: Visits,
 }
 
 /// How often a machine that waits for a frame looks whether it is to stop.
@@ -278,6 +281,29 @@ impl Control {
     pub fn set_paused(&self, paused: bool) {
         self.state.paused.store(paused, Ordering::Relaxed);
         self.unparker.unpark();
+    }
+
+    /// Has `visit` called with the machine, on its thread, between two ticks: soon, also while it is paused or held. False if the machine has ended; a visit that
+    /// the end overtakes is dropped, and whatever it owns with it.
+    pub fn visit(&self, visit: impl FnOnce(&mut Machine) + Send + 'static) -> bool {
+        let ended = || self.state.ended.load(Ordering::Relaxed);
+        if ended() {
+            return false;
+        }
+        self.state.visits.push(Box::new(visit));
+        self.unparker.unpark();
+        self.state.visits.drop_if(ended);
+        true
+    }
+
+    /// The same for whoever wants an answer, and waits for it. `None` if the machine has ended. Never to be called on the machine's own thread.
+    pub fn ask<T: Send + 'static>(&self, visit: impl FnOnce(&mut Machine) -> T + Send + 'static) -> Option<T> {
+        let (answer, answered) = bounded(1);
+        self.visit(move |machine| {
+            // There is room, and whoever asked still waits.
+            let _ = answer.send(visit(machine));
+        });
+        answered.recv().ok()
     }
 
     /// True while paused.

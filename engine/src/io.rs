@@ -5,6 +5,7 @@ use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input};
 use crate::hid::{HidEvent, HidWire};
+use crate::history::Tape;
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
 use crate::typist::Typist;
@@ -53,6 +54,10 @@ pub(crate) struct SerialLines {
     scratch: Vec<u8>,
     /// Printed, and held back because a frontend is slow to take what it was sent.
     held: [Vec<u8>; PORTS],
+    /// Bytes printed since power-on or reset.
+    printed: [u64; PORTS],
+    /// Bytes that are printed again, after a rewind: they were told of.
+    again: [u64; PORTS],
 }
 
 /// Pieces that a frontend may leave untaken; what is printed further is held back, and sent as one piece.
@@ -64,7 +69,17 @@ const MOST_TYPED: usize = 1 << 16;
 
 impl SerialLines {
     pub fn new(wires: [SerialWire; PORTS]) -> Self {
-        Self { wires, scratch: Vec::new(), held: Default::default() }
+        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS] }
+    }
+
+    /// Bytes of each port that frontends were told of.
+    pub fn told(&self) -> [u64; PORTS] {
+        std::array::from_fn(|port| self.printed[port] + self.again[port])
+    }
+
+    /// After a rewind: so many bytes are told to nobody.
+    pub fn set_told(&mut self, told: [u64; PORTS]) {
+        self.again = told;
     }
 
     /// Sends what was held back, on the ports whose frontends have caught up (`all`: on all ports).
@@ -119,11 +134,21 @@ impl Until {
 }
 
 /// `Input`: what frontends sent, and what the script says, goes onto the wires.
-pub(crate) fn receive_input(lines: Res<InputLines>, mut typist: ResMut<Typist>, channels: Option<Res<ChannelsRes>>) {
+pub(crate) fn receive_input(
+    lines: Res<InputLines>,
+    mut typist: ResMut<Typist>,
+    channels: Option<Res<ChannelsRes>>,
+    executor: Res<Executor>,
+    mut tape: ResMut<Tape>,
+) {
+    // What is left of a slice is one with its beginning.
+    if executor.is_within_slice() {
+        return;
+    }
     typist.type_on(&lines);
     let Some(channels) = channels else { return };
     while !lines.is_full()
-        && let Ok(input) = channels.0.input.try_recv()
+        && let Some(input) = tape.input(|| channels.0.input.try_recv().ok())
     {
         lines.feed(input);
     }
@@ -138,7 +163,7 @@ pub(crate) fn publish_serial(
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
 ) {
-    let SerialLines { wires, scratch, held } = &mut *lines;
+    let SerialLines { wires, scratch, held, printed, again } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
         wire.drain(scratch);
@@ -147,6 +172,12 @@ pub(crate) fn publish_serial(
         }
         until.feed(port, scratch);
         typist.hear(port, scratch);
+        printed[port] += scratch.len() as u64;
+        if again[port] > 0 {
+            let old = again[port].min(scratch.len() as u64);
+            again[port] -= old;
+            scratch.drain(..old as usize);
+        }
         if !scratch.is_empty() {
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
@@ -220,6 +251,7 @@ pub(crate) fn keep_step(
     clock: Res<MachineClock>,
     channels: Option<Res<ChannelsRes>>,
     shared: Res<SharedRes>,
+    tape: Res<Tape>,
 ) {
     if matches!(pacer.step, Step::Free) {
         return;
@@ -242,7 +274,9 @@ pub(crate) fn keep_step(
     // An idle machine with nothing to come but vertical syncs sleeps after one last frame.
     let asleep = executor.activity == Activity::Idle(Some(beat));
     pacer.deadline.set(pacer.beat(now).filter(|_| !asleep));
-    pacer.offer(beat, &shared.0.control.stop);
+    if !tape.replays {
+        pacer.offer(beat, &shared.0.control.stop);
+    }
 }
 
 #[cfg(test)]

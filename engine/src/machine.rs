@@ -3,11 +3,12 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
+use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
+use crate::history::{Goal, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
@@ -16,6 +17,7 @@ use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
 use crate::typist::{Script, Typist};
+use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
 use crossbeam::sync::Parker;
 use std::sync::Arc;
@@ -72,6 +74,11 @@ pub struct Machine {
     shared: Arc<Shared>,
     bus: Arc<PhysBus>,
     settler: Settler,
+    /// A debugger holds it: it stands still, and so does its time.
+    held: bool,
+    /// Instructions of each core, and guest time in nanoseconds, before this power cycle.
+    before: ([u64; MAX_CORES], u64),
+    rewind: Option<Rewind>,
 }
 
 /// Parts that the builder hands over.
@@ -91,6 +98,7 @@ pub(crate) struct MachineParts {
 /// How one power cycle ended.
 enum CycleEnd {
     Reset,
+    Rewind(Rewind),
     Exit(ExitReason),
 }
 
@@ -98,6 +106,8 @@ impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
         let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram } = parts;
         world.insert_resource(Executor::new());
+        world.insert_resource(Tape::default());
+        let before = (std::array::from_fn(|core| shared.stats.instructions[core].get()), shared.stats.guest_ns.get());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
         world.insert_resource(SliceParts {
@@ -118,7 +128,7 @@ impl Machine {
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
         let settler = Settler::new(ram, Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, settler }
+        Self { world, schedule, clock, power, shared, bus, settler, held: false, before, rewind: None }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -164,6 +174,92 @@ impl Machine {
         self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.processor()));
     }
 
+    /// Calls `visit` with each core's number and what it is doing, in words.
+    pub fn each_core_state(&mut self, visit: &mut dyn FnMut(usize, &str)) {
+        self.world.query::<&CoreSlot>().iter(&self.world).for_each(|slot| visit(slot.id(), slot.state.words()));
+    }
+
+    /// Calls `visit` with each core's number and the core, between ticks, to change it: whoever knows what the cores are finds their type ([`std::any::Any`]).
+    pub fn each_core_mut(&mut self, visit: &mut dyn FnMut(usize, &mut dyn Processor)) {
+        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| visit(slot.id(), &mut *slot.processor));
+    }
+
+    /// The machine stands still from now on, and its time with it, until it is [released](Self::release). Apart from the user's own pause, which goes on beside it.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// It goes on, unless the user has paused it.
+    pub fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// It is held.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// From now on input is kept, so that the machine can be rewound: for deterministic machines, before their first tick ([`Attendant::begins`]). What is kept grows with what is typed.
+    pub fn keep_history(&mut self) {
+        self.world.resource_mut::<Tape>().kept = true;
+    }
+
+    /// Instructions that a core has retired since power-on or reset, between ticks.
+    pub fn retired(&self, core: usize) -> u64 {
+        let counter = self.shared.stats.instructions.get(core);
+        counter.map_or(0, |counter| counter.get().saturating_sub(self.before.0[core]))
+    }
+
+    /// The same of all cores together.
+    pub fn retired_by_all(&self) -> u64 {
+        (0..MAX_CORES).map(|core| self.retired(core)).sum()
+    }
+
+    /// Goes back to where the machine was before: see [`Rewind`]. False if its history was not kept.
+    pub fn rewind(&mut self, rewind: Rewind) -> bool {
+        let kept = self.clock.mode() == ClockMode::Deterministic && self.world.resource::<Tape>().kept;
+        if kept {
+            self.rewind = Some(rewind);
+        }
+        kept
+    }
+
+    /// Instructions that are left up to a goal.
+    fn left_to(&self, goal: Goal) -> u64 {
+        match goal {
+            Goal::All(all) => all.saturating_sub(self.retired_by_all()),
+            Goal::Core { core, retired } => retired.saturating_sub(self.retired(core)),
+        }
+    }
+
+    /// Runs a new machine up to a goal, with the input of its tape, and nobody told.
+    fn replay(&mut self, goal: Goal, halted: &mut dyn FnMut(&mut Machine)) {
+        while !self.shared.control.stop.load(Ordering::Relaxed) {
+            let left = self.left_to(goal);
+            if left == 0 {
+                break;
+            }
+            self.world.resource_mut::<Executor>().goal = Some((goal, left));
+            self.schedule.run(&mut self.world);
+            let executor = self.world.resource::<Executor>();
+            let stuck = matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_));
+            if executor.halted {
+                self.clear_halts();
+                halted(self);
+            } else if stuck && !self.world.resource::<Tape>().is_due() {
+                break;
+            }
+        }
+        self.world.resource_mut::<Executor>().goal = None;
+        self.world.resource_mut::<Tape>().replays = false;
+    }
+
+    /// Lets a core stand still while the others run, or no more: for a debugger that moves one core alone. A frozen core is as one that waits.
+    pub fn set_frozen(&mut self, core: usize, frozen: bool) {
+        let mut slots = self.world.query::<&mut CoreSlot>();
+        slots.iter_mut(&mut self.world).filter(|slot| slot.id() == core).for_each(|mut slot| slot.frozen = frozen);
+    }
+
     /// What the guest or a frontend has asked of the power switch since it was last asked, for whoever ticks by hand.
     pub fn power_request(&self) -> Option<PowerRequest> {
         self.power.take()
@@ -177,7 +273,7 @@ impl Machine {
     }
 
     /// Runs until something ends this power cycle.
-    fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant) -> CycleEnd {
+    fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant, attendants: &mut [Box<dyn Attendant>]) -> CycleEnd {
         let mut idle_since = None;
         let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
@@ -186,10 +282,14 @@ impl Machine {
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
+            self.receive_visits();
+            if let Some(rewind) = self.rewind.take() {
+                return CycleEnd::Rewind(rewind);
+            }
             if self.settler.is_due() {
                 self.settle();
             }
-            if self.shared.control.paused.load(Ordering::Relaxed) {
+            if self.held || self.shared.control.paused.load(Ordering::Relaxed) {
                 self.nap_paused(LONGEST_NAP, parker, limits, started);
                 continue;
             }
@@ -199,6 +299,10 @@ impl Machine {
             }
             self.world.resource_mut::<Executor>().allowance = left;
             self.schedule.run(&mut self.world);
+            if self.world.resource::<Executor>().halted {
+                self.halt(attendants);
+                continue;
+            }
             if self.world.resource::<Until>().matched() {
                 return CycleEnd::Exit(ExitReason::Until);
             }
@@ -226,6 +330,27 @@ impl Machine {
                 // A watchdog, if anything, gets it going again.
                 Activity::Dead(_) => self.nap(parker, self.next_deadline(), limits, started),
             }
+        }
+    }
+
+    /// A debugger has stopped the machine.
+    #[cold]
+    fn halt(&mut self, attendants: &mut [Box<dyn Attendant>]) {
+        self.clear_halts();
+        self.hold();
+        attendants.iter_mut().for_each(|attendant| attendant.halted(self));
+    }
+
+    fn clear_halts(&mut self) {
+        self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
+        self.world.resource_mut::<Executor>().halted = false;
+    }
+
+    /// Calls whoever wants to see the machine.
+    fn receive_visits(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        if let Some(visits) = shared.control.visits.take() {
+            visits.for_each(|visit| visit(self));
         }
     }
 
@@ -296,9 +421,10 @@ impl Machine {
         self.world.resource_mut::<SerialLines>().send_held(channels, true);
     }
 
-    fn nap_paused(&self, longest: Duration, parker: &Parker, limits: &Limits, started: Instant) {
+    fn nap_paused(&mut self, longest: Duration, parker: &Parker, limits: &Limits, started: Instant) {
         let asleep = Instant::now();
         parker.park_timeout(Self::time_left(limits, started).min(longest));
+        self.receive_visits();
         self.clock.skip_pause(asleep.elapsed().as_nanos() as u64);
     }
 
@@ -324,15 +450,21 @@ impl Running {
 pub struct Starter {
     shared: Arc<Shared>,
     end: MachineEnd,
+    attendants: Vec<Box<dyn Attendant>>,
 }
 
 /// The handle of a machine to be, and what starts it.
 pub fn prepare() -> (MachineHandle, Starter) {
     let (handle, shared, end) = connect();
-    (handle, Starter { shared, end })
+    (handle, Starter { shared, end, attendants: Vec::new() })
 }
 
 impl Starter {
+    /// Has `attendant` be with the machine that is started.
+    pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
+        self.attendants.push(attendant);
+    }
+
     /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
     ///
     /// # Errors
@@ -352,12 +484,12 @@ impl Starter {
         limits: Limits,
         mut build: impl FnMut(Arc<Shared>) -> Result<Machine, E> + Send + 'static,
     ) -> Result<Running, E> {
-        let Self { shared, end } = self;
+        let Self { shared, end, mut attendants } = self;
         let MachineEnd { channels, parker } = end;
         let machine = build(Arc::clone(&shared))?;
         let body = move || {
             let _ended = EndedGuard { shared: Arc::clone(&shared) };
-            let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits);
+            let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits, &mut attendants);
             let _ = channels.events.send(MachineEvent::Exited(exit.clone()));
             exit
         };
@@ -374,6 +506,7 @@ struct EndedGuard {
 impl Drop for EndedGuard {
     fn drop(&mut self) {
         self.shared.control.ended.store(true, Ordering::Release);
+        self.shared.control.visits.drop_if(|| true);
     }
 }
 
@@ -384,27 +517,56 @@ fn run_cycles<E: std::error::Error>(
     channels: &Arc<Channels>,
     parker: &Parker,
     limits: &Limits,
+    attendants: &mut [Box<dyn Attendant>],
 ) -> ExitReason {
     let started = Instant::now();
+    let built = |error: E, why: &str| ExitReason::Lost(format!("the machine could not be built again {why}: {error}"));
+    let mut rewind: Option<Rewind> = None;
+    // What is left of it where the power cycle begins.
     let mut script = limits.script.clone();
     loop {
-        machine.connect(channels, limits, script);
-        let end = machine.run(parker, limits, started);
+        machine.connect(channels, limits, script.clone());
+        attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
+        if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
+            // What was told is not told again.
+            let silent = tracing::subscriber::NoSubscriber::default();
+            tracing::subscriber::with_default(silent, || machine.replay(goal, &mut halted));
+            done(&mut machine);
+        }
+        let end = machine.run(parker, limits, started, attendants);
         machine.flush_serial(channels);
         match end {
-            CycleEnd::Exit(reason) => return reason,
-            CycleEnd::Reset => {}
+            CycleEnd::Exit(reason) => {
+                attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
+                return reason;
+            }
+            CycleEnd::Rewind(wanted) => {
+                rewind = Some(wanted);
+                let tape = machine.world.resource_mut::<Tape>().rewound();
+                let (told, (instructions, guest_ns)) = (machine.world.resource::<SerialLines>().told(), machine.before);
+                drop(machine);
+                shared.stats.instructions.iter().zip(instructions).for_each(|(counter, before)| counter.set(before));
+                shared.stats.guest_ns.set(guest_ns);
+                machine = match build(Arc::clone(shared)) {
+                    Ok(machine) => machine,
+                    Err(error) => return built(error, "to go back"),
+                };
+                machine.world.insert_resource(tape);
+                machine.world.resource_mut::<SerialLines>().set_told(told);
+            }
+            CycleEnd::Reset => {
+                script = machine.world.resource_mut::<Typist>().take_rest();
+                // The old machine's threads and memory go before the new one's come.
+                drop(machine);
+                let _ = channels.events.send(MachineEvent::Reset);
+                shared.journal.begin(shared.stats.guest_ns.get());
+                shared.journal.record(GuestTime(0), || What::Reset);
+                machine = match build(Arc::clone(shared)) {
+                    Ok(machine) => machine,
+                    Err(error) => return built(error, "after a reset"),
+                };
+            }
         }
-        script = machine.world.resource_mut::<Typist>().take_rest();
-        // The old machine's threads and memory go before the new one's come.
-        drop(machine);
-        let _ = channels.events.send(MachineEvent::Reset);
-        shared.journal.begin(shared.stats.guest_ns.get());
-        shared.journal.record(GuestTime(0), || What::Reset);
-        machine = match build(Arc::clone(shared)) {
-            Ok(machine) => machine,
-            Err(error) => return ExitReason::Lost(format!("the machine could not be built again after a reset: {error}")),
-        };
     }
 }
 

@@ -224,6 +224,7 @@ impl Slice<'_> {
         }
         let budget = slot.pace.instructions(ns).min(share.left);
         let (ran, spent) = slot.run(budget, self.parts);
+        let spent = spent && !slot.halted;
         let after = self.elapsed();
         if spent {
             slot.pace.learn(ran, after - *now);

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tayberry_engine::builder::MachineBuilder;
 use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineEvent, MachineHandle, Shared};
+use tayberry_engine::history::{Goal, Rewind};
 use tayberry_engine::machine::{Machine, Running, Starter, prepare};
 use tayberry_engine::power::PowerRequest;
-use tayberry_engine::{Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
+use tayberry_engine::{Attendant, Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
 
 /// A processor made of two closures.
 struct Scripted<R, W>(R, W);
@@ -444,5 +445,195 @@ fn an_idle_machine_gives_memory_back_once_and_again_after_work() {
         handle.control.type_serial(0, *b"wake up");
     }
     handle.control.stop();
+    running.join();
+}
+
+/// Tells what happens to a machine.
+struct Witness(crossbeam::channel::Sender<String>);
+
+impl Attendant for Witness {
+    fn begins(&mut self, machine: &mut Machine) {
+        let _ = self.0.send(format!("begins, held: {}", machine.is_held()));
+    }
+    fn halted(&mut self, machine: &mut Machine) {
+        let mut cores = 0;
+        machine.each_core(&mut |_, _| cores += 1);
+        let _ = self.0.send(format!("halted, held: {}, {cores} cores", machine.is_held()));
+    }
+    fn ends(&mut self, _: &mut Machine, reason: &ExitReason) {
+        let _ = self.0.send(format!("ends: {}", reason.word()));
+    }
+}
+
+#[test]
+fn visits_come_between_ticks_also_while_the_machine_is_held_and_never_after_its_end() {
+    let (handle, running) = start(ClockMode::Realtime, Limits::default(), |machine| {
+        machine.add_core(|_| Box::new(Scripted(spent, || false)));
+    });
+    let control = handle.control.clone();
+    assert_eq!(control.ask(|machine| machine.is_held()), Some(false));
+    let held_at = control.ask(|machine| {
+        machine.hold();
+        machine.clock().now()
+    });
+    let retired = handle.stats.total_instructions();
+    std::thread::sleep(Duration::from_millis(120));
+    let now = control.ask(|machine| machine.clock().now());
+    assert_eq!(handle.stats.total_instructions(), retired, "a machine that is held retires nothing");
+    let passed = now.map(|now| now.0).unwrap_or_default() - held_at.map(|at| at.0).unwrap_or_default();
+    assert!(passed < 60_000_000, "its time stands still: {passed} ns");
+    control.ask(Machine::release);
+    while handle.stats.total_instructions() == retired {
+        std::thread::yield_now();
+    }
+    control.stop();
+    running.join();
+    assert_eq!(control.ask(|_| ()), None);
+}
+
+#[test]
+fn attendants_see_beginnings_halts_and_the_end() {
+    let (handle, mut starter) = prepare();
+    let (tell, told) = crossbeam::channel::unbounded();
+    starter.attend(Box::new(Witness(tell)));
+    let running = start_prepared(starter, ClockMode::Deterministic, Limits::default(), |machine| {
+        let mut slices = 0;
+        let run = move |budget: u64| {
+            slices += 1;
+            if slices == 3 { Slice { retired: 7, end: SliceEnd::Debug(Box::new(SliceEnd::Spent)) } } else { spent(budget) }
+        };
+        machine.add_core(move |_| Box::new(Scripted(run, || false)));
+    });
+    let next = || told.recv_timeout(Duration::from_secs(10));
+    assert_eq!(next().as_deref(), Ok("begins, held: false"));
+    assert_eq!(next().as_deref(), Ok("halted, held: true, 1 cores"));
+    handle.control.reset();
+    assert_eq!(next().as_deref(), Ok("begins, held: false"));
+    assert_eq!(next().as_deref(), Ok("halted, held: true, 1 cores"));
+    handle.control.stop();
+    assert_eq!(next().as_deref(), Ok("ends: stopped"));
+    running.join();
+}
+
+#[test]
+fn a_deterministic_slice_that_a_debugger_stops_is_taken_up_where_it_was() {
+    // Two cores; the first is stopped in every slice once. Which core runs when, and its time, are as without that.
+    let order = |stops: bool| {
+        let (handle, mut starter) = prepare();
+        struct Releases;
+        impl Attendant for Releases {
+            fn halted(&mut self, machine: &mut Machine) {
+                machine.release();
+            }
+        }
+        starter.attend(Box::new(Releases));
+        let (tell, told) = crossbeam::channel::unbounded();
+        let limits = Limits { max_instructions: Some(200_000), ..Limits::default() };
+        let running = start_prepared(starter, ClockMode::Deterministic, limits, move |machine| {
+            for core in 0..2 {
+                let (tell, clock) = (tell.clone(), machine.clock());
+                let mut begun = false;
+                let run = move |budget: u64| {
+                    let at = clock.core_now(core, 0).0;
+                    begun = !begun;
+                    let stop = stops && core == 0 && begun && budget > 10;
+                    let retired = if stop { 10 } else { budget };
+                    begun &= stop;
+                    let _ = tell.send((core, at, retired));
+                    Slice { retired, end: if stop { SliceEnd::Debug(Box::new(SliceEnd::Spent)) } else { SliceEnd::Spent } }
+                };
+                machine.add_core(move |_| Box::new(Scripted(run, || false)));
+            }
+        });
+        running.join();
+        assert_eq!(handle.stats.total_instructions(), 200_000);
+        let mut order: Vec<(usize, u64, u64)> = Vec::new();
+        for (core, at, retired) in told.try_iter() {
+            match order.last_mut() {
+                Some(last) if last.0 == core && last.1 + last.2 == at => last.2 += retired,
+                _ => order.push((core, at, retired)),
+            }
+        }
+        order
+    };
+    assert_eq!(order(true), order(false));
+}
+
+#[test]
+fn a_rewound_machine_is_where_it_was_and_goes_on_as_it_did() {
+    // Two cores that mix what is typed and the time into a sum; the first prints it now and then.
+    let mut starter = prepare();
+    struct Keeper;
+    impl Attendant for Keeper {
+        fn begins(&mut self, machine: &mut Machine) {
+            machine.keep_history();
+        }
+    }
+    starter.1.attend(Box::new(Keeper));
+    let (handle, starter) = starter;
+    let sums = Arc::new([const { AtomicU64::new(0) }; 2]);
+    let shown = Arc::clone(&sums);
+    let running = start_prepared(starter, ClockMode::Deterministic, Limits::default(), move |machine| {
+        for core in 0..2 {
+            let (wire, clock, sums) = (machine.serial_wire(0), machine.clock(), Arc::clone(&sums));
+            sums[core].store(1, Ordering::Relaxed);
+            let run = move |budget: u64| {
+                let mut sum = sums[core].load(Ordering::Relaxed);
+                for n in 0..budget {
+                    sum = sum.wrapping_mul(31).wrapping_add(clock.core_now(core, n).0);
+                    if clock.core_now(core, n).0 % 1000 == 0 {
+                        sum += wire.receive().map_or(0, u64::from);
+                        if core == 0 {
+                            wire.send((sum >> 8) as u8);
+                        }
+                    }
+                }
+                sums[core].store(sum, Ordering::Relaxed);
+                spent(budget)
+            };
+            machine.add_core(move |_| Box::new(Scripted(run, || false)));
+        }
+    });
+    let state = {
+        let shown = Arc::clone(&shown);
+        move || [0, 1].map(|core: usize| shown[core].load(Ordering::Relaxed))
+    };
+    let control = handle.control.clone();
+    control.type_serial(0, "first");
+    std::thread::sleep(Duration::from_millis(20));
+    control.type_serial(0, "second");
+    std::thread::sleep(Duration::from_millis(20));
+    let now = {
+        let state = state.clone();
+        control.ask(move |machine| {
+            machine.hold();
+            (machine.retired_by_all(), machine.retired(1), state(), machine.clock().now())
+        })
+    };
+    let (all, second, sums, at) = now.expect("it runs");
+    let printed = |handle: &MachineHandle| handle.serial[0].try_iter().flatten().collect::<Vec<u8>>();
+    let first_time = printed(&handle);
+    assert!(all > 10_000 && !first_time.is_empty());
+    let back = |goal: Goal| {
+        let (tell, told) = crossbeam::channel::bounded(1);
+        let state = state.clone();
+        control.ask(move |machine| {
+            let done = move |machine: &mut Machine| {
+                machine.hold();
+                let _ = tell.send((machine.retired_by_all(), machine.retired(1), state(), machine.clock().now()));
+            };
+            machine.rewind(Rewind { goal, halted: Box::new(|_| ()), done: Box::new(done) })
+        });
+        told.recv_timeout(Duration::from_secs(20)).expect("it comes back")
+    };
+    assert_eq!(back(Goal::All(all / 3)).0, all / 3);
+    assert_eq!(back(Goal::Core { core: 1, retired: second / 2 + 7 }).1, second / 2 + 7);
+    assert_eq!(back(Goal::All(0)).0, 0);
+    assert_eq!(back(Goal::All(all)), (all, second, sums, at));
+    // What was held back came with the first way back; nothing is printed twice.
+    printed(&handle);
+    assert_eq!(back(Goal::All(all)), (all, second, sums, at));
+    assert!(printed(&handle).is_empty());
+    control.stop();
     running.join();
 }

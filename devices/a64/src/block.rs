@@ -9,6 +9,7 @@
 
 use crate::bus::{Bus, Maintenance};
 use crate::core::{Core, Stop, ends};
+use crate::debugger::CUT;
 use crate::decode::{self, Decoded, Flow, Op, next};
 use crate::exception::{Class, Exception};
 use crate::int::{branch, fuse};
@@ -78,7 +79,7 @@ impl Hasher for AddressHasher {
 pub(crate) struct Blocks {
     /// Memory of operations. A chunk never grows beyond its capacity, so operations never move.
     chunks: Vec<Vec<Op>>,
-    /// By physical address, with bit 0 for FP trapped.
+    /// By physical address, with bit 0 for FP trapped and [`CUT`].
     by_address: HashMap<u64, Block, BuildHasherDefault<AddressHasher>>,
     lookups: Box<[Found]>,
     links: Vec<Found>,
@@ -136,6 +137,11 @@ impl Blocks {
         self.clear();
         self.by_address.shrink_to_fit();
         self.links.shrink_to_fit();
+    }
+
+    /// Forgets the blocks of virtual pages with breakpoints. Only between runs.
+    pub(crate) fn forget_cut(&mut self) {
+        self.by_address.retain(|key, _| key & CUT == 0);
     }
 
     /// Forgets what was found by virtual address; blocks stay where they are, so this may be called while one runs.
@@ -266,9 +272,10 @@ impl Core {
     /// The abort of the fetch.
     pub(crate) fn find_block(&mut self, bus: &mut dyn Bus) -> Result<Found, Exception> {
         let pa = self.block_address()?;
+        self.check_breakpoint()?;
         let (pc, tag) = (self.pc, self.tag);
         self.note_code(pc);
-        let key = pa | u64::from(tag & 1);
+        let key = pa | u64::from(tag & 1) | self.debugger.cut(pc);
         let generation = self.config.ram.code().generation(pa);
         if let Some(block) = self.blocks.by_address.get(&key)
             && block.generation == generation
@@ -281,7 +288,7 @@ impl Core {
             self.blocks.clear();
             self.link = NO_LINK;
         }
-        let len = self.decode_block(bus, pa, MAX_OPS, true);
+        let len = self.decode_block(bus, pa, self.debugger.ahead(pc).min(MAX_OPS), true);
         let ops = self.blocks.seal();
         let found = Found { ops, len, tag, pc };
         self.blocks.by_address.insert(key, Block { ops, len, generation });

@@ -1,6 +1,7 @@
 //! The state of a core.
 
 use crate::block::{Blocks, NO_LINK};
+use crate::debugger::Debugger;
 use crate::decode::Op;
 use crate::features::Features;
 use crate::jit::{Counters, Frame, Jit, JitConfig};
@@ -36,6 +37,8 @@ pub mod doorbell {
     pub const EVENT: u32 = 1 << 4;
     /// Drop the TLB entries that [`crate::Bus::next_invalidation`] names.
     pub const TLB_SCOPED: u32 = 1 << 5;
+    /// The core's debugger has caught something: [`super::Stop::Debug`]. Rung by the core itself.
+    pub const DEBUG: u32 = 1 << 6;
 }
 
 /// Bits of [`Core::ends`]: the block ends with the current instruction, whoever executes it, so that what follows happens at the same
@@ -83,6 +86,8 @@ pub enum Stop {
     Posted,
     /// Broadcast maintenance must have reached all cores before this one goes on.
     Sync,
+    /// A debugger stops the core, in front of the instruction at its PC: [`Core::take_hit`] says why. Other reasons may come with a hit too.
+    Debug,
     /// Nothing but exceptions, by which the core goes nowhere unless something reaches it from outside: why, in words. Running it again goes on as hardware
     /// would.
     Stuck(String),
@@ -168,6 +173,8 @@ pub struct Core {
     pub(crate) code_epoch: u64,
     /// Addresses of instructions that were told of ([`Core::is_first_at`]).
     pub(crate) reported: HashSet<u64>,
+    /// What a debugger outside of the guest wants.
+    pub(crate) debugger: Debugger,
     /// Where it came from.
     pub(crate) trail: Trail,
     /// What was executed, and how.
@@ -213,6 +220,7 @@ impl Core {
             blocks: Blocks::new(),
             code_epoch: 0,
             reported: HashSet::new(),
+            debugger: Debugger::default(),
             trail: Trail::default(),
             counters: Counters::default(),
             frame: Frame::new(),

@@ -2,6 +2,7 @@
 //!
 //! - [`mod@decode`]: instruction word to [`Op`], by tables.
 //! - [`Core`]: the state, and `Core::run`, which executes a slice of instructions from pre-decoded blocks.
+//! - [`debugger`]: what a debugger outside of the guest asks of a core.
 //! - `mmu`, `sysreg`, `exception`: the system side.
 //! - `fp`, `simd`: floating point and Advanced SIMD.
 
@@ -13,6 +14,7 @@ mod bench;
 mod block;
 pub mod bus;
 pub mod core;
+pub mod debugger;
 pub mod decode;
 pub mod exception;
 mod features;

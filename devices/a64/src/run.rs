@@ -19,9 +19,9 @@ impl Core {
         self.run_limit = if self.pmu_armed() { 0 } else { budget };
         self.stop = Stop::Budget;
         let stop = self.run_blocks(bus, budget);
+        self.run_retired -= u64::from(self.debugger.take_uncounted());
         self.retired = self.retired.wrapping_add(self.run_retired);
-
-        self.counters.interpreted += self.run_retired - (self.counters.jitted - jitted);
+        self.counters.interpreted += self.run_retired.saturating_sub(self.counters.jitted - jitted);
         Run { retired: self.run_retired, stop }
     }
 
@@ -67,6 +67,12 @@ impl Core {
                     // An instruction that cannot be fetched aborts before it breaks.
                     Some(ahead) => left = left.min(ahead.max(1)),
                     None => {}
+                }
+                if self.debugger.attends() {
+                    if let Some(stop) = self.debugger_turn(bus) {
+                        return stop;
+                    }
+                    continue;
                 }
             }
             if native {
@@ -134,12 +140,12 @@ impl Core {
         crate::sysreg::event_stream_enabled(self)
     }
 
-    fn take_stop(&mut self) -> Stop {
+    pub(crate) fn take_stop(&mut self) -> Stop {
         std::mem::replace(&mut self.stop, Stop::Budget)
     }
 
     /// Accounts for an exception taken between blocks. True if the core stops.
-    fn leave_fetch(&mut self, flow: Flow) -> bool {
+    pub(crate) fn leave_fetch(&mut self, flow: Flow) -> bool {
         self.run_retired += 1;
         self.link = NO_LINK;
         flow == Flow::Stop
@@ -170,7 +176,8 @@ impl Core {
             self.event = true;
         }
         self.check_interrupts = true;
-        (asked & doorbell::STOP != 0).then_some(Stop::Attention)
+        let stop = (asked & doorbell::STOP != 0).then_some(Stop::Attention);
+        stop.or((asked & doorbell::DEBUG != 0 && self.debugger.attends()).then_some(Stop::Debug))
     }
 
     /// If any code became stale, all blocks are looked up anew, and their generations compared.
@@ -186,10 +193,13 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn poll_interrupts(&mut self, bus: &mut dyn Bus) {
-        self.check_interrupts = self.step_enabled() || self.breaks();
+        self.check_interrupts = self.step_enabled() || self.breaks() || self.debugger.attends();
         // What is raised between blocks returns to an address without a tag.
         self.pc = self.canonical(self.pc, self.el);
         let lines = bus.interrupts(self.run_retired);
+        if self.debugger.holds_interrupts() {
+            return;
+        }
         if let Some(interrupt) = self.interrupt_pending(lines) {
             self.take_interrupt(interrupt);
             self.link = NO_LINK;

@@ -212,6 +212,16 @@ impl A64Processor {
         Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, waiting: false, call: None, publisher }
     }
 
+    /// The core, for a debugger, between slices.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The same to change it, and the bus as it sees it.
+    pub fn core_and_bus(&mut self) -> (&mut Core, &mut dyn Bus) {
+        (&mut self.core, &mut self.soc)
+    }
+
     /// True if what the core waits for has come. WFI ends on any pending interrupt, WFE on those that the core would take.
     fn is_called(&self, retired: u64) -> bool {
         let lines = self.soc.lines(retired);
@@ -277,7 +287,7 @@ impl Processor for A64Processor {
         self.publisher.slice_ended(&self.core);
         self.waiting = matches!(run.stop, Stop::Wfi | Stop::Wfe { .. });
         let end = match run.stop {
-            Stop::Budget => SliceEnd::Spent,
+            Stop::Budget | Stop::Debug => SliceEnd::Spent,
             Stop::Attention => SliceEnd::Yield,
             Stop::Posted | Stop::Sync => {
                 self.soc.bells.attention().ring_others(self.soc.id, STOP);
@@ -295,6 +305,11 @@ impl Processor for A64Processor {
             Stop::Semihosting => self.serve_call(Call::new(self.core.reg(0) as u32, self.core.reg(1)), run.retired),
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
+        if self.core.hit().is_some() {
+            // The machine stops as one.
+            self.soc.bells.attention().ring_others(self.soc.id, STOP);
+            return Slice { retired: run.retired, end: SliceEnd::Debug(Box::new(end)) };
+        }
         Slice { retired: run.retired, end }
     }
 

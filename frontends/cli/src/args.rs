@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod diagnosis;
+pub mod gdb;
 pub mod input;
 pub mod picture;
 pub mod semihosting;
@@ -9,6 +10,7 @@ pub mod sound;
 
 use crate::args::boot::BootArgs;
 use crate::args::diagnosis::DiagnosisArgs;
+use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
@@ -167,17 +169,9 @@ struct Args {
     #[command(flatten)]
     diagnosis: DiagnosisArgs,
 
-    /// Wait for GDB at this address before the first instruction
-    #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
-    gdb: Option<String>,
-
-    /// Do not wait for GDB
-    #[arg(long, help_heading = NOT_YET)]
-    gdb_nowait: bool,
+    #[command(flatten)]
+    gdb: GdbArgs,
 }
-
-/// Heading of options that are rejected.
-const NOT_YET: &str = "Not available in this version (status 2)";
 
 /// Where the picture goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -308,6 +302,7 @@ pub struct Config {
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
     pub diagnosis: DiagnosisArgs,
+    pub gdb: Option<GdbOptions>,
 }
 
 impl Config {
@@ -393,10 +388,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Checks what no single option can know.
 fn config(args: Args) -> Result<Config, Unusable> {
-    let later = [("--gdb", args.gdb.is_some()), ("--gdb-nowait", args.gdb_nowait)];
-    if let Some((option, _)) = later.into_iter().find(|(_, given)| *given) {
-        return Err(Unusable::new(format_args!("{option} is not available in this version")));
-    }
     if args.until.as_deref() == Some("") {
         return Err(Unusable::new("--until needs some text to wait for"));
     }
@@ -447,6 +438,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         report: args.report,
         trace_file: args.trace_file,
         diagnosis: args.diagnosis,
+        gdb: args.gdb.options(),
     })
 }
 
@@ -570,7 +562,7 @@ mod tests {
             ("--sd a --sd-dir b", "--sd-dir"),
             ("--boot a k", "--boot"),
             ("--boot", "--boot"),
-            ("--gdb :1234", "--gdb is not available"),
+            ("--gdb-nowait", "--gdb"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
             ("--trace all,-nonsense", "nonsense"),

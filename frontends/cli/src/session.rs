@@ -153,6 +153,8 @@ struct Started {
     serial: Vec<(usize, SerialPump)>,
     /// Puts the terminal back in order.
     terminal: Option<RawMode>,
+    /// Serves GDB.
+    debugger: Option<tayberry_gdb::Debugger>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
     crashes: Crashes,
@@ -192,6 +194,8 @@ struct Run<'a> {
     audio: Option<AudioFile>,
     recorder: Recorder,
     interrupt: Interrupt,
+    /// Where GDB is awaited, until the machine is started.
+    gdb: Option<tayberry_gdb::Port>,
 }
 
 impl<'a> Run<'a> {
@@ -241,6 +245,8 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let gdb = config.gdb.as_ref().map(|gdb| tayberry_gdb::Port::open(&gdb.address)).transpose();
+        let gdb = gdb.map_err(|error| Unusable::new(format_args!("--gdb: {error}")))?;
         let audio_file = sound::open(config.sound.audio.as_deref())?;
         let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
@@ -265,6 +271,7 @@ impl<'a> Run<'a> {
             audio: None,
             recorder,
             interrupt,
+            gdb,
         })
     }
 
@@ -461,7 +468,7 @@ impl<'a> Run<'a> {
         self.start_with(handle, starter, Serial::Printed)
     }
 
-    fn start_with(&mut self, handle: &MachineHandle, starter: Starter, stdio: Serial) -> Result<Started, Unusable> {
+    fn start_with(&mut self, handle: &MachineHandle, mut starter: Starter, stdio: Serial) -> Result<Started, Unusable> {
         let mut serial = Vec::new();
         for (port, (target, file)) in self.config.serial.iter().zip(&mut self.serial).enumerate() {
             if stdio == Serial::Shown && *target == SerialTarget::Stdio {
@@ -480,6 +487,7 @@ impl<'a> Run<'a> {
         }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
+        let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
         let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
         let running = starter.start(self.limits(), move |shared| {
             starts += 1;
@@ -493,7 +501,23 @@ impl<'a> Run<'a> {
         self.interrupt.stops(&handle.control);
         let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, memory, crashes })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes })
+    }
+
+    /// Awaits GDB, and says where.
+    fn serve_gdb(
+        &self,
+        port: tayberry_gdb::Port,
+        handle: &MachineHandle,
+        starter: &mut Starter,
+    ) -> Result<tayberry_gdb::Debugger, Unusable> {
+        let failed = |error| Unusable::new(format_args!("--gdb: {error}"));
+        let wait = self.config.gdb.as_ref().is_some_and(|gdb| gdb.wait);
+        let address = port.address().map_err(failed)?;
+        let debugger = port.serve(handle, starter, wait, self.config.deterministic).map_err(failed)?;
+        let what = if wait { "the machine waits for GDB" } else { "GDB may connect" };
+        say(format_args!("{what}: target remote {address}"));
+        Ok(debugger)
     }
 
     /// Writes what is to be written and says what is to be said.
@@ -595,6 +619,9 @@ impl Started {
     fn join(self, interrupt: &Interrupt) -> Outcome {
         let reason = self.running.join();
         let wall = self.since.elapsed();
+        if let Some(debugger) = self.debugger {
+            debugger.finish();
+        }
         let resident = self.memory.and_then(Watch::finish);
         let mut lost = false;
         for (port, pump) in self.serial {

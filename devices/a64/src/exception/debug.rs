@@ -118,7 +118,8 @@ impl Core {
         if watching || self.sys.watching {
             self.flush_tlb();
         }
-        (self.sys.breaking, self.sys.watching) = (breaking, watching);
+        (self.sys.breaking, self.sys.watching) = (breaking, watching || self.debugger.watches());
+        self.sys.guest_watching = watching;
         self.check_interrupts = true;
     }
 
@@ -210,11 +211,15 @@ impl Core {
     /// True if a page of virtual memory must stay out of the software TLB.
     pub(crate) fn is_watched_page(&self, va: u64) -> bool {
         const PAGE: u64 = 4096;
-        self.sys.watching
+        if !self.sys.watching {
+            return false;
+        }
+        let guest = self.sys.guest_watching
             && WATCHPOINTS.iter().any(|&(value, control)| {
                 let control = Control(self.sys[control]);
                 control.enabled() && Watched::new(self.sys[value], control).is_some_and(|watched| watched.touches(va & !(PAGE - 1), PAGE))
-            })
+            });
+        guest || self.is_debugger_page(va)
     }
 
     /// Checks an access that would be made against the watchpoints. `el` is whose rights it has.
@@ -222,13 +227,14 @@ impl Core {
     /// # Errors
     /// The watchpoint exception.
     #[inline]
-    pub(crate) fn watch(&self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
+    pub(crate) fn watch(&mut self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
         if self.sys.watching { self.watch_all(va, len, kind, el) } else { Ok(()) }
     }
 
     #[cold]
-    fn watch_all(&self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
-        if !self.debug_enabled() {
+    fn watch_all(&mut self, va: u64, len: u64, kind: Kind, el: u8) -> Result<(), Exception> {
+        self.watch_for_debugger(va, len, kind)?;
+        if !self.sys.guest_watching || !self.debug_enabled() {
             return Ok(());
         }
         let write = kind == Kind::Write;

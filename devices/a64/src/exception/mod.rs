@@ -12,6 +12,7 @@ mod traps;
 pub mod words;
 
 use crate::core::{Core, SLOT_SP};
+use crate::debugger::Catch;
 use crate::decode::Flow;
 use crate::mmu::Kind;
 use crate::sysreg::{After, EXC_TAKEN, Reg, hcr, scr, sctlr};
@@ -77,6 +78,8 @@ pub enum Class {
     Watchpoint,
     /// BRK (0x3C).
     Brk,
+    /// None: a debugger outside of the guest stops the core in front of the instruction.
+    Debugger,
 }
 
 impl Exception {
@@ -88,7 +91,7 @@ impl Class {
     /// ESR_ELx.EC; `same` for an exception taken from the level that it is taken to.
     fn code(self, same: bool) -> u32 {
         let base = match self {
-            Self::Unknown => 0x00,
+            Self::Unknown | Self::Debugger => 0x00,
             Self::WaitTrap => 0x01,
             Self::FpTrap => 0x07,
             Self::IllegalState => 0x0e,
@@ -141,12 +144,26 @@ enum Vector {
     SError = 0x180,
 }
 
+impl From<Vector> for Catch {
+    fn from(vector: Vector) -> Self {
+        match vector {
+            Vector::Synchronous => Self::Sync,
+            Vector::Irq => Self::Irq,
+            Vector::Fiq => Self::Fiq,
+            Vector::SError => Self::SError,
+        }
+    }
+}
+
 impl Core {
     /// Takes `exception`, raised by the instruction at `pc` (its preferred return address; callers pass the next instruction's for SVC, HVC and SMC).
     /// Sets `self.pc` to the vector.
     ///
     /// The result is [`Flow::Fault`], or [`Flow::Stop`] with [`Stop::Stuck`] or [`Stop::Suspect`] if the core only ever faults.
     pub fn raise(&mut self, exception: Exception, pc: u64) -> Flow {
+        if exception.class == Class::Debugger {
+            return self.stop_for_debugger(pc);
+        }
         let target = self.route(&exception);
         self.raise_to(exception, pc, target)
     }
@@ -259,6 +276,7 @@ impl Core {
         self.switch_sp(target, true);
         self.pc = self.sys[vbar_of(target)].wrapping_add(from + kind as u64);
         self.context_changed();
+        self.debugger_entered(target, kind.into());
     }
 
     /// PSTATE in the layout of SPSR_ELx. PSTATE.IL never lasts: what sets it raises the exception at once.

@@ -27,6 +27,8 @@ impl Jit {
     pub(crate) fn forget(&mut self) {}
 
     pub(crate) fn release(&mut self) {}
+
+    pub(crate) fn forget_cut(&mut self) {}
 }
 
 impl Core {

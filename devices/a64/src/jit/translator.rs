@@ -9,6 +9,7 @@ use super::region::{self, Region};
 use super::x64::{Counts, Emitter, Stubs};
 use crate::bus::Bus;
 use crate::core::Core;
+use crate::debugger::CUT;
 use crate::decode::{Flow, Op};
 use crate::mmu::Kind;
 use std::collections::HashMap;
@@ -141,7 +142,7 @@ pub(crate) struct Jit {
     stub_bytes: usize,
     lookups: Box<[Lookup]>,
     heats: Box<[u16]>,
-    /// By physical address, and the bits of the tag that code depends on.
+    /// By physical address, the bits of the tag that code depends on, and [`CUT`].
     natives: HashMap<u64, Native, BuildHasherDefault<crate::block::AddressHasher>>,
     /// Operations that code has the addresses of.
     ops: Vec<Box<[Op]>>,
@@ -214,6 +215,12 @@ impl Jit {
         self.ops.shrink_to_fit();
         self.natives.shrink_to_fit();
         self.memory.release();
+    }
+
+    /// Forgets the code of virtual pages with breakpoints. Only between runs. Its memory comes back when all code is dropped.
+    pub(crate) fn forget_cut(&mut self) {
+        self.natives.retain(|key, _| key & CUT == 0);
+        self.link_leads_to = (0, 0);
     }
 
     /// Forgets what was found by virtual address. Code that runs goes on until it leaves its page.
@@ -312,14 +319,16 @@ impl Core {
 
     /// Looks for code of the block at the PC by its physical address, and makes it if there is none and it is `hot`.
     fn find_native(&mut self, bus: &mut dyn Bus, hot: bool) -> bool {
+        // What has breakpoints is told by addresses without tags.
+        self.pc = self.canonical(self.pc, self.el);
         let (pc, tag) = (self.pc, self.tag);
         let Ok(translation) = self.translate_cached(pc, Kind::Execute, self.el) else { return false };
         let pa = translation.pa;
-        if pc & 3 != 0 || !self.is_ram(pa, 4) {
+        if pc & 3 != 0 || !self.is_ram(pa, 4) || self.is_stopped_at(pc) {
             return false;
         }
         let generation = self.config.ram.code().generation(pa);
-        let key = pa | code_tag(tag);
+        let key = pa | code_tag(tag) | self.debugger.cut(pc);
         let Some(jit) = self.jit.as_deref_mut() else { return false };
         let known = jit.natives.get(&key).copied().filter(|native| native.generation == generation);
         let native = match known {
@@ -344,9 +353,14 @@ impl Core {
         let page = pa & !(PAGE_BYTES - 1);
         let mut first_mark = false;
         let mut line = u64::MAX;
+        let cut = self.debugger.cut(self.pc);
+        let from = self.pc & !(PAGE_BYTES - 1);
         let context = region::Context { fp_off: self.tag & 1 != 0, fp_mode: self.tag & 8 != 0 };
         let region = Region::discover(((pa - page) / 4) as usize, self.config.features, context, |word| {
             let at = page + 4 * word as u64;
+            if cut != 0 && self.is_stopped_at(from + 4 * word as u64) {
+                return None;
+            }
             // Marked before the words are read: see `CodeMap`.
             if at / LINE_BYTES != line {
                 line = at / LINE_BYTES;
@@ -382,7 +396,7 @@ impl Core {
         for (word, by_address, by_link) in made.entries {
             let native = Native { code: base + by_address as u64, by_link: base + by_link as u64, generation };
             let at = page + 4 * u64::from(word);
-            let key = at | code_tag(self.tag);
+            let key = at | code_tag(self.tag) | cut;
             if at == pa {
                 entry = Some(native);
                 if jit.natives.insert(key, native).is_some_and(|old| old.generation != generation) {

@@ -223,6 +223,8 @@ pub struct SysRegs {
     /// There are breakpoints to look for (MDSCR_EL1.MDE and any DBGBCRn_EL1.E, not locked).
     pub(crate) breaking: bool,
     /// The same of watchpoints.
+    pub(crate) guest_watching: bool,
+    /// There are watchpoints to look for, the guest's or a debugger's.
     pub(crate) watching: bool,
     /// An instruction was stepped since the last exception or return; true for a load-exclusive.
     pub(crate) stepped: Option<bool>,
@@ -242,6 +244,7 @@ impl SysRegs {
             sp: [0; 4],
             single_step: false,
             breaking: false,
+            guest_watching: false,
             watching: false,
             stepped: None,
             sync_pending: false,

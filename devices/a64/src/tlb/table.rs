@@ -134,6 +134,12 @@ impl Table {
         }
     }
 
+    /// The pages that are there.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = u64> {
+        let entries = self.filled.iter().map(|&index| (usize::from(index) % ENTRIES, &self.entries[usize::from(index) % ENTRIES]));
+        entries.filter(|(index, entry)| !entry.is_empty(*index) && entry.tag < Entry::DROPPED).map(|(_, entry)| entry.tag)
+    }
+
     /// Drops the page of an entry, if it is of any.
     pub(super) fn drop_entry(&mut self, index: usize) {
         let entry = &mut self.entries[index % ENTRIES];

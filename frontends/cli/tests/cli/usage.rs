@@ -40,8 +40,8 @@ fn options() {
         ("--jit-cache lots k", "--jit-cache"),
         ("--jit off --perf-map k", "--perf-map"),
         ("--sd-writable k", "--sd <FILE>"),
-        ("--gdb localhost:1 k", "not available in this version"),
-        ("--gdb-nowait k", "not available in this version"),
+        ("--gdb nowhere k", "is no address to listen at"),
+        ("--gdb-nowait k", "--gdb"),
         ("--trace mailbox,typo k", "typo"),
     ] {
         folder.headless(args).unusable(named);
