@@ -76,6 +76,8 @@ pub struct Limits {
     pub max_instructions: Option<u64>,
     /// Text on any serial port.
     pub until: Option<Vec<u8>>,
+    /// A reset ends it as switching off does.
+    pub reset_ends: bool,
 }
 
 /// When a machine waits for a frontend that keeps step with it.

@@ -380,6 +380,7 @@ fn run_cycles<E: std::error::Error>(
         machine.flush_serial(channels);
         match end {
             CycleEnd::Exit(reason) => return reason,
+            CycleEnd::Reset if limits.reset_ends => return ExitReason::PowerOff,
             CycleEnd::Reset => {}
         }
         // The old machine's threads and memory go before the new one's come.

@@ -10,6 +10,7 @@ use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::page::Page;
 use crate::progress::Progress;
+use crate::qemu;
 use crate::record;
 use crate::report::{self, Unusable, say};
 use crate::stats::{End, How, Report};
@@ -234,7 +235,10 @@ impl<'a> Run<'a> {
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
         let options = BoardOptions {
-            kernel: kernel.image,
+            kernel: match &config.qemu {
+                Some(options) => qemu::kernel(options, kernel.image)?,
+                None => kernel.image,
+            },
             dtb: kernel.dtb,
             initrd: kernel.initrd,
             append: config.append.clone(),
@@ -274,6 +278,7 @@ impl<'a> Run<'a> {
             timeout: self.config.timeout,
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+            reset_ends: self.config.qemu.as_ref().is_some_and(|options| options.no_reboot),
         }
     }
 
