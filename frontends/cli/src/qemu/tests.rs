@@ -26,7 +26,10 @@ fn what_command_lines_become() {
         ("-M raspi3b -m 1024 -smp cpus=2 -kernel k -nographic", "--frontend headless --serial stdio --serial null --cores 2 -- k"),
         ("-M raspi3b -kernel k -display none -serial stdio", "--frontend headless --serial stdio --serial null -- k"),
         ("-M raspi3b -kernel k -display none -serial null -serial mon:stdio", "--frontend headless --serial null --serial stdio -- k"),
-        ("-M raspi3b -kernel k -display none -serial none -serial file:u.txt", "--frontend headless --serial null --serial file:u.txt -- k"),
+        (
+            "-M raspi3b -kernel k -display none -serial none -serial file:u.txt",
+            "--frontend headless --serial null --serial file:u.txt -- k",
+        ),
         (
             "-M raspi3b -kernel k -display none -chardev stdio,id=c,mux=on -serial chardev:c -monitor none",
             "--frontend headless --serial stdio --serial null -- k",

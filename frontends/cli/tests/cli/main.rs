@@ -7,6 +7,7 @@ mod host;
 mod jit;
 mod page;
 mod program;
+mod qemu;
 mod record;
 mod runs;
 mod screens;
