@@ -5,6 +5,7 @@ use crate::builder::MachineBuilder;
 use crate::bus::{BusContext, PhysBus, Served};
 use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::handle::{Shared, connect};
+use crate::hid::{HidEvent, HidWire};
 use crate::irq::IrqLines;
 use crate::power::PowerSwitch;
 use crate::serial::{PORTS, SerialWire};
@@ -26,6 +27,7 @@ pub struct Bench {
     schedule: Schedule,
     deadlines: Vec<Deadline>,
     wires: [SerialWire; PORTS],
+    hid: HidWire,
 }
 
 /// State that a machine without frontends shares with nobody.
@@ -53,8 +55,9 @@ impl Bench {
         bus: Arc<PhysBus>,
         deadlines: Vec<Deadline>,
         wires: [SerialWire; PORTS],
+        hid: HidWire,
     ) -> Self {
-        Self { world, clock, irq, power, bus, schedule, deadlines, wires }
+        Self { world, clock, irq, power, bus, schedule, deadlines, wires, hid }
     }
 
     /// Reads 32 bits by core 0.
@@ -97,6 +100,11 @@ impl Bench {
     /// Lets bytes arrive at serial port `port`.
     pub fn feed(&self, port: usize, bytes: &[u8]) {
         bytes.iter().for_each(|&byte| self.wires[port].feed(byte));
+    }
+
+    /// Somebody presses a key or moves the mouse.
+    pub fn act(&self, event: HidEvent) {
+        self.hid.feed(event);
     }
 
     /// What was sent on serial port `port` since the last call.

@@ -1,18 +1,20 @@
 //! Building a machine: a board is a list of plugins over a memory map.
 
 use crate::attention::Attention;
-use crate::bus::{BusView, PhysBus};
+use crate::bus::{BusView, PhysBus, RegisterNames};
 use crate::clock::{Clock, Deadline};
 use crate::cpu::Processor;
 use crate::display::Display;
 use crate::execute::CoreSlot;
 use crate::handle::Shared;
+use crate::hid::HidWire;
 use crate::irq::{IrqLine, IrqLines};
 use crate::journal::Journal;
 use crate::machine::{Machine, MachineParts};
 use crate::power::PowerSwitch;
 use crate::schedule::{Phase, tick_schedule};
 use crate::serial::{PORTS, SerialWire};
+use crate::sound::Sound;
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
@@ -69,6 +71,7 @@ pub struct MachineBuilder {
     pub world: World,
     schedule: Schedule,
     windows: Vec<(Range<u64>, &'static str, Arc<dyn BusView>)>,
+    names: RegisterNames,
     cores: Vec<BuildCore>,
     deadlines: Vec<Deadline>,
     ram: Arc<GuestRam>,
@@ -77,6 +80,7 @@ pub struct MachineBuilder {
     attention: Arc<Attention>,
     shared: Arc<Shared>,
     wires: [SerialWire; PORTS],
+    hid: HidWire,
     power: Arc<PowerSwitch>,
 }
 
@@ -85,6 +89,7 @@ impl MachineBuilder {
     pub fn new(ram: Arc<GuestRam>, clock: Arc<Clock>, cores: usize, shared: Arc<Shared>) -> Self {
         let attention = Arc::new(Attention::new(cores));
         shared.journal.begin(shared.stats.guest_ns.get());
+        shared.sound.begin(shared.stats.guest_ns.get());
         let mut world = World::new();
         world.insert_resource(Ram(Arc::clone(&ram)));
         world.insert_resource(MachineClock(Arc::clone(&clock)));
@@ -93,6 +98,7 @@ impl MachineBuilder {
             world,
             schedule: tick_schedule(),
             windows: Vec::new(),
+            names: |_, _| None,
             cores: Vec::new(),
             deadlines: Vec::new(),
             irq: Arc::new(IrqLines::new(Arc::clone(&attention))),
@@ -101,6 +107,7 @@ impl MachineBuilder {
             clock,
             shared,
             wires: Default::default(),
+            hid: HidWire::default(),
             power: Arc::default(),
         }
     }
@@ -114,6 +121,12 @@ impl MachineBuilder {
     /// Maps a register window; `name` is for traces.
     pub fn map(&mut self, range: Range<u64>, name: &'static str, view: Arc<dyn BusView>) -> &mut Self {
         self.windows.push((range, name, view));
+        self
+    }
+
+    /// Gives registers names, for traces.
+    pub fn name_registers(&mut self, names: RegisterNames) -> &mut Self {
+        self.names = names;
         self
     }
 
@@ -177,9 +190,19 @@ impl MachineBuilder {
         Arc::clone(&self.shared.journal)
     }
 
+    /// The audio outputs.
+    pub fn sound(&self) -> Arc<Sound> {
+        Arc::clone(&self.shared.sound)
+    }
+
     /// The wire of serial port `port` (0: UART0, 1: UART1).
     pub fn serial_wire(&self, port: usize) -> SerialWire {
         self.wires[port % PORTS].clone()
+    }
+
+    /// The wire of keyboard and mouse.
+    pub fn hid_wire(&self) -> HidWire {
+        self.hid.clone()
     }
 
     /// The power switch.
@@ -197,12 +220,12 @@ impl MachineBuilder {
         let parts = (self.clock, self.irq, self.power);
         let bus = Arc::new(PhysBus::new(self.windows));
         self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires)
+        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires, self.hid)
     }
 
     /// Puts it together.
     pub fn build(mut self) -> Machine {
-        let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)));
+        let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)).with_names(self.names));
         let cores = std::mem::take(&mut self.cores);
         self.shared.stats.cores.set(cores.len() as u64);
         for (id, build) in cores.into_iter().enumerate() {
@@ -224,6 +247,7 @@ impl MachineBuilder {
             attention: self.attention,
             shared: self.shared,
             wires: self.wires,
+            hid: self.hid,
             power: self.power,
             bus,
             ram: self.ram,

@@ -10,6 +10,7 @@
 //! `Service` system does the work with plain `&mut` state before any core goes on.
 
 use crate::clock::{Clock, GuestTime};
+use crate::moment;
 use crossbeam::queue::SegQueue;
 use std::ops::Range;
 use std::sync::Arc;
@@ -99,7 +100,12 @@ pub struct PhysBus {
     pages: Box<[(u16, u16)]>,
     base: u64,
     strays: Strays,
+    /// Names of registers by window and offset, for traces.
+    names: RegisterNames,
 }
+
+/// Names a register of a window (by its name) at an offset.
+pub type RegisterNames = fn(&str, u32) -> Option<String>;
 
 /// Places for words outside the device area where nothing answered.
 const FAR_PLACES: usize = 1024;
@@ -172,7 +178,35 @@ impl PhysBus {
             (first as u16, last as u16)
         });
         let pages = index.collect();
-        Self { windows, pages, base, strays: Strays::new(base, end) }
+        Self { windows, pages, base, strays: Strays::new(base, end), names: |_, _| None }
+    }
+
+    /// With names of registers.
+    pub(crate) fn with_names(self, names: RegisterNames) -> Self {
+        Self { names, ..self }
+    }
+
+    /// Traces an access.
+    #[cold]
+    fn trace(&self, window: &Window, addr: u64, value: u32, writes: bool, at: &BusContext<'_>) {
+        if !tracing::enabled!(target: "mmio", tracing::Level::TRACE) {
+            return;
+        }
+        let register = (self.names)(window.name, (addr - window.range.start) as u32);
+        let (name, space) = register.as_deref().map_or(("", ""), |name| (name, " "));
+        tracing::trace!(
+            target: "mmio",
+            core = at.core,
+            retired = at.retired,
+            device = window.name,
+            register,
+            address = format_args!("{addr:#010x}"),
+            value = format_args!("{value:#010x}"),
+            write = writes,
+            "{} {}{space}{name} ({addr:#010x}) = {value:#010x}",
+            if writes { "writes" } else { "reads" },
+            window.name,
+        );
     }
 
     fn find(&self, addr: u64) -> Option<&Window> {
@@ -194,8 +228,13 @@ impl PhysBus {
             self.stray("read", addr);
             return 0;
         };
+        if moment::is_kept() {
+            moment::access(at.retired);
+        }
         let value = window.view.read((addr - window.range.start) as u32, at);
-        tracing::trace!(target: "mmio", "core {} reads {} {addr:#010x} = {value:#010x}", at.core, window.name);
+        if moment::is_kept() {
+            self.trace(window, addr, value, false, at);
+        }
         value
     }
 
@@ -204,7 +243,10 @@ impl PhysBus {
             self.stray("write", addr);
             return Served::Inline;
         };
-        tracing::trace!(target: "mmio", "core {} writes {} {addr:#010x} = {value:#010x}", at.core, window.name);
+        if moment::is_kept() {
+            moment::access(at.retired);
+            self.trace(window, addr, value, true, at);
+        }
         window.view.write((addr - window.range.start) as u32, value, at)
     }
 

@@ -16,6 +16,10 @@ pub enum SliceEnd {
     },
     /// The core waits for what other cores may well do in a moment (WFE): it is asked [`Processor::wakes`] for a while, then told to [`Processor::sleep`].
     Doze,
+    /// The core seems to go nowhere, and why, in words: it is told of, and goes on.
+    Suspect(String),
+    /// The core goes nowhere by itself, and why, in words. It is run again now and then, as something may reach it from outside.
+    Stuck(String),
     /// The core is lost for good, and why, in words.
     Lost(String),
 }
@@ -29,6 +33,52 @@ pub struct Slice {
     pub end: SliceEnd,
 }
 
+/// An address of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeAddress {
+    /// As the core sees it.
+    pub virt: u64,
+    /// In physical memory, as far as it is mapped.
+    pub phys: u64,
+}
+
+/// A line of a [`CoreReport`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportLine {
+    /// The title of the section that it belongs to; a section's lines follow each other.
+    pub section: &'static str,
+    /// The line.
+    pub text: String,
+    /// Code that it is about, for whoever knows names.
+    pub code: Option<CodeAddress>,
+}
+
+/// What became of a core that went astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It seems to go nowhere, but goes on.
+    Suspect,
+    /// It goes nowhere, and the machine goes on.
+    Stuck,
+    /// With it, the machine has come to its end.
+    End,
+}
+
+/// What a core was about when it went astray.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreReport {
+    /// The core.
+    pub core: usize,
+    /// Why, on one line.
+    pub reason: String,
+    /// What became of it.
+    pub fate: Fate,
+    /// Guest time in nanoseconds.
+    pub time_ns: u64,
+    /// Everything else.
+    pub lines: Vec<ReportLine>,
+}
+
 /// A processor core as the engine runs it.
 pub trait Processor: Send + Sync + 'static {
     /// Runs at most `budget` instructions (exactly so many unless something else ends the slice).
@@ -39,6 +89,17 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Calls `visit` with each value of the core's architectural state, between slices: its name, its number among those of the name, and the value.
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64));
+
+    /// Tells where the core is and how it came there, between slices, for people.
+    fn report(&self, tell: &mut dyn FnMut(ReportLine)) {
+        let _ = tell;
+    }
+
+    /// Asked when some core is stuck or lost, of one that `runs`, or of one that waits or is stuck: is it certain that nothing but another core's doing can
+    /// make it do anything new? Nothing will come of a machine whose cores are all so.
+    fn is_stranded(&self, runs: bool) -> bool {
+        !runs
+    }
 
     /// The machine has been idle for seconds: gives memory back that is nothing but a cache. Asked between slices, once an idle time.
     fn trim(&mut self) {}

@@ -6,10 +6,12 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime};
-use crate::cpu::{Processor, Slice, SliceEnd};
+use crate::cpu::{CoreReport, Fate, Processor, Slice, SliceEnd};
+use crate::moment;
 use crate::realtime::{Lengths, Pace, execute_realtime};
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
+use crossbeam::channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 
@@ -23,6 +25,10 @@ const LONE_BUDGET: u64 = 1_000_000;
 const POLL_NS: u64 = 500;
 /// Ticks for which the others must go on before a lost core is told of.
 const LOST_TICKS: u32 = 8;
+/// Guest time that passes for a deterministic core between two attempts to go on while it is stuck.
+const STUCK_NS: u64 = 50_000;
+/// Guest time for which nothing must come before a machine is given up whose cores are stuck: a transfer that is under way may yet write their memory.
+const STRANDED_NS: u64 = 100_000_000;
 
 /// What a core is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +39,10 @@ pub(crate) enum CoreState {
     /// Waits for what others do, and is asked within the slice.
     Dozing,
     Waiting,
-    /// Stopped for good, why, and for how many ticks.
-    Lost(String, u32),
+    /// Goes nowhere by itself, and why: looks every tick whether something has reached it.
+    Stuck(String),
+    /// Stopped for good, and why.
+    Lost(String),
 }
 
 /// A core in the world.
@@ -47,11 +55,26 @@ pub struct CoreSlot {
     local: GuestTime,
     /// Realtime: how fast it runs.
     pub(crate) pace: Pace,
+    /// It seems to go nowhere, and was not told of yet.
+    suspect: Option<String>,
+    /// Ticks for which it has been stuck or lost.
+    gone_ticks: u32,
+    /// It was told of since it last ran well.
+    told: bool,
 }
 
 impl CoreSlot {
     pub(crate) fn new(id: usize, processor: Box<dyn Processor>) -> Self {
-        Self { id, processor, state: CoreState::Ready, local: GuestTime(0), pace: Pace::default() }
+        Self {
+            id,
+            processor,
+            state: CoreState::Ready,
+            local: GuestTime(0),
+            pace: Pace::default(),
+            suspect: None,
+            gone_ticks: 0,
+            told: false,
+        }
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -63,21 +86,41 @@ impl CoreSlot {
     }
 
     pub(crate) fn runnable(&self) -> bool {
-        matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing)
+        matches!(self.state, CoreState::Ready | CoreState::Polling | CoreState::Dozing | CoreState::Stuck(_))
+    }
+
+    /// Why it goes nowhere, if so.
+    fn gone(&self) -> Option<&str> {
+        match &self.state {
+            CoreState::Stuck(reason) | CoreState::Lost(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Nothing but another core's doing can make it do anything new.
+    fn is_stranded(&self) -> bool {
+        matches!(self.state, CoreState::Lost(_)) || self.processor.is_stranded(self.state == CoreState::Ready)
     }
 
     /// Runs one slice and books it. Returns the instructions retired, and whether nothing but the budget ended it.
-    pub(crate) fn run(&mut self, budget: u64, stats: &Stats) -> (u64, bool) {
+    pub(crate) fn run(&mut self, budget: u64, parts: &SliceParts) -> (u64, bool) {
+        moment::enter(&parts.clock, parts.before_ns, Some(self.id));
         let Slice { retired, end } = self.processor.run(budget);
+        moment::enter(&parts.clock, parts.before_ns, None);
         let spent = matches!(end, SliceEnd::Spent);
         self.state = match end {
             SliceEnd::Spent | SliceEnd::Yield => CoreState::Ready,
             SliceEnd::Wait { poll: true } => CoreState::Polling,
             SliceEnd::Wait { poll: false } => CoreState::Waiting,
             SliceEnd::Doze => CoreState::Dozing,
-            SliceEnd::Lost(reason) => CoreState::Lost(format!("core {}: {reason}", self.id), 0),
+            SliceEnd::Suspect(reason) => {
+                self.suspect = Some(reason);
+                CoreState::Ready
+            }
+            SliceEnd::Stuck(reason) => CoreState::Stuck(reason),
+            SliceEnd::Lost(reason) => CoreState::Lost(reason),
         };
-        stats.instructions[self.id].add(retired);
+        parts.stats.instructions[self.id].add(retired);
         (retired, spent)
     }
 
@@ -88,14 +131,53 @@ impl CoreSlot {
         }
     }
 
-    /// A lost core is told of while the others go on; where they do not, the end of the run tells.
-    fn tell_if_lost(&mut self) {
-        let CoreState::Lost(reason, ticks) = &mut self.state else { return };
-        *ticks = ticks.saturating_add(1);
-        if *ticks == LOST_TICKS {
-            tracing::warn!(target: "exceptions", "{reason} (the other cores go on)");
+    /// Tells of what became of it, if it was not told of.
+    fn tell(&mut self, fate: Fate, reason: &str, clock: &Clock, parts: &SliceParts) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let mut lines = Vec::new();
+        self.processor.report(&mut |line| lines.push(line));
+        let time_ns = parts.before_ns + clock.now().0;
+        let report = CoreReport { core: self.id, reason: reason.to_owned(), fate, time_ns, lines };
+        tracing::info!(target: "exceptions", core = self.id, "{reason}");
+        // Whoever never looks at reports needs no more.
+        let _ = parts.reports.try_send(report);
+    }
+}
+
+/// Tells of cores that went astray. True if nothing will come of the machine any more.
+fn look_after(slots: &mut [Mut<CoreSlot>], executor: &mut Executor, clock: &Clock, parts: &SliceParts) -> Option<String> {
+    for slot in slots.iter_mut() {
+        if let Some(reason) = slot.suspect.take() {
+            slot.tell(Fate::Suspect, &reason, clock, parts);
+            slot.told = false;
         }
     }
+    if slots.iter().all(|slot| slot.gone().is_none()) {
+        executor.stranded_since = None;
+        return None;
+    }
+    let stranded = slots.iter().all(|slot| slot.is_stranded());
+    let since = stranded.then(|| executor.stranded_since.unwrap_or(clock.now()));
+    executor.stranded_since = since;
+    let waits_in_vain = since.is_some_and(|since| clock.now().0.saturating_sub(since.0) >= STRANDED_NS);
+    let over = stranded && (waits_in_vain || slots.iter().all(|slot| !slot.runnable()));
+    let mut end = None;
+    for slot in slots.iter_mut() {
+        let Some(reason) = slot.gone().map(str::to_owned) else {
+            (slot.gone_ticks, slot.told) = (0, false);
+            continue;
+        };
+        slot.gone_ticks = slot.gone_ticks.saturating_add(1);
+        if over {
+            slot.tell(Fate::End, &reason, clock, parts);
+            end.get_or_insert_with(|| format!("core {}: {reason}", slot.id));
+        } else if !stranded && slot.gone_ticks >= LOST_TICKS {
+            slot.tell(Fate::Stuck, &reason, clock, parts);
+        }
+    }
+    end
 }
 
 /// What the last `Execute` found, for the machine's loop.
@@ -122,13 +204,23 @@ pub(crate) struct Executor {
     /// Instructions that may still retire.
     pub allowance: u64,
     pub activity: Activity,
+    /// Since when cores are stuck and nothing can come of the others.
+    stranded_since: Option<GuestTime>,
     /// Deterministic: the due deadline that the last tick left to the `Signal` phase.
     yielded_to: Option<GuestTime>,
 }
 
 impl Executor {
     pub fn new() -> Self {
-        Self { pool: None, lengths: Lengths::default(), first: 0, allowance: u64::MAX, activity: Activity::Busy, yielded_to: None }
+        Self {
+            pool: None,
+            lengths: Lengths::default(),
+            first: 0,
+            allowance: u64::MAX,
+            activity: Activity::Busy,
+            stranded_since: None,
+            yielded_to: None,
+        }
     }
 
     /// The pool, made on first use by the machine's thread, which is one of its workers: entering it then costs nanoseconds.
@@ -150,6 +242,8 @@ impl Executor {
 pub(crate) struct SliceParts {
     pub attention: Arc<Attention>,
     pub stats: Arc<Stats>,
+    pub clock: Arc<Clock>,
+    pub reports: Sender<CoreReport>,
     /// Guest time of the power cycles before this one, in nanoseconds.
     pub before_ns: u64,
 }
@@ -163,6 +257,7 @@ pub(crate) fn execute(
     parts: Res<SliceParts>,
 ) {
     parts.attention.clear_stops();
+    moment::enter(&parts.clock, parts.before_ns, None);
     let mut slots: Vec<Mut<CoreSlot>> = slots.iter_mut().collect();
     let next = deadlines.0.iter().filter_map(|deadline| deadline.get()).min();
     let clock = &*clock.0;
@@ -170,22 +265,11 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
-    if !matches!(executor.activity, Activity::Dead(_)) {
-        slots.iter_mut().filter(|slot| matches!(slot.state, CoreState::Lost(..))).for_each(|slot| slot.tell_if_lost());
+    if let Some(reason) = look_after(&mut slots, &mut executor, clock, &parts) {
+        executor.activity = Activity::Dead(reason);
     }
     parts.stats.guest_ns.set(parts.before_ns + clock.now().0);
     parts.stats.ticks.add(1);
-}
-
-/// Nothing runs: idle, or dead if all cores were lost, or one was and nothing is left that could wake the others.
-pub(crate) fn idle(slots: &[Mut<CoreSlot>], next: Option<GuestTime>) -> Activity {
-    let lost = slots.iter().find_map(|slot| if let CoreState::Lost(reason, _) = &slot.state { Some(reason) } else { None });
-    match lost {
-        Some(reason) if next.is_none() || slots.iter().all(|slot| matches!(slot.state, CoreState::Lost(..))) => {
-            Activity::Dead(reason.clone())
-        }
-        _ => Activity::Idle(next),
-    }
 }
 
 fn execute_deterministic(
@@ -201,12 +285,12 @@ fn execute_deterministic(
         if let Some(next) = next.filter(|&next| next > clock.now()) {
             clock.set_now(next);
             wake_at(slots, clock, next);
-            return if slots.iter().any(|slot| slot.runnable()) { Activity::Busy } else { idle(slots, Some(next)) };
+            return if slots.iter().any(|slot| slot.runnable()) { Activity::Busy } else { Activity::Idle(Some(next)) };
         }
-        return idle(slots, next);
+        return Activity::Idle(next);
     }
     let Some(at) = (0..slots.len()).filter(|&at| slots[at].runnable()).min_by_key(|&at| (slots[at].local, at)) else {
-        return idle(slots, next);
+        return Activity::Idle(next);
     };
     let local = slots[at].local;
     clock.set_now(local.max(clock.now()));
@@ -224,11 +308,12 @@ fn execute_deterministic(
 
     let slot = &mut slots[at];
     clock.set_core_now(slot.id, local);
-    let (retired, _) = slot.run(budget, &parts.stats);
+    let (retired, _) = slot.run(budget, parts);
     slot.fall_asleep();
     executor.allowance = executor.allowance.saturating_sub(retired);
     slot.local = local.plus(match slot.state {
         CoreState::Polling => retired + POLL_NS,
+        CoreState::Stuck(_) => retired + STUCK_NS,
         _ => retired.max(1),
     });
     let now = slots.iter().filter(|slot| slot.runnable()).map(|slot| slot.local).min();

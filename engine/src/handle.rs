@@ -1,10 +1,14 @@
 //! What a frontend sees of a machine: display, serial lines, input, control, statistics. Never the world.
 
+use crate::cpu::CoreReport;
 use crate::display::Display;
+use crate::hid::{HidEvent, Stroke};
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
 use crate::serial::PORTS;
+use crate::sound::{Listener, Sound};
 use crate::stats::Stats;
+use crate::typist::Script;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +25,33 @@ pub enum Input {
         /// The bytes; none: nothing more will come.
         bytes: Vec<u8>,
     },
+    /// A key of the machine's keyboard goes down or up.
+    Keyboard {
+        /// The key, by its usage of page 7 ([`crate::hid::usage`]).
+        usage: u8,
+        /// It goes down.
+        pressed: bool,
+    },
+    /// The machine's mouse is moved.
+    Mouse {
+        /// Buttons that are down: bit 0 left, 1 right, 2 middle.
+        buttons: u8,
+        /// To the right.
+        dx: i16,
+        /// Down.
+        dy: i16,
+        /// Notches of the wheel, away from the user.
+        wheel: i8,
+    },
+}
+
+impl From<HidEvent> for Input {
+    fn from(event: HidEvent) -> Self {
+        match event {
+            HidEvent::Key { usage, pressed } => Self::Keyboard { usage, pressed },
+            HidEvent::Mouse { buttons, dx, dy, wheel } => Self::Mouse { buttons, dx, dy, wheel },
+        }
+    }
 }
 
 /// Why a machine ended.
@@ -78,6 +109,8 @@ pub struct Limits {
     pub until: Option<Vec<u8>>,
     /// A reset ends it as switching off does.
     pub reset_ends: bool,
+    /// What the machine itself types meanwhile. It goes on over resets.
+    pub script: Script,
 }
 
 /// When a machine waits for a frontend that keeps step with it.
@@ -105,6 +138,9 @@ pub struct Shared {
     pub stats: Arc<Stats>,
     /// What happens, for whoever reads it.
     pub journal: Arc<Journal>,
+    /// The audio outputs.
+    pub sound: Arc<Sound>,
+    pub(crate) reports: Sender<CoreReport>,
     pub(crate) control: Arc<ControlState>,
 }
 
@@ -187,6 +223,9 @@ pub(crate) struct MachineEnd {
     pub parker: Parker,
 }
 
+/// Reports that wait for somebody to look at them.
+const MOST_REPORTS: usize = 16;
+
 /// Inputs on their way to the machine from which on [`Control::is_input_full`].
 const MOST_INPUTS: usize = 16;
 
@@ -208,6 +247,11 @@ impl Control {
     /// Types bytes at a serial port.
     pub fn type_serial(&self, port: usize, bytes: impl Into<Vec<u8>>) {
         self.send(Input::Serial { port, bytes: bytes.into() });
+    }
+
+    /// Presses a key, and what is held with it, and lets it go.
+    pub fn stroke(&self, stroke: Stroke) {
+        stroke.events().for_each(|event| self.send(event.into()));
     }
 
     /// Says that nothing more will be typed at a serial port.
@@ -258,8 +302,11 @@ pub struct MachineHandle {
     pub serial: [Receiver<Vec<u8>>; PORTS],
     /// Reset and end.
     pub events: Receiver<MachineEvent>,
+    /// Cores that went astray, the first few of a run. It ends with the machine.
+    pub reports: Receiver<CoreReport>,
     frame_clock: Sender<InStep>,
     journal: Arc<Journal>,
+    sound: Arc<Sound>,
 }
 
 /// Keeps a frontend in step with a machine: at every [`Beat`] the machine waits until the frontend has drawn. Dropping it lets the machine run free.
@@ -310,6 +357,11 @@ impl MachineHandle {
         self.journal.reader()
     }
 
+    /// Asks for what the audio outputs do, best before the machine is started; `None` if the machine has had too many listeners.
+    pub fn listen(&self) -> Option<Listener> {
+        self.sound.listen()
+    }
+
     /// True once the machine has ended.
     pub fn has_ended(&self) -> bool {
         self.control.state.ended.load(Ordering::Acquire)
@@ -319,13 +371,14 @@ impl MachineHandle {
 /// A new handle and the machine's side of it.
 pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
-    let journal = Arc::new(Journal::default());
+    let (journal, sound) = (Arc::new(Journal::default()), Arc::new(Sound::default()));
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
     let (console, console_rx) = unbounded();
     let (events, events_rx) = unbounded();
     let (frame_clock_tx, frame_clock) = unbounded();
+    let (reports, reports_rx) = bounded(MOST_REPORTS);
     let parker = Parker::new();
     let control = Control { state: Arc::clone(&state), input: input_tx, unparker: parker.unparker().clone() };
     let handle = MachineHandle {
@@ -334,10 +387,12 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         control,
         serial: [serial0_rx, serial1_rx, console_rx],
         events: events_rx,
+        reports: reports_rx,
         frame_clock: frame_clock_tx,
         journal: Arc::clone(&journal),
+        sound: Arc::clone(&sound),
     };
-    let shared = Arc::new(Shared { display, stats, journal, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, sound, reports, control: state });
     let channels = Channels { input, serial: [serial0, serial1, console], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

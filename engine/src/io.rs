@@ -4,8 +4,10 @@ use crate::builder::{MachineClock, SharedRes};
 use crate::clock::{ClockMode, Deadline, GuestTime};
 use crate::execute::{Activity, Executor};
 use crate::handle::{Channels, InStep, Input};
+use crate::hid::{HidEvent, HidWire};
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
+use crate::typist::Typist;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,6 +15,36 @@ use std::sync::atomic::AtomicBool;
 /// The machine's ends of the frontends' channels.
 #[derive(Resource, Clone)]
 pub(crate) struct ChannelsRes(pub Arc<Channels>);
+
+/// The far ends of the wires by which input comes.
+#[derive(Resource)]
+pub(crate) struct InputLines {
+    pub wires: [SerialWire; PORTS],
+    pub hid: HidWire,
+}
+
+impl InputLines {
+    /// True if the guest has so much to take that further input waits.
+    fn is_full(&self) -> bool {
+        self.hid.len() >= MOST_TYPED || self.wires.iter().any(|wire| wire.input_len() >= MOST_TYPED)
+    }
+
+    /// Puts input onto its wire.
+    pub fn feed(&self, input: Input) {
+        match input {
+            Input::Serial { port, bytes } => {
+                if let Some(wire) = self.wires.get(port) {
+                    if bytes.is_empty() {
+                        wire.end_input();
+                    }
+                    bytes.into_iter().for_each(|byte| wire.feed(byte));
+                }
+            }
+            Input::Keyboard { usage, pressed } => self.hid.feed(HidEvent::Key { usage, pressed }),
+            Input::Mouse { buttons, dx, dy, wheel } => self.hid.feed(HidEvent::Mouse { buttons, dx, dy, wheel }),
+        }
+    }
+}
 
 /// The far ends of the serial wires.
 #[derive(Resource)]
@@ -86,18 +118,14 @@ impl Until {
     }
 }
 
-/// `Input`: what frontends sent goes onto the wires.
-pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<ChannelsRes>>) {
+/// `Input`: what frontends sent, and what the script says, goes onto the wires.
+pub(crate) fn receive_input(lines: Res<InputLines>, mut typist: ResMut<Typist>, channels: Option<Res<ChannelsRes>>) {
+    typist.type_on(&lines);
     let Some(channels) = channels else { return };
-    while lines.wires.iter().all(|wire| wire.input_len() < MOST_TYPED)
-        && let Ok(Input::Serial { port, bytes }) = channels.0.input.try_recv()
+    while !lines.is_full()
+        && let Ok(input) = channels.0.input.try_recv()
     {
-        if let Some(wire) = lines.wires.get(port) {
-            if bytes.is_empty() {
-                wire.end_input();
-            }
-            bytes.into_iter().for_each(|byte| wire.feed(byte));
-        }
+        lines.feed(input);
     }
 }
 
@@ -105,6 +133,7 @@ pub(crate) fn receive_input(lines: Res<SerialLines>, channels: Option<Res<Channe
 pub(crate) fn publish_serial(
     mut lines: ResMut<SerialLines>,
     mut until: ResMut<Until>,
+    mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
@@ -117,6 +146,7 @@ pub(crate) fn publish_serial(
             continue;
         }
         until.feed(port, scratch);
+        typist.hear(port, scratch);
         if !scratch.is_empty() {
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }

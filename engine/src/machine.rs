@@ -7,13 +7,15 @@ use crate::clock::{Clock, ClockMode, Deadline, GuestTime};
 use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
-use crate::io::{ChannelsRes, FramePacer, SerialLines, Until};
+use crate::hid::HidWire;
+use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
+use crate::typist::{Script, Typist};
 use bevy_ecs::prelude::*;
 use crossbeam::sync::Parker;
 use std::sync::Arc;
@@ -80,6 +82,7 @@ pub(crate) struct MachineParts {
     pub attention: Arc<Attention>,
     pub shared: Arc<Shared>,
     pub wires: [SerialWire; PORTS],
+    pub hid: HidWire,
     pub power: Arc<PowerSwitch>,
     pub bus: Arc<PhysBus>,
     pub ram: Arc<GuestRam>,
@@ -93,11 +96,19 @@ enum CycleEnd {
 
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
-        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, power, bus, ram } = parts;
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram } = parts;
         world.insert_resource(Executor::new());
         // Counters run on over resets, the clock starts again.
         let before_ns = shared.stats.guest_ns.get();
-        world.insert_resource(SliceParts { attention, stats: Arc::clone(&shared.stats), before_ns });
+        world.insert_resource(SliceParts {
+            attention,
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&clock),
+            reports: shared.reports.clone(),
+            before_ns,
+        });
+        world.insert_resource(InputLines { wires: wires.clone(), hid });
+        world.insert_resource(Typist::default());
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);
@@ -159,9 +170,10 @@ impl Machine {
     }
 
     /// Connects it to the frontends' channels.
-    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits) {
+    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
+        self.world.insert_resource(Typist::new(script));
     }
 
     /// Runs until something ends this power cycle.
@@ -327,7 +339,7 @@ impl Starter {
     /// What `build` says.
     pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
         let mut machine = build(self.shared)?;
-        machine.connect(&self.end.channels, &Limits::default());
+        machine.connect(&self.end.channels, &Limits::default(), Script::default());
         Ok(machine)
     }
 
@@ -374,8 +386,9 @@ fn run_cycles<E: std::error::Error>(
     limits: &Limits,
 ) -> ExitReason {
     let started = Instant::now();
+    let mut script = limits.script.clone();
     loop {
-        machine.connect(channels, limits);
+        machine.connect(channels, limits, script);
         let end = machine.run(parker, limits, started);
         machine.flush_serial(channels);
         match end {
@@ -383,6 +396,7 @@ fn run_cycles<E: std::error::Error>(
             CycleEnd::Reset if limits.reset_ends => return ExitReason::PowerOff,
             CycleEnd::Reset => {}
         }
+        script = machine.world.resource_mut::<Typist>().take_rest();
         // The old machine's threads and memory go before the new one's come.
         drop(machine);
         let _ = channels.events.send(MachineEvent::Reset);

@@ -11,7 +11,7 @@
 //! hand over within the slice. It falls asleep when it has dozed for long, or when nobody is left who could wake it; from then on an event ends the slice.
 
 use crate::clock::{Clock, GuestTime};
-use crate::execute::{Activity, CoreSlot, CoreState, Executor, MIN_BUDGET, SliceParts, idle};
+use crate::execute::{Activity, CoreSlot, CoreState, Executor, MIN_BUDGET, SliceParts};
 use bevy_ecs::prelude::*;
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
@@ -121,9 +121,9 @@ pub(crate) fn execute_realtime(
         }
     }
     let ready = slots.iter().filter(|slot| slot.runnable()).count();
-    let polling = slots.iter().filter(|slot| slot.state == CoreState::Polling).count();
+    let polling = slots.iter().filter(|slot| looks_again(&slot.state)).count();
     if ready == 0 {
-        return idle(slots, next);
+        return Activity::Idle(next);
     }
     let longest = executor.lengths.slice;
     let length = next.map_or(longest, |next| next.0.saturating_sub(clock.now().0).min(longest));
@@ -133,6 +133,11 @@ pub(crate) fn execute_realtime(
         slots.iter_mut().for_each(|slot| slot.fall_asleep());
     }
     if ready == polling && slots.iter().all(|slot| slot.state != CoreState::Ready) { Activity::Polling } else { Activity::Busy }
+}
+
+/// The core looks every tick whether what it needs has come.
+fn looks_again(state: &CoreState) -> bool {
+    matches!(state, CoreState::Polling | CoreState::Stuck(_))
 }
 
 /// Runs all `ready` cores for `length` nanoseconds, and waits for them. Returns instructions retired, and whether a core was left that neither polls nor dozes.
@@ -213,12 +218,12 @@ impl Slice<'_> {
             return self.doze(share, *now);
         }
         let slot = &mut *share.slot;
-        if slot.state != CoreState::Polling && !share.busy {
+        if !looks_again(&slot.state) && !share.busy {
             share.busy = true;
             self.busy.fetch_add(1, Relaxed);
         }
         let budget = slot.pace.instructions(ns).min(share.left);
-        let (ran, spent) = slot.run(budget, &self.parts.stats);
+        let (ran, spent) = slot.run(budget, self.parts);
         let after = self.elapsed();
         if spent {
             slot.pace.learn(ran, after - *now);

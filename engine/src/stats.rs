@@ -117,6 +117,9 @@ pub struct Summary {
     pub total: u64,
 }
 
+/// How long ago a guest that looks after its keyboard has asked it at most.
+const KEYBOARD_WATCHED_NS: u64 = 2_000_000_000;
+
 /// Counters of a machine, over all its resets.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -126,6 +129,8 @@ pub struct Stats {
     pub cores: Counter,
     /// Guest time in nanoseconds, up to the end of the last tick.
     pub guest_ns: Counter,
+    /// [`Stats::guest_ns`] when the guest last asked its keyboard for keys; 0 if it has not since the last reset.
+    pub keyboard_asked_ns: Counter,
     /// Ticks of the schedule.
     pub ticks: Counter,
     /// Frames that a frontend showed (counted by the renderer).
@@ -150,6 +155,12 @@ impl Stats {
     /// Instructions retired by all cores together.
     pub fn total_instructions(&self) -> u64 {
         self.instructions.iter().map(Counter::get).sum()
+    }
+
+    /// The guest looks after its keyboard: it has asked it for keys within the last two seconds of its time.
+    pub fn is_keyboard_watched(&self) -> bool {
+        let asked = self.keyboard_asked_ns.get();
+        asked != 0 && self.guest_ns.get().saturating_sub(asked) < KEYBOARD_WATCHED_NS
     }
 }
 

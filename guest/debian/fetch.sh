@@ -10,7 +10,7 @@ suite=${SUITE:-bookworm}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # What drivers the RAM disk has: those of the board's devices. Names that a kernel does not have are passed over.
-modules="bcm2835_wdt bcm2835-rng bcm2835_thermal raspberrypi-cpufreq i2c-bcm2835 spi-bcm2835 spi-bcm2835aux pwm-bcm2835 dwc2 phy-generic usbhid
+modules="bcm2835_wdt bcm2835-rng bcm2835_thermal raspberrypi-cpufreq i2c-bcm2835 spi-bcm2835 spi-bcm2835aux pwm-bcm2835 dwc2 phy-generic usbhid hid-generic evdev
     sdhci-iproc bcm2835 mmc_block ext4 vfat nls_ascii nls_cp437 vc4 vchiq snd-bcm2835 snd-soc-bcm2835-i2s leds-gpio clk-raspberrypi"
 PATH=$PATH:/usr/sbin:/sbin
 

@@ -68,6 +68,9 @@ pub const SUITE_KINDS: [(&str, bool); 24] = [
     ("locks", false),
 ];
 
+/// An ELF file with lines of source: three calls deep it calls through a bad pointer, with no vectors. Nothing else here ends so.
+pub const CRASH_ELF: &[u8] = include_bytes!("../images/crash.elf");
+
 /// Brings the SD card up behind both controllers and reads from it. Option `card.write=BLOCK`: four blocks there are
 /// written, read and, without `card.keep=1`, put back. Prints `ok NAME` or `FAIL NAME`, then `card: all ok` or `card: N failed`.
 pub const CARD: &[u8] = include_bytes!("../images/card.img");
@@ -96,9 +99,17 @@ pub const BLIT: &[u8] = include_bytes!("../images/blit.img");
 /// `flip.draw=static|bar|full`. Ends with `flip: N flips, M late`.
 pub const FLIP: &[u8] = include_bytes!("../images/flip.img");
 
+/// Enumerates the USB hub and what is behind it by polling, with split transactions by hand, prints `usbkbd: ready` and echoes what is typed at the
+/// keyboard; Escape powers off. Option `usbkbd.mode=slave`: data go through FIFOs instead of DMA.
+pub const USBKBD: &[u8] = include_bytes!("../images/usbkbd.img");
+
 /// One situation of the frame buffer a run: option `screens.case` (a name; without one, all are listed), `screens.turns`. It paints a pattern, prints what the
 /// tags answered, then `screens: done`, and sleeps so that the picture stands; with `screens.off=1` it powers off.
 pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
+
+/// Plays a melody at the audio jack by the pulse width modulator, 15 notes on the left and their bass on the right. Options `tune.by=dma|fifo|data`, `tune.beat_ms`.
+/// Ends with `tune: over after T ms`.
+pub const TUNE: &[u8] = include_bytes!("../images/tune.img");
 
 /// Every call of semihosting, checked. Options `semihost.exit`, `.extended`, `.files`, `.read`, `.wrong`, `.cores`. Ends with `semihost: all ok` or
 /// `semihost: N failed`, and SYS_EXIT.
@@ -109,7 +120,7 @@ pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 19] = [
+    const ALL: [(&str, &[u8]); 21] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -128,6 +139,8 @@ mod tests {
         ("objects", super::OBJECTS),
         ("flip", super::FLIP),
         ("screens", super::SCREENS),
+        ("tune", super::TUNE),
+        ("usbkbd", super::USBKBD),
         ("semihost", super::SEMIHOST),
     ];
 

@@ -7,6 +7,7 @@ use crate::jit::{Counters, Frame, Jit, JitConfig};
 use crate::mem::Monitor;
 use crate::sysreg::SysRegs;
 use crate::tlb::Tlb;
+use crate::trail::Trail;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -82,6 +83,11 @@ pub enum Stop {
     Posted,
     /// Broadcast maintenance must have reached all cores before this one goes on.
     Sync,
+    /// Nothing but exceptions, by which the core goes nowhere unless something reaches it from outside: why, in words. Running it again goes on as hardware
+    /// would.
+    Stuck(String),
+    /// The core seems to go nowhere: why, in words. Told once; it goes on.
+    Suspect(String),
     /// HLT #0xF000 where the machine takes such calls: the instruction has retired, W0 and X1 say what is wanted.
     Semihosting,
     /// The core is lost: an exception with no way to handle it, with a reason in words for the user.
@@ -162,6 +168,8 @@ pub struct Core {
     pub(crate) code_epoch: u64,
     /// Addresses of instructions that were told of ([`Core::is_first_at`]).
     pub(crate) reported: HashSet<u64>,
+    /// Where it came from.
+    pub(crate) trail: Trail,
     /// What was executed, and how.
     pub(crate) counters: Counters,
     /// What translated code keeps in memory.
@@ -205,6 +213,7 @@ impl Core {
             blocks: Blocks::new(),
             code_epoch: 0,
             reported: HashSet::new(),
+            trail: Trail::default(),
             counters: Counters::default(),
             frame: Frame::new(),
             jit: config.jit.and_then(Jit::new),

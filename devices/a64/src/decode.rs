@@ -250,12 +250,17 @@ pub fn name(row: u16) -> &'static str {
 fn undefined(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
     let pc = core.current_pc(op);
     if core.is_first_at(pc) {
-        let word = format_args!("{:#010x}", op.insn);
-        if op.row == NO_ROW {
-            tracing::debug!(target: "unimplemented", pc = format_args!("{pc:#x}"), word, "unknown instruction");
-        } else {
-            tracing::debug!(target: "unimplemented", pc = format_args!("{pc:#x}"), word, name = name(op.row), "unallocated encoding");
-        }
+        let what = if op.row == NO_ROW { "unknown instruction" } else { "unallocated encoding of" };
+        let (name, word) = (if op.row == NO_ROW { "" } else { name(op.row) }, op.insn);
+        tracing::debug!(
+            target: "unimplemented",
+            core = core.config.id,
+            retired = core.retired_before(op),
+            pc = format_args!("{pc:#x}"),
+            word = format_args!("{word:#010x}"),
+            "{what} {name}{}{word:#010x} at PC {pc:#x}",
+            if name.is_empty() { "" } else { ": " }
+        );
     }
     core.raise(Exception::UNDEFINED, pc)
 }

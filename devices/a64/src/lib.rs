@@ -22,6 +22,7 @@ mod int;
 pub mod jit;
 pub mod mem;
 pub mod mmu;
+pub mod report;
 mod run;
 mod semihosting;
 pub mod simd;
@@ -30,6 +31,7 @@ pub mod system;
 #[cfg(test)]
 mod testing;
 mod tlb;
+mod trail;
 
 pub use crate::bus::{Access, Bus, Lines, Maintenance, Posted, Timer, TlbScope};
 pub use crate::core::{Config, Core, Run, Stop};
@@ -37,3 +39,4 @@ pub use crate::decode::{Decoded, Flow, Handler, Op, Row, decode};
 pub use crate::exception::{Exception, Interrupt};
 pub use crate::features::Features;
 pub use crate::jit::JitConfig;
+pub use crate::report::Section;

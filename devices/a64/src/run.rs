@@ -5,6 +5,7 @@ use crate::bus::Bus;
 use crate::core::{Core, Run, Stop, doorbell};
 use crate::decode::{Flow, Op};
 use crate::jit::Ran;
+use crate::mmu::Kind;
 use std::sync::atomic::Ordering;
 
 impl Core {
@@ -93,11 +94,13 @@ impl Core {
             };
             let flow = match found {
                 Ok(found) => {
+                    self.trail.enter(self.pc, self.run_retired);
                     // SAFETY: a found block's operations stay where they are until `Blocks::clear`, which only a lookup calls.
                     let op: &Op = unsafe { &*found.ops };
                     (op.exec)(self, bus, op)
                 }
                 Err(exception) => {
+                    self.trail.enter(self.pc, self.run_retired);
                     let flow = self.raise(exception, self.pc);
                     self.leave_fetch(flow);
                     flow
@@ -117,6 +120,18 @@ impl Core {
         let left = budget.saturating_sub(self.run_retired).min(distance);
         self.run_limit = self.run_retired + left;
         left
+    }
+
+    /// The next instruction is a branch to itself.
+    pub fn spins(&self) -> bool {
+        const BRANCH_TO_SELF: u32 = 0x1400_0000;
+        let found = self.translate(self.pc, Kind::Execute, self.el);
+        found.ok().and_then(|found| self.config.ram.read_u32(found.pa)) == Some(BRANCH_TO_SELF)
+    }
+
+    /// The event stream of the timer wakes it from WFE.
+    pub fn has_event_stream(&self) -> bool {
+        crate::sysreg::event_stream_enabled(self)
     }
 
     fn take_stop(&mut self) -> Stop {
@@ -290,10 +305,10 @@ mod tests {
         guest.core.pc = RAM_TOP;
         // Undefined words at the vector (VBAR_EL3 is 0), then no memory there at all.
         let run = guest.run(1000);
-        assert!(matches!(&run.stop, Stop::Lost(why) if why.contains("undefined instruction at 0x200")), "{run:?}");
+        assert!(matches!(&run.stop, Stop::Stuck(why) if why.contains("undefined instruction at 0x200")), "{run:?}");
         guest.core.sys[crate::sysreg::Reg::VBAR_EL3] = RAM_TOP;
         let run = guest.run(1000);
-        assert!(matches!(&run.stop, Stop::Lost(why) if why.contains("instruction abort")), "{run:?}");
+        assert!(matches!(&run.stop, Stop::Stuck(why) if why.contains("instruction abort")), "{run:?}");
         assert!(run.retired < 100);
     }
 

@@ -3,7 +3,7 @@
 use crate::arm_interrupts::ArmInterruptControllerPlugin;
 use crate::arm_timer::ArmTimerPlugin;
 use crate::asb::AsbPlugin;
-use crate::boot::{ARM_MEMORY, BootImage};
+use crate::boot::BootImage;
 use crate::bsc_slave::BscSlavePlugin;
 use crate::core::CoresPlugin;
 use crate::counters::CoreCounters;
@@ -28,6 +28,7 @@ use crate::rng::RngPlugin;
 use crate::sd::{CardImage, SlotPlugin};
 use crate::sdhost::SdHostPlugin;
 use crate::semihosting::{SemihostingOptions, SemihostingPlugin};
+use crate::setup::Setup;
 use crate::spi::SpiPlugin;
 use crate::system_timer::SystemTimerPlugin;
 use crate::thermal::ThermalPlugin;
@@ -60,6 +61,14 @@ pub enum BoardError {
     /// Something does not fit into memory beside the rest.
     #[error("there is no room in memory for {0}")]
     NoRoom(&'static str),
+    /// Something is to go where something else is, or where there is no memory of the ARM's.
+    #[error("{what} cannot go to {address:#x}: something else is there, or it is not the ARM's memory")]
+    Place {
+        /// What.
+        what: &'static str,
+        /// Where.
+        address: u32,
+    },
     /// The host gives no memory.
     #[error("no memory for the guest's RAM: {0}")]
     Ram(String),
@@ -76,6 +85,8 @@ pub struct BoardOptions {
     pub initrd: Option<Vec<u8>>,
     /// Kernel command line.
     pub append: Option<String>,
+    /// What the firmware is configured to.
+    pub setup: Setup,
     /// The firmware's test picture is on the screen until the kernel allocates a frame buffer. With a device tree, the kernel starts with a frame buffer
     /// of the firmware's in any case.
     pub splash: bool,
@@ -89,6 +100,8 @@ pub struct BoardOptions {
     pub jit: Option<JitConfig>,
     /// The SD card's content; without one, the slot is empty. It stays over resets.
     pub card: Option<Arc<CardImage>>,
+    /// A USB keyboard and a USB mouse are plugged in.
+    pub has_input: bool,
     /// What a guest may ask of the host by HLT #0xF000; without it, that is undefined as on hardware.
     pub semihosting: Option<SemihostingOptions>,
 }
@@ -100,12 +113,14 @@ impl Default for BoardOptions {
             dtb: None,
             initrd: None,
             append: None,
+            setup: Setup::default(),
             splash: false,
             cores: local_controller::CORES,
             mode: ClockMode::Realtime,
             features: Features::default(),
             jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
+            has_input: true,
             semihosting: None,
         }
     }
@@ -121,6 +136,7 @@ pub struct Raspi3b {
     features: Features,
     jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
+    has_input: bool,
     semihosting: Option<SemihostingOptions>,
     counters: Arc<CoreCounters>,
 }
@@ -153,11 +169,38 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(PwmPlugin),
         Box::new(PcmPlugin),
         Box::new(MphiPlugin),
-        Box::new(UsbPlugin),
+        Box::new(UsbPlugin { has_input: board.has_input }),
         Box::new(RngPlugin),
         Box::new(ThermalPlugin { temperature: firmware.temperature }),
         Box::new(firmware),
     ]
+}
+
+/// The VideoCore for a board made with `options`.
+fn firmware(options: &BoardOptions) -> MailboxPlugin {
+    let Setup { memory, display, clocks, .. } = &options.setup;
+    let (width, height) = display.screen;
+    // The splash screen has 32 bits a pixel, and is not there where there is a frame buffer.
+    let splash = width.saturating_mul(height).saturating_mul(4);
+    let kept = if options.splash && options.dtb.is_none() { splash } else { 0 };
+    let video_memory = memory.video_memory(kept);
+    let mut firmware = MailboxPlugin {
+        command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
+        arm_memory: memory.arm(),
+        vc_memory: memory.video_core(),
+        monitor: display.monitor,
+        screen: display.screen,
+        depth: display.depth,
+        alpha: display.alpha,
+        clocks: *clocks,
+        has_splash: options.splash && video_memory.start - u64::from(memory.arm()) >= splash.into(),
+        video_memory,
+        ..MailboxPlugin::default()
+    };
+    let room = firmware.video_memory.end - firmware.video_memory.start;
+    let fits = firmware.boot_framebuffer().geometry.bytes() <= room;
+    firmware.has_boot_framebuffer = options.dtb.is_some() && display.has_framebuffer && fits;
+    firmware
 }
 
 impl Raspi3b {
@@ -169,16 +212,19 @@ impl Raspi3b {
         if !(1..=local_controller::CORES).contains(&options.cores) {
             return Err(BoardError::Cores(options.cores));
         }
-        let firmware = MailboxPlugin {
-            command_line: options.append.clone().unwrap_or_else(|| DEFAULT_COMMAND_LINE.into()),
-            arm_memory: ARM_MEMORY,
-            has_boot_framebuffer: options.dtb.is_some(),
-            has_splash: options.splash,
-            ..MailboxPlugin::default()
-        };
-        let image = BootImage::new(&options, firmware.boot_framebuffer())?;
-        let BoardOptions { cores, mode, features, jit, card, semihosting, .. } = options;
-        Ok(Self { image, firmware, cores, mode, features, jit, card, semihosting, counters: Arc::default() })
+        let firmware = firmware(&options);
+        let framebuffer = firmware.has_boot_framebuffer.then(|| firmware.boot_framebuffer());
+        let image = BootImage::new(&options, framebuffer)?;
+        let BoardOptions { cores, mode, features, jit, card, has_input, semihosting, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, has_input, semihosting, counters: Arc::default() })
+    }
+
+    /// A board with other software, whose cores count on where this one's were.
+    ///
+    /// # Errors
+    /// [`BoardError`].
+    pub fn with(&self, options: BoardOptions) -> Result<Self, BoardError> {
+        Ok(Self { counters: Arc::clone(&self.counters), ..Self::new(options)? })
     }
 
     /// What the cores of all machines that were built from this board, or from a clone of it, have executed. One machine at a time may write them.
@@ -199,6 +245,7 @@ impl Raspi3b {
     }
 
     fn install(&self, machine: &mut MachineBuilder) {
+        machine.name_registers(crate::registers::name);
         for device in devices(self) {
             machine.install(&*device);
         }
@@ -208,9 +255,11 @@ impl Raspi3b {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::{DisplaySetup, MemorySplit};
     use proptest::prelude::*;
     use tayberry_engine::GuestTime;
     use tayberry_engine::bench::{Bench, shared};
+    use tayberry_engine::display::Depth;
 
     /// Addresses where devices are dense, and everywhere else.
     fn device_address() -> impl Strategy<Value = u64> {
@@ -308,6 +357,22 @@ mod tests {
                 assert_eq!((config.base, config.physical.0, config.pitch), (promised.base, width, promised.geometry.pitch));
             }
         }
+    }
+
+    #[test]
+    fn frame_buffers_go_before_the_splash_screen_where_memory_is_scarce() {
+        let firmware = |gpu, screen, dtb| {
+            let display = DisplaySetup { monitor: screen, screen, depth: Depth::Rgb32, ..DisplaySetup::default() };
+            let setup = Setup { memory: MemorySplit::new(None, gpu), display, ..Setup::default() };
+            let board =
+                Raspi3b::new(BoardOptions { kernel: vec![0; 4], dtb, splash: true, setup, ..BoardOptions::default() }).expect("a board");
+            (board.firmware.has_splash, board.firmware.has_boot_framebuffer)
+        };
+        let tree = || Some(crate::device_tree::DeviceTree::default().to_bytes());
+        assert_eq!([firmware(None, (1920, 1080), None), firmware(Some(16), (1024, 768), None)], [(true, false), (true, false)]);
+        assert_eq!(firmware(Some(16), (1920, 1080), None), (false, false));
+        assert!(firmware(Some(16), (1920, 1080), tree()).1 && firmware(None, (1920, 1200), tree()).1);
+        assert!(!firmware(Some(16), (4096, 4096), tree()).1, "it does not fit, and the tree does not say that it is there");
     }
 
     #[test]

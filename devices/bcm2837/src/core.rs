@@ -17,7 +17,8 @@ use tayberry_a64::{Access, Bus, Config, Core, Features, JitConfig, Lines, Mainte
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{
-    BusContext, Clock, ClockMode, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, Served, Slice, SliceEnd,
+    BusContext, Clock, ClockMode, CodeAddress, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, ReportLine, Served, Slice,
+    SliceEnd,
 };
 
 /// Where RAM ends for the cores and the peripherals begin.
@@ -176,6 +177,8 @@ pub struct A64Processor {
     core: Core,
     soc: Soc,
     waits_for: Wait,
+    /// Its last slice ended in a wait.
+    waiting: bool,
     /// A call of the host's that is not done.
     call: Option<Call>,
     publisher: Publisher,
@@ -206,7 +209,7 @@ impl A64Processor {
             retired: 0,
         };
         let publisher = Publisher::new(Arc::clone(&plugin.counters), parts.id);
-        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, call: None, publisher }
+        Self { core: Core::new(config), soc, waits_for: Wait::Interrupt, waiting: false, call: None, publisher }
     }
 
     /// True if what the core waits for has come. WFI ends on any pending interrupt, WFE on those that the core would take.
@@ -272,6 +275,7 @@ impl Processor for A64Processor {
         }
         let run = self.core.run(&mut self.soc, budget);
         self.publisher.slice_ended(&self.core);
+        self.waiting = matches!(run.stop, Stop::Wfi | Stop::Wfe { .. });
         let end = match run.stop {
             Stop::Budget => SliceEnd::Spent,
             Stop::Attention => SliceEnd::Yield,
@@ -286,6 +290,8 @@ impl Processor for A64Processor {
                 SliceEnd::Doze
             }
             Stop::Wfe { armed: true } => SliceEnd::Wait { poll: true },
+            Stop::Suspect(reason) => SliceEnd::Suspect(reason),
+            Stop::Stuck(reason) => SliceEnd::Stuck(reason),
             Stop::Semihosting => self.serve_call(Call::new(self.core.reg(0) as u32, self.core.reg(1)), run.retired),
             Stop::Lost(reason) => SliceEnd::Lost(reason),
         };
@@ -298,6 +304,26 @@ impl Processor for A64Processor {
 
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
         self.core.inspect(visit);
+    }
+
+    fn report(&self, tell: &mut dyn FnMut(ReportLine)) {
+        for line in self.core.report() {
+            let code = line.code.map(|code| CodeAddress { virt: code.va, phys: code.pa });
+            tell(ReportLine { section: line.section.title(), text: line.text, code });
+        }
+    }
+
+    fn is_stranded(&self, runs: bool) -> bool {
+        // A core that runs goes on, unless it branches to itself.
+        if runs && !self.core.spins() {
+            return false;
+        }
+        let waits_for_any = !runs && self.waits_for == Wait::Interrupt && self.waiting;
+        let both = Lines { irq: true, fiq: true };
+        let hears = if waits_for_any { self.core.wakes(both) } else { self.core.interrupt_pending(both).is_some() };
+        let interrupted = hears && self.soc.local.can_interrupt(self.soc.id);
+        let called = self.waiting && self.core.has_event_stream();
+        !interrupted && !called
     }
 
     fn trim(&mut self) {

@@ -7,6 +7,7 @@
 
 use crate::framebuffer::BootFramebuffer;
 use std::collections::HashMap;
+use tayberry_engine::display::Depth;
 use thiserror::Error;
 
 const MAGIC: u32 = 0xd00d_feed;
@@ -311,6 +312,14 @@ fn region(address: u32, size: u32, widths: (u32, u32)) -> Vec<u8> {
 /// describes another is replaced.
 fn set_framebuffer(chosen: &mut Node, framebuffer: BootFramebuffer, widths: (u32, u32)) {
     let BootFramebuffer { base, geometry } = framebuffer;
+    let format: &[u8] = match geometry.depth {
+        Depth::Rgb15 => b"x1r5g5b5\0",
+        Depth::Rgb16 => b"r5g6b5\0",
+        Depth::Rgb24 => b"r8g8b8\0",
+        Depth::Rgb32 => b"a8r8g8b8\0",
+        // No kernel is told of palettes.
+        Depth::Indexed8 => return,
+    };
     chosen.set("#address-cells", widths.0.to_be_bytes());
     chosen.set("#size-cells", widths.1.to_be_bytes());
     chosen.set("ranges", []);
@@ -321,7 +330,7 @@ fn set_framebuffer(chosen: &mut Node, framebuffer: BootFramebuffer, widths: (u32
     node.set("width", geometry.physical.0.to_be_bytes());
     node.set("height", geometry.physical.1.to_be_bytes());
     node.set("stride", geometry.pitch.to_be_bytes());
-    node.set("format", *b"r5g6b5\0");
+    node.set("format", format);
     node.set("status", *b"okay\0");
     chosen.children.push(node);
 }
@@ -442,6 +451,23 @@ mod tests {
         assert_eq!(node.property("reg"), Some([0x3B, 0x80, 0x10, 0, 0, 0x18, 0, 0].as_slice()));
         assert_eq!((node.cell("width"), node.cell("height"), node.cell("stride")), (Some(1024), Some(768), Some(2048)));
         assert_eq!(node.property("status"), Some(b"okay\0".as_slice()));
+    }
+
+    #[test]
+    fn the_frame_buffers_format_follows_its_depth() {
+        use crate::framebuffer::Initial;
+        for (depth, format) in [
+            (Depth::Rgb15, Some("x1r5g5b5\0")),
+            (Depth::Rgb24, Some("r8g8b8\0")),
+            (Depth::Rgb32, Some("a8r8g8b8\0")),
+            (Depth::Indexed8, None),
+        ] {
+            let initial = Initial { depth, ..Initial::from((640, 480)) };
+            let mut patched = tree();
+            patched.apply(&Patch { framebuffer: Some(Framebuffer::at_boot(initial, 0)), ..Patch::default() });
+            let node = patched.root.child("chosen").and_then(|chosen| chosen.child("framebuffer"));
+            assert_eq!(node.and_then(|node| node.property("format")), format.map(str::as_bytes), "{depth:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::dma::dreq::{DreqLine, Dreqs};
 use crate::irq;
 use crate::sd::card::{Data, Response};
 use crate::sd::transfer::{Moved, Transfer};
+use crate::sd::words;
 use crate::sd::{Host, Slot};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -350,7 +351,7 @@ impl Emmc {
     /// A command that the controller sends by itself; its response is in RESP3. False if there is none.
     fn auto_command(&self, index: u8, argument: u32, slot: &mut Slot) -> bool {
         let response = slot.card(Host::Emmc).map_or(Response::None, |card| card.command(index, argument).response);
-        tracing::debug!(target: "sd", "EMMC: automatic CMD{index} {argument:#010x}: {response:x?}");
+        tracing::debug!(target: "sd", "EMMC: automatic CMD{index} {argument:#010x} ({}): {}", words::command(index.into()), words::response(&response));
         match response {
             Response::Short(status) | Response::Busy(status) => self.registers.response[3].store(status, SeqCst),
             Response::None | Response::Long(_) => {
@@ -377,14 +378,21 @@ impl Emmc {
             self.end_transfer();
         }
         let Some(outcome) = slot.card(Host::Emmc).map(|card| card.command(index, argument)) else {
-            tracing::debug!(target: "sd", "EMMC: CMD{index} {argument:#010x}: no card");
+            tracing::debug!(target: "sd", "EMMC: CMD{index} {argument:#010x} ({}): no card", words::command(index.into()));
             return if cmdtm >> CMDTM_RESPONSE_SHIFT & 3 == RESPONSE_NONE {
                 registers.raise(INT_COMMAND);
             } else {
                 registers.raise(INT_COMMAND_TIMEOUT);
             };
         };
-        tracing::debug!(target: "sd", "EMMC: CMD{index} {argument:#010x}: {:x?}, {:x?}", outcome.response, outcome.data);
+        tracing::debug!(
+            target: "sd",
+            command = index,
+            argument = format_args!("{argument:#010x}"),
+            "EMMC: CMD{index} {argument:#010x} ({}): {}",
+            words::command(index.into()),
+            words::outcome(&outcome)
+        );
         let expected = cmdtm >> CMDTM_RESPONSE_SHIFT & 3;
         if !self.respond(expected, outcome.response) {
             return;

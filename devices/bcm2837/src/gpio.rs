@@ -10,6 +10,8 @@
 //! Registers are atomics of their own (`SeqCst`), touched by any core. Edges are found by whoever changes a level: two cores that change pins of one bank at
 //! once may each see the other's edge, which both then latch.
 
+mod words;
+
 use crate::irq;
 use bevy_ecs::prelude::*;
 use std::ops::Range;
@@ -52,8 +54,8 @@ const PULL_UP_RESET: [u32; 2] = [0x1ff, 0x003f_c01c];
 /// Pins of the first three interrupt lines: 0 to 27, 28 to 45, 46 to 53; the fourth has all.
 const LINE_PINS: [u64; 4] = [0x0fff_ffff, 0x3fff_f000_0000, 0x3f_c000_0000_0000, (1 << 54) - 1];
 
-/// Function select registers at the start: pins 48 to 53 have alternate function 0 (code 4).
-const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24, 4 << 9 | 4 << 6 | 4 << 3 | 4];
+/// Function select registers at the start: pins 40 and 41 (the audio jack) and 48 to 53 (the card) have alternate function 0 (code 4).
+const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24 | 4 << 3 | 4, 4 << 9 | 4 << 6 | 4 << 3 | 4];
 
 /// The function select registers, for devices behind the pins.
 #[derive(Resource, Clone, Debug)]
@@ -121,6 +123,9 @@ impl Bank {
         let after = self.level();
         let rising = !before & after & (self.rising.load(SeqCst) | self.async_rising.load(SeqCst));
         let falling = before & !after & (self.falling.load(SeqCst) | self.async_falling.load(SeqCst));
+        if rising | falling != 0 {
+            tracing::debug!(target: "gpio", "edges are latched: rising {rising:#010x}, falling {falling:#010x} of a bank");
+        }
         self.events.fetch_or(rising | falling, SeqCst);
     }
 }
@@ -153,7 +158,20 @@ impl Gpio {
         (0..10).filter(|pin| functions >> (3 * pin) & 7 == FUNCTION_OUTPUT).map(|pin| 1 << pin).sum()
     }
 
+    /// Tells of pins whose function changes.
+    fn trace_functions(&self, index: usize, value: u32) {
+        let before = self.functions.0[index].load(SeqCst);
+        for pin in (0..10u32).filter(|pin| (before ^ value) >> (3 * pin) & 7 != 0) {
+            let (number, code) = (10 * index as u32 + pin, value >> (3 * pin) & 7);
+            let function = words::function(number, code);
+            tracing::debug!(target: "gpio", pin = number, function, "pin {number} becomes {function}");
+        }
+    }
+
     fn set_function(&self, index: usize, value: u32) {
+        if tracing::enabled!(target: "gpio", tracing::Level::DEBUG) {
+            self.trace_functions(index, value);
+        }
         self.functions.0[index].store(value & 0x3fff_ffff, SeqCst);
         let outputs: u64 = (0..).zip(self.functions.0.iter()).map(|(index, word)| Self::outputs(word.load(SeqCst)) << (10 * index)).sum();
         for (number, bank) in self.banks.iter().enumerate() {
@@ -175,6 +193,10 @@ impl Gpio {
 
     fn write_bank(&self, group: u32, number: usize, value: u32) {
         let (bank, value) = (&self.banks[number], value & PINS[number]);
+        if tracing::enabled!(target: "gpio", tracing::Level::DEBUG) {
+            let pins = words::pins(number, value);
+            tracing::debug!(target: "gpio", bank = number, mask = format_args!("{value:#010x}"), pins, "{} {pins}", words::group(group));
+        }
         match group {
             GPSET => bank.change(|| _ = bank.latch.fetch_or(value, SeqCst)),
             GPCLR => bank.change(|| _ = bank.latch.fetch_and(!value, SeqCst)),
@@ -210,7 +232,6 @@ impl BusView for Gpio {
     }
 
     fn write(&self, offset: u32, value: u32, _: &BusContext<'_>) -> Served {
-        tracing::trace!(target: "gpio", "{offset:#x} = {value:#010x}");
         match (offset, bank_register(offset)) {
             (GPFSEL0..GPFSEL_END, _) => self.set_function((offset / 4) as usize, value),
             (_, Some((group, bank))) => self.write_bank(group, bank, value),
@@ -269,7 +290,7 @@ mod tests {
     fn the_card_s_pins_are_sdhost_s_at_first() {
         let bench = bench();
         let pins = bench.world.resource::<PinFunctions>().clone();
-        assert!(pins.are(48..54, 4) && pins.are(0..48, 0));
+        assert!(pins.are(48..54, 4) && pins.are(40..42, 4) && pins.are(0..40, 0) && pins.are(42..48, 0));
         let functions: Vec<u32> = (0..6).map(|index| bench.read(BASE + 4 * index)).collect();
         assert_eq!(functions, FUNCTIONS_RESET);
         bench.write(BASE + 0x14, 0o7777);

@@ -1,5 +1,6 @@
 //! Kernel images: raw ones, as the firmware loads them, and AArch64 ELF files.
 
+use crate::setup::KernelPlace;
 use object::Endianness;
 use object::elf::{ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_AARCH64, ET_DYN, ET_EXEC, FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -78,12 +79,25 @@ impl Kernel {
     /// # Errors
     /// [`ImageError`].
     pub fn parse(file: &[u8], limit: u64) -> Result<Self, ImageError> {
+        Self::placed(file, limit, KernelPlace::Usual)
+    }
+
+    /// The same, for a raw image that goes to `place`. What an ELF file says of its own place stands.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn placed(file: &[u8], limit: u64, place: KernelPlace) -> Result<Self, ImageError> {
         if file.is_empty() {
             return Err(ImageError::Empty);
         }
         let fits = |end: u64| if end > limit { Err(ImageError::TooLarge { end, limit }) } else { Ok(()) };
         if !file.starts_with(&ELFMAG) {
-            let (address, size) = raw_placement(file);
+            let (usual, size) = raw_placement(file);
+            let address = match place {
+                KernelPlace::Usual => usual,
+                KernelPlace::At(address) => address.into(),
+                KernelPlace::Zero => 0,
+            };
             fits(address.saturating_add(size))?;
             return Ok(Self { segments: vec![Segment { address, bytes: file.to_vec(), size }], entry: address });
         }

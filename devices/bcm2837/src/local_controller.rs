@@ -169,6 +169,19 @@ impl LocalController {
         Lines { irq: irq != 0, fiq: fiq != 0 }
     }
 
+    /// Some source, as things are set, may interrupt `core`; what is not enabled or routed to it cannot. Others may change that.
+    pub fn can_interrupt(&self, core: usize) -> bool {
+        if core >= CORES {
+            return false;
+        }
+        let own = (self.timer_control[core].load(SeqCst) | self.mailbox_control[core].load(SeqCst)) & 0xff != 0;
+        let routing = self.gpu_routing.load(SeqCst);
+        let gpu = routing & 3 == core as u32 || routing >> 2 & 3 == core as u32;
+        let pmu = self.pmu_routing.load(SeqCst) >> core & 0x11 != 0;
+        let local = self.local_control.load(SeqCst) & LOCAL_TIMER_IRQ != 0 && self.local_routing.load(SeqCst) & 3 == core as u32;
+        own || gpu || pmu || local
+    }
+
     fn local_period(&self) -> u64 {
         let reload = self.local_control.load(SeqCst) & LOCAL_TIMER_RELOAD;
         GuestTime::from_ticks(u64::from(reload.max(1)), LOCAL_TIMER_HZ).0

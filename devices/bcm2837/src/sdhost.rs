@@ -12,6 +12,7 @@ use crate::dma::dreq::{DreqLine, Dreqs};
 use crate::irq;
 use crate::sd::card::{Data, Response};
 use crate::sd::transfer::{Moved, Transfer};
+use crate::sd::words;
 use crate::sd::{Host, Slot};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -332,12 +333,19 @@ impl SdHost {
         }
         let (index, argument) = (command & 0x3f, registers.argument.load(SeqCst));
         let Some(outcome) = slot.card(Host::SdHost).map(|card| card.command(index as u8, argument)) else {
-            tracing::debug!(target: "sd", "SDHOST: CMD{index} {argument:#010x}: no card");
+            tracing::debug!(target: "sd", "SDHOST: CMD{index} {argument:#010x} ({}): no card", words::command(index));
             return if command & CMD_NO_RESPONSE == 0 {
                 self.fail(STS_COMMAND_TIMEOUT)
             };
         };
-        tracing::debug!(target: "sd", "SDHOST: CMD{index} {argument:#010x}: {:x?}, {:x?}", outcome.response, outcome.data);
+        tracing::debug!(
+            target: "sd",
+            command = index,
+            argument = format_args!("{argument:#010x}"),
+            "SDHOST: CMD{index} {argument:#010x} ({}): {}",
+            words::command(index),
+            words::outcome(&outcome)
+        );
         match index {
             0 => self.end_transfer(FSM_IDENTIFICATION),
             STOP | SELECT => self.end_transfer(FSM_DATA),

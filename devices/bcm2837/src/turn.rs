@@ -89,6 +89,11 @@ impl Default for Beat {
 impl Beat {
     /// Beats from the last call up to `now`, every `period` nanoseconds; none while the clock stands still. The first one is at once.
     pub fn count(&self, now: GuestTime, period: Option<u64>) -> u64 {
+        self.count_at_most(now, period, u64::MAX)
+    }
+
+    /// The same, but no more than `most`: those that are left over come with the next call.
+    pub fn count_at_most(&self, now: GuestTime, period: Option<u64>, most: u64) -> u64 {
         let Some(period) = period.map(|period| period.max(1)) else {
             self.next.store(STOPPED, SeqCst);
             return 0;
@@ -97,7 +102,7 @@ impl Beat {
             STOPPED => now.0,
             next => next,
         };
-        let count = now.0.checked_sub(next).map_or(0, |late| late / period + 1);
+        let count = now.0.checked_sub(next).map_or(0, |late| late / period + 1).min(most);
         self.next.store(next.saturating_add(count.saturating_mul(period)).min(STOPPED - 1), SeqCst);
         count
     }
@@ -141,6 +146,8 @@ mod tests {
         );
         assert_eq!(beat.count(GuestTime(136), Some(10)), 3);
         assert_eq!(beat.count(GuestTime(50), Some(10)), 0, "another core's time is behind");
+        let late = GuestTime(175);
+        assert_eq!((beat.count_at_most(late, Some(10), 1), beat.count_at_most(late, Some(10), 9), beat.count(late, Some(10))), (1, 3, 0));
         assert_eq!((beat.count(GuestTime(140), None), beat.count(GuestTime(150), Some(10))), (0, 1));
     }
 }

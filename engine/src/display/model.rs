@@ -206,11 +206,59 @@ fn memory_that_no_allocation_guards_is_never_mixed() {
             if footing == Footing::Firm {
                 // Nobody clears it: a predecessor's pixels may be there still, a successor's never.
                 assert!(value <= generation, "a frame of generation {generation} with pixels of {value}");
+            } else if generation == 1 && value > 1 {
+                assert_eq!(footing, Footing::Lost, "pixels of {value} have another layout");
             }
         });
         publish(&scene, Depth::Rgb16);
         publish(&scene, Depth::Rgb16);
         renderer.join().expect("the renderer");
+    });
+}
+
+/// The allocator clears what it hands out, before anything is published: a frame that was painted is not firm once a pixel of it was cleared.
+#[test]
+fn a_frame_whose_memory_was_cleared_is_never_shown() {
+    check(None, || {
+        let scene = Scene::new();
+        let mut memory = VideoMemory::with_reuse(0, BUFFER, Reuse::IgnoreReaders);
+        let mut lease = None;
+        scene.change_mode(&mut memory, &mut lease);
+        let theirs = Arc::clone(&scene);
+        let renderer = thread::spawn(move || {
+            let (generation, value, footing) = theirs.frame();
+            if footing == Footing::Firm && generation == 1 {
+                assert_eq!(value, 1, "a frame of generation 1 with pixels of what came next");
+            }
+        });
+        scene.change_mode_unpainted(&mut memory, &mut lease);
+        renderer.join().expect("the renderer");
+    });
+}
+
+/// The same of counters that only a publication raises.
+#[test]
+fn a_core_on_another_thread_may_paint_memory_that_no_allocation_guards() {
+    check(None, || {
+        let scene = Scene::new();
+        let publish = |depth| {
+            let open = scanout(0, None);
+            let config = ScanoutConfig { depth, ..open.config().clone() };
+            scene.display.publish(Scanout::new(config, ram(), None).expect("usable"))
+        };
+        pixel(&scene.pixels, 0).store(publish(Depth::Rgb32), Relaxed);
+        let theirs = Arc::clone(&scene);
+        let renderer = thread::spawn(move || {
+            let (generation, value, footing) = theirs.frame();
+            if footing == Footing::Firm {
+                assert!(value <= generation, "a frame of generation {generation} with pixels of {value}");
+            }
+        });
+        let generation = publish(Depth::Rgb16);
+        let theirs = Arc::clone(&scene);
+        let core = thread::spawn(move || pixel(&theirs.pixels, 0).store(generation, Relaxed));
+        renderer.join().expect("the renderer");
+        core.join().expect("the core");
     });
 }
 
@@ -236,6 +284,32 @@ fn a_frame_that_mixes_views_is_shifted() {
         });
         view(&scene, &buffer);
         view(&scene, &buffer);
+        renderer.join().expect("the renderer");
+    });
+}
+
+/// A buffer that stays where it is and gets another depth.
+#[test]
+fn a_frame_that_mixes_layouts_of_one_allocation_is_lost() {
+    check(None, || {
+        let scene = Scene::new();
+        let mut memory = VideoMemory::new(0, BUFFER);
+        let buffer = memory.allocate(BUFFER, BUFFER).expect("room");
+        let layout = move |scene: &Scene, buffer: &VideoBuffer, depth| {
+            let config = ScanoutConfig { depth, ..scanout(buffer.base, None).config().clone() };
+            let scanout = Scanout::new(config, ram(), Some(buffer.clone())).expect("usable");
+            let generation = scene.display.publish(scanout);
+            pixel(&scene.pixels, buffer.base).store(generation, Relaxed);
+        };
+        layout(&scene, &buffer, Depth::Rgb32);
+        let theirs = Arc::clone(&scene);
+        let renderer = thread::spawn(move || {
+            let (generation, value, footing) = theirs.frame();
+            if value > generation {
+                assert_eq!(footing, Footing::Lost, "a frame of generation {generation} with pixels of {value}");
+            }
+        });
+        layout(&scene, &buffer, Depth::Rgb16);
         renderer.join().expect("the renderer");
     });
 }

@@ -1,10 +1,18 @@
 //! The command line: what may be said, and what it means.
 
+pub mod boot;
+pub mod diagnosis;
+pub mod input;
 pub mod picture;
 pub mod semihosting;
+pub mod sound;
 
+use crate::args::boot::BootArgs;
+use crate::args::diagnosis::DiagnosisArgs;
+use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
+use crate::args::sound::SoundArgs;
 use crate::qemu::QemuOptions;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
@@ -21,12 +29,14 @@ use tayberry_engine::serial::PORTS;
 ///
 /// tayberry qemu ... (or this program under the name qemu-system-aarch64) takes QEMU's command line instead: docs/qemu.md.
 ///
-/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL the
-/// built-in demo runs; headless it makes one tour of its modes and leaves a contact sheet in tayberry-demo.png.
+/// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL it
+/// boots from --boot, --sd or --sd-dir as the firmware does; without these the built-in demo runs: headless it makes one tour of its modes and leaves a
+/// contact sheet in tayberry-demo.png.
 #[derive(Debug, Parser)]
 #[command(name = "tayberry", version, max_term_width = 110, next_line_help = true)]
 struct Args {
-    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: the built-in demo]
+    /// Kernel to run: kernel8.img or ELF, told apart by their content [default: what --boot, --sd or --sd-dir has, as the firmware boots; else the
+    /// built-in demo]
     kernel: Option<PathBuf>,
 
     /// Where the picture goes. auto: a window where a display opens, else the terminal if there is one, otherwise headless; one line on stderr says
@@ -61,13 +71,17 @@ struct Args {
     #[arg(long)]
     splash: bool,
 
-    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory [default: no card]
+    /// SD card image, 512 bytes to 2 TiB; what the guest writes stays in memory. With no KERNEL it is booted from as the firmware does: config.txt,
+    /// kernel8.img and the rest of its FAT partition [default: no card]
     #[arg(long, value_name = "FILE")]
     sd: Option<PathBuf>,
 
     /// Write what the guest writes back to the SD card image
     #[arg(long, requires = "sd")]
     sd_writable: bool,
+
+    #[command(flatten)]
+    boot: BootArgs,
 
     /// Cores that run, 1 to 4
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
@@ -121,7 +135,13 @@ struct Args {
     frame_log: Option<PathBuf>,
 
     #[command(flatten)]
+    input: InputArgs,
+
+    #[command(flatten)]
     picture: PictureArgs,
+
+    #[command(flatten)]
+    sound: SoundArgs,
 
     #[command(flatten)]
     semihosting: SemihostingArgs,
@@ -139,13 +159,16 @@ struct Args {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Topics to trace, one line an event, separated by commas: see below [default: warnings and errors only]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// Topics to trace, one line an event, separated by commas; all is every topic, -TOPIC takes one away: see below [default: warnings and errors only]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     trace: Vec<String>,
 
     /// Where the trace goes [default: stderr]
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    diagnosis: DiagnosisArgs,
 
     /// Wait for GDB at this address before the first instruction
     #[arg(long, value_name = "ADDR:PORT", help_heading = NOT_YET)]
@@ -267,6 +290,7 @@ pub struct Config {
     pub splash: bool,
     pub sd: Option<PathBuf>,
     pub sd_writable: bool,
+    pub boot: BootArgs,
     pub cores: usize,
     pub features: Features,
     pub deterministic: bool,
@@ -276,7 +300,9 @@ pub struct Config {
     pub until: Option<String>,
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
+    pub input: InputOptions,
     pub picture: PictureOptions,
+    pub sound: SoundArgs,
     /// What a guest may ask of the host by semihosting; `None`: nothing.
     pub semihosting: Option<SemihostingAccess>,
     pub contact_sheet: Option<PathBuf>,
@@ -286,6 +312,7 @@ pub struct Config {
     pub trace_file: Option<PathBuf>,
     /// What QEMU's command line said and ours cannot.
     pub qemu: Option<QemuOptions>,
+    pub diagnosis: DiagnosisArgs,
 }
 
 impl Config {
@@ -314,9 +341,12 @@ pub enum Parsed {
 /// # Errors
 /// On one line, what is wrong with them.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Unusable> {
-    let parsed = command().try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches));
+    let parsed = command().try_get_matches_from(args).and_then(|matches| Ok((Args::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok(args) => Ok(Parsed::Run(Box::new(config(args)?))),
+        Ok((args, matches)) => {
+            let input = InputOptions::new(&args.input, &matches)?;
+            Ok(Parsed::Run(Box::new(Config { input, ..config(args)? })))
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(Parsed::Text(error)),
         Err(error) => Err(Unusable::new(format_args!("{}; see --help", first_paragraph(&error.to_string())))),
     }
@@ -412,6 +442,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         splash: args.splash,
         sd: args.sd,
         sd_writable: args.sd_writable,
+        boot: args.boot,
         cores: usize::from(args.cores),
         features: features(&args.cpu_features)?,
         deterministic: args.deterministic,
@@ -420,12 +451,15 @@ fn config(args: Args) -> Result<Config, Unusable> {
         until: args.until,
         screenshot: args.screenshot,
         frame_log: args.frame_log,
+        input: InputOptions::default(),
         picture,
+        sound: args.sound,
         contact_sheet: args.contact_sheet,
         stats: args.stats,
         report: args.report,
         trace_file: args.trace_file,
         qemu: None,
+        diagnosis: args.diagnosis,
     })
 }
 
@@ -545,9 +579,15 @@ mod tests {
             ("--jit-cache 64MiB", "--jit-cache"),
             ("--jit off --perf-map", "--perf-map"),
             ("--sd-writable", "--sd <FILE>"),
+            ("--sd-writable --sd-dir a", "--sd-dir"),
+            ("--sd a --sd-dir b", "--sd-dir"),
+            ("--boot a k", "--boot"),
+            ("--boot", "--boot"),
             ("--gdb :1234", "--gdb is not available"),
             ("--trace mailbox,nonsense", "nonsense"),
             ("--trace-file x", "--trace"),
+            ("--trace all,-nonsense", "nonsense"),
+            ("--trace all --trace-format xml", "--trace-format"),
             ("--fps 0", "--fps"),
             ("--fps 30 --frontend desktop", "--fps"),
             ("--fps 60 --every-flip", "--every-flip"),

@@ -3,6 +3,8 @@
 //! Messages go to stderr; stdout belongs to the guest's serial port.
 
 mod args;
+mod boot;
+mod crash;
 mod expect;
 mod files;
 #[cfg(feature = "desktop")]
@@ -17,6 +19,7 @@ mod qemu;
 mod record;
 mod report;
 mod session;
+mod sound;
 mod stats;
 mod symbols;
 mod terminal;

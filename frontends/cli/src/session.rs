@@ -1,7 +1,10 @@
 //! A run: inputs, outputs, a machine, a frontend, and how it ended.
 
+use crate::args::input::Keyboard;
 use crate::args::picture::Frames;
 use crate::args::{Config, Frontend, SerialTarget};
+use crate::boot::{self, Kernel, Reboot};
+use crate::crash::{self, Crashes};
 use crate::expect::Expected;
 use crate::files::{self, Output};
 use crate::hot;
@@ -13,6 +16,7 @@ use crate::progress::Progress;
 use crate::qemu;
 use crate::record;
 use crate::report::{self, Unusable, say};
+use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
@@ -22,14 +26,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tayberry_bcm2837::sd::image::BLOCK as CARD_BLOCK;
-use tayberry_bcm2837::sd::{CardImage, CardImageError};
-use tayberry_bcm2837::{BoardError, BoardOptions, Raspi3b, jit};
+use tayberry_bcm2837::sd::CardImage;
+use tayberry_bcm2837::{BoardOptions, Raspi3b, jit};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
 use tayberry_engine::serial::{CONSOLE, PORTS};
-use tayberry_headless::{ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -43,8 +46,10 @@ const TOUR_SHEET: &str = "tayberry-demo.png";
 pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
+    let image = kernel.as_ref().map_or(&[][..], |kernel| &kernel.image);
+    let names = if config.trace.wants_symbols() { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
-    let tracing = Tracing::start(&config.trace, trace_file);
+    let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
     let status = run_traced(&config, kernel);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
@@ -53,9 +58,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Kernel) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
-    let mut run = Run::new(config, kernel, interrupt)?;
+    let card = boot::open_card(config)?;
+    let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
+    let mut run = Run::new(config, kernel, card, interrupt)?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -76,6 +83,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--initrd", &config.initrd),
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
+        ("--symbols", &config.diagnosis.symbols),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -85,7 +93,9 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
+        ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
+        ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
     ]);
     for target in &config.serial {
@@ -98,47 +108,6 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
 
 fn borrowed<'a>(list: &'a [(&'a str, std::path::PathBuf)]) -> Vec<(&'a str, &'a Path)> {
     list.iter().map(|(what, path)| (*what, path.as_path())).collect()
-}
-
-/// The kernel and what is passed to it.
-struct Kernel {
-    name: String,
-    image: Vec<u8>,
-    dtb: Option<Vec<u8>>,
-    initrd: Option<Vec<u8>>,
-}
-
-impl Kernel {
-    fn read(config: &Config) -> Result<Self, Unusable> {
-        let optional = |what, path: &Option<_>| path.as_deref().map(|path| files::read(what, path)).transpose();
-        let (name, image) = match &config.kernel {
-            Some(path) => {
-                (path.file_name().map_or_else(|| "kernel".into(), |name| name.to_string_lossy().into_owned()), files::read("kernel", path)?)
-            }
-            None => ("demo".into(), tayberry_guest::DEMO.to_vec()),
-        };
-        Ok(Self { name, image, dtb: optional("--dtb", &config.dtb)?, initrd: optional("--initrd", &config.initrd)? })
-    }
-}
-
-/// The SD card, if there is to be one.
-fn open_card(config: &Config) -> Result<Option<Arc<CardImage>>, Unusable> {
-    let Some(path) = &config.sd else { return Ok(None) };
-    let card = CardImage::open(path, config.sd_writable).map_err(|error| match error {
-        CardImageError::Io(error) if config.sd_writable && error.kind() != io::ErrorKind::NotFound => {
-            files::cannot_write("--sd", path, &error)
-        }
-        error => Unusable::new(format_args!("--sd {}: {error}", path.display())),
-    })?;
-    let (file, bytes) = (card.file_bytes(), card.bytes());
-    tracing::info!(target: "sd", "{}: {file} bytes, on a card of {bytes}", path.display());
-    if !file.is_multiple_of(CARD_BLOCK) {
-        let file_name = path.display();
-        say(format_args!(
-            "--sd {file_name}: {file} bytes are not whole blocks of {CARD_BLOCK}: the card has {bytes}, zeroes after the image's end"
-        ));
-    }
-    Ok(Some(Arc::new(card)))
 }
 
 /// What is written at the end.
@@ -187,6 +156,7 @@ struct Started {
     terminal: Option<RawMode>,
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
+    crashes: Crashes,
 }
 
 /// How a machine's run went, for this side.
@@ -203,22 +173,30 @@ struct Run<'a> {
     config: &'a Config,
     name: String,
     board: Arc<Raspi3b>,
+    /// What happens at a reset, if the board is not built again as it was.
+    reboot: Option<Arc<Reboot>>,
     /// The demo makes its tour if nobody watches.
     tour: Option<Arc<Raspi3b>>,
     card: Option<Arc<CardImage>>,
     jit: Choice,
     /// The kernel's, where hot code is to be named.
     symbols: Symbols,
+    /// An ELF file with the kernel's symbols, or nothing.
+    debug: Arc<Vec<u8>>,
+    crash_file: Option<File>,
     outputs: Outputs,
     page: Option<Page>,
     expected: Option<Expected>,
     serial: [Option<File>; PORTS],
+    /// What the guest plays goes there.
+    audio_file: Option<File>,
+    audio: Option<AudioFile>,
     recorder: Recorder,
     interrupt: Interrupt,
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, kernel: Kernel, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(config: &'a Config, mut kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -228,30 +206,30 @@ impl<'a> Run<'a> {
             length(&kernel.dtb),
             length(&kernel.initrd),
             config.cores,
-            config.append
+            kernel.append
         );
-        let tour = config.kernel.is_none() && config.append.is_none();
-        let card = open_card(config)?;
+        let tour = kernel.is_demo && config.append.is_none();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
-        let symbols = if config.trace.has_jit() { Symbols::of(&kernel.image) } else { Symbols::default() };
-        let options = BoardOptions {
-            kernel: match &config.qemu {
-                Some(options) => qemu::kernel(options, kernel.image)?,
-                None => kernel.image,
-            },
-            dtb: kernel.dtb,
-            initrd: kernel.initrd,
-            append: config.append.clone(),
-            splash: config.splash,
+        let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
+        let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
+        if let Some(options) = &config.qemu {
+            kernel.image = qemu::kernel(options, std::mem::take(&mut kernel.image))?;
+        }
+        let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
             features: config.features,
             jit: jit.config,
             card: card.clone(),
+            has_input: config.input.keyboard != Keyboard::Serial,
             semihosting: config.semihosting.as_ref().map(|access| access.open(config, &kernel.name)).transpose()?,
+            ..BoardOptions::default()
         };
-        let tour = tour.then(|| board(config, BoardOptions { append: Some(TOUR.into()), ..options.clone() })).transpose()?;
-        let board = board(config, options)?;
+        kernel.notes.iter().for_each(say);
+        let name = kernel.name.clone();
+        let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
+        let board = kernel.clone().board(&base, Raspi3b::new)?;
+        let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -267,10 +245,31 @@ impl<'a> Run<'a> {
         };
         let sheet = config.contact_sheet.is_some().then(ContactSheet::new);
         let serial = open_serial(config)?;
+        let audio_file = sound::open(config.sound.audio.as_deref())?;
+        let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;
-        Ok(Self { config, name: kernel.name, board, tour, card, jit, symbols, outputs, page, expected, serial, recorder, interrupt })
+        Ok(Self {
+            config,
+            name,
+            board,
+            reboot,
+            tour,
+            card,
+            jit,
+            symbols,
+            debug,
+            crash_file,
+            outputs,
+            page,
+            expected,
+            serial,
+            audio_file,
+            audio: None,
+            recorder,
+            interrupt,
+        })
     }
 
     fn limits(&self) -> Limits {
@@ -279,6 +278,7 @@ impl<'a> Run<'a> {
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
             reset_ends: self.config.qemu.as_ref().is_some_and(|options| options.no_reboot),
+            script: self.config.input.script(self.config.stdio_port().unwrap_or(0)),
         }
     }
 
@@ -364,7 +364,15 @@ impl<'a> Run<'a> {
         let (handle, starter) = prepare();
         self.listen(&handle);
         let gauges = crate::gauges::gauges(self.board.counters(), self.config.cores);
-        let options = Options { name: self.name.clone(), pace: self.pace(&handle), scaling: Scaling::default(), gauges };
+        let options = Options {
+            name: self.name.clone(),
+            pace: self.pace(&handle),
+            scaling: Scaling::default(),
+            keys: self.config.input.keyboard.in_window(),
+            gauges,
+        };
+        #[cfg(feature = "sound")]
+        let _player = self.play(&handle);
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
             started = Some(self.start(&handle, starter)?);
@@ -389,6 +397,13 @@ impl<'a> Run<'a> {
             Picture::no_signal()
         });
         self.finish(&handle, outcome, &picture).map(Ok)
+    }
+
+    /// Plays the guest's sound, where that can be and is wanted.
+    #[cfg(feature = "sound")]
+    fn play(&self, handle: &MachineHandle) -> Option<tayberry_desktop::Player> {
+        let player = (!self.config.sound.mute).then(|| tayberry_desktop::Player::start(handle))?;
+        player.inspect_err(|why| say(format_args!("no sound: {why}"))).ok()
     }
 
     #[cfg(not(feature = "desktop"))]
@@ -421,7 +436,8 @@ impl<'a> Run<'a> {
             say("--fps: a terminal keeps its own pace");
         }
         let (name, pace, serial) = (self.name.clone(), self.pace(&handle), self.config.stdio_port());
-        let options = Options { name, pace, serial, graphics: self.config.terminal_graphics.into() };
+        let keys = self.config.input.keyboard.in_terminal();
+        let options = Options { name, pace, serial, keys, graphics: self.config.terminal_graphics.into() };
         let (mut recorder, mut started) = (std::mem::take(&mut self.recorder), None);
         let shown = tayberry_terminal::run(&handle, options, &mut recorder, || {
             started = Some(self.start_with(&handle, starter, Serial::Shown)?);
@@ -464,14 +480,25 @@ impl<'a> Run<'a> {
             };
             serial.push((port, pump));
         }
+        if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
+            self.audio = Some(sound::start(handle, file, path)?);
+        }
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
-        let board = Arc::clone(&self.board);
-        let running = starter.start(self.limits(), move |shared| board.build(shared));
+        let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
+        let running = starter.start(self.limits(), move |shared| {
+            starts += 1;
+            let board = match &reboot {
+                Some(reboot) if starts > 1 => reboot.board()?,
+                _ => Arc::clone(&board),
+            };
+            board.build(shared).map_err(Unusable::new)
+        });
         let running = running.map_err(|error| Unusable::new(format_args!("the machine cannot be built: {error}")))?;
         self.interrupt.stops(&handle.control);
+        let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, memory })
+        Ok(Started { running, since: Instant::now(), serial, terminal, memory, crashes })
     }
 
     /// Writes what is to be written and says what is to be said.
@@ -492,6 +519,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(card), Some(path)) = (&self.card, &self.config.sd) {
             written.push(card.flush().map_err(|error| files::cannot_write("--sd", path, &error)));
+        }
+        if let (Some(audio), Some(path)) = (self.audio.take(), &self.config.sound.audio) {
+            written.push(sound::finish(audio, path, handle.stats.guest_ns.get()));
         }
         if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
             written.push(record::finish(video, path));
@@ -550,14 +580,6 @@ impl<'a> Run<'a> {
     }
 }
 
-fn board(config: &Config, options: BoardOptions) -> Result<Arc<Raspi3b>, Unusable> {
-    Raspi3b::new(options).map(Arc::new).map_err(|error| match (&error, &config.kernel, &config.dtb) {
-        (BoardError::Kernel(_), Some(path), _) => Unusable::new(format_args!("kernel {}: {error}", path.display())),
-        (BoardError::DeviceTree(_), _, Some(path)) => Unusable::new(format_args!("--dtb {}: {error}", path.display())),
-        _ => Unusable::new(error),
-    })
-}
-
 /// How long a reader of serial output may do nothing once the run has ended. Whoever pages through the output of a guest that ended by itself has all
 /// the time in the world; who asked for an end of the run gets one.
 fn patience(reason: &ExitReason, interrupted: bool) -> Option<Duration> {
@@ -591,6 +613,10 @@ impl Started {
             }
         }
         drop(self.terminal);
+        if let Err(error) = self.crashes.finish() {
+            say(format_args!("error: --crash-report: {error}"));
+            lost = true;
+        }
         Outcome { reason, wall, lost_output: lost, resident }
     }
 }

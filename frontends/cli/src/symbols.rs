@@ -2,7 +2,8 @@
 
 use object::elf::{PF_X, PT_LOAD};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{Endianness, Object, ObjectSymbol, SymbolKind};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Where something lies in a kernel.
@@ -71,7 +72,8 @@ impl Symbols {
                 // `$x`, `$d`: mapping symbols (ELF for the Arm 64-bit Architecture, 5.5.4).
                 let name = symbol.name().ok().filter(|name| !name.is_empty() && !name.starts_with('$'))?;
                 let address = symbol.address();
-                Some(Symbol { address, end: address.saturating_add(symbol.size()), name: name.into() })
+                let name = addr2line::demangle_auto(Cow::Borrowed(name), None).into_owned();
+                Some(Symbol { address, end: address.saturating_add(symbol.size()), name })
             })
             .collect();
         // Of several at one address the first that has a size stays.
@@ -90,16 +92,62 @@ impl Symbols {
 
     /// What is at `pc`. Before a kernel that is linked high turns the MMU on, it runs where it was loaded: then `pa`, the physical address, tells.
     pub fn at(&self, pc: u64, pa: u64) -> Option<Place<'_>> {
-        self.find(pc).or_else(|| {
-            let segment = self.segments.iter().find(|segment| pa.checked_sub(segment.phys).is_some_and(|offset| offset < segment.size))?;
-            self.find(segment.virt.checked_add(pa - segment.phys)?)
-        })
+        self.find(pc).or_else(|| self.find(self.linked(pa)?))
+    }
+
+    /// The address at which what was loaded at `pa` is linked.
+    fn linked(&self, pa: u64) -> Option<u64> {
+        let segment = self.segments.iter().find(|segment| pa.checked_sub(segment.phys).is_some_and(|offset| offset < segment.size))?;
+        segment.virt.checked_add(pa - segment.phys)
+    }
+
+    /// It has no symbols at all.
+    pub fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
     }
 
     fn find(&self, address: u64) -> Option<Place<'_>> {
         let after = self.symbols.partition_point(|symbol| symbol.address <= address);
         let symbol = self.symbols[..after].last().filter(|symbol| address < symbol.end)?;
         Some(Place { name: &symbol.name, offset: address - symbol.address })
+    }
+}
+
+type Section<'a> = addr2line::gimli::EndianSlice<'a, addr2line::gimli::LittleEndian>;
+
+/// Lines of source, as far as a kernel has debug information.
+pub struct SourceLines<'a> {
+    lines: Option<addr2line::Context<Section<'a>>>,
+    symbols: Symbols,
+}
+
+impl<'a> SourceLines<'a> {
+    /// Those of an ELF file.
+    pub fn of(kernel: &'a [u8]) -> Self {
+        Self { lines: Self::read(kernel), symbols: Symbols::of(kernel) }
+    }
+
+    fn read(kernel: &'a [u8]) -> Option<addr2line::Context<Section<'a>>> {
+        use addr2line::gimli;
+        let elf = ElfFile64::<Endianness>::parse(kernel).ok()?;
+        let load = |id: gimli::SectionId| -> Result<Section<'a>, gimli::Error> {
+            let data = elf.section_by_name(id.name()).and_then(|section| section.data().ok());
+            Ok(Section::new(data.unwrap_or_default(), gimli::LittleEndian))
+        };
+        addr2line::Context::from_dwarf(gimli::Dwarf::load(load).ok()?).ok()
+    }
+
+    /// The names.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// File and line of the code at `pc`, or at the physical address `pa` where it runs before the MMU is on.
+    pub fn at(&self, pc: u64, pa: u64) -> Option<String> {
+        let lines = self.lines.as_ref()?;
+        let find =
+            |address: u64| lines.find_location(address).ok().flatten().and_then(|found| Some(format!("{}:{}", found.file?, found.line?)));
+        find(pc).or_else(|| find(self.symbols.linked(pa)?))
     }
 }
 
@@ -173,12 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn names_of_rust_and_c_plus_plus_are_readable() {
+        let file = elf(
+            0x8_0000,
+            0x8_0000,
+            &[("_ZN4core9panicking5panic17h0123456789abcdefE", 0x8_0000, 8, FUNCTION), ("_Z4mainiPPc", 0x8_0008, 8, FUNCTION)],
+        );
+        let symbols = Symbols::of(&file);
+        let name = |pc| symbols.at(pc, pc).map(|place| place.to_string());
+        assert_eq!((name(0x8_0004), name(0x8_0008)), (Some("core::panicking::panic+0x4".into()), Some("main(int, char**)".into())));
+    }
+
+    #[test]
     fn what_is_no_elf_has_no_symbols() {
         let file = elf(0, 0, &[("main", 0, 4, FUNCTION)]);
         assert!(Symbols::of(&file).at(0, 0).is_some());
         for length in 0..file.len() {
             // Any cut is fine as long as nothing panics.
             let _ = Symbols::of(&file[..length]).at(0, 0);
+            let _ = SourceLines::of(&file[..length]).at(0, 0);
         }
         assert!(Symbols::of(b"not an ELF").at(0, 0).is_none());
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tayberry_desktop::{DesktopError, Gauges, Options, Scaling};
 use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{ExitReason, Limits};
+use tayberry_engine::hid::KeysTo;
 use tayberry_engine::machine::prepare;
 use tayberry_guest::storm::Kinds;
 use tayberry_headless::{Pace, Recorder};
@@ -73,7 +74,8 @@ fn storm(kinds: Kinds, crowd: Crowd) {
     };
     let mut recorder = Recorder::default();
     recorder.observer = Some(observer);
-    let options = Options { name: "storm".into(), pace: Pace::Host, scaling: Scaling::default(), gauges: Gauges::default() };
+    let (scaling, gauges) = (Scaling::default(), Gauges::default());
+    let options = Options { name: "storm".into(), pace: Pace::Host, scaling, keys: KeysTo::default(), gauges };
     let (mut running, mut started) = (None, Instant::now());
     let shown = tayberry_desktop::run(&handle, options, &mut recorder, || {
         started = Instant::now();

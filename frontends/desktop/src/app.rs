@@ -1,6 +1,7 @@
 //! The application: what the event loop's events do.
 
 use crate::keys::{self, Command};
+use crate::mouse::Mouse;
 use crate::overlay::{Facts, Log, Overlay, Page};
 use crate::pace::Pacer;
 use crate::screen::Screen;
@@ -12,10 +13,11 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_engine::display::{Meter, Outcome, Renderer};
-use tayberry_engine::handle::{FrameClock, MachineHandle};
+use tayberry_engine::handle::{FrameClock, Input, MachineHandle};
+use tayberry_engine::hid::{HidEvent, KeysTo};
 use tayberry_headless::{Pace, Picture, Recorder, final_picture, render_threads};
 use winit::application::ApplicationHandler;
-use winit::event::{ElementState, KeyEvent, MouseScrollDelta, WindowEvent};
+use winit::event::{DeviceEvent, DeviceId, ElementState, KeyEvent, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy};
 use winit::keyboard::ModifiersState;
 use winit::window::WindowId;
@@ -48,6 +50,12 @@ pub struct App<'a, S, E> {
     /// Parts of lines that the wheel has turned.
     wheel: f64,
     port: usize,
+    keys_to: KeysTo,
+    /// Keys of the guest's USB keyboard that are down.
+    down: Vec<u8>,
+    mouse: Mouse,
+    /// The mouse is the guest's.
+    grabbed: bool,
     gauge: Gauge,
     started: Instant,
     /// When to look whether the window can follow the guest's size.
@@ -65,7 +73,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             // There is nobody to tell once the event loop has ended.
             let _ = waker.send_event(Wake::Flip);
         });
-        let now = Instant::now();
+        let (now, keys_to) = (Instant::now(), options.keys);
         Self {
             handle,
             recorder,
@@ -85,6 +93,10 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             modifiers: ModifiersState::empty(),
             wheel: 0.0,
             port: 0,
+            keys_to,
+            down: Vec::new(),
+            mouse: Mouse::default(),
+            grabbed: false,
             gauge: Gauge::new(now),
             started: now,
             follow_due: None,
@@ -154,6 +166,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             generation: self.renderer.frame().generation,
             paused: self.handle.control.is_paused(),
             port: self.port,
+            keys: self.keys_to.words(self.handle.stats.is_keyboard_watched()),
             window: screen.size(),
             period: screen.period(),
             resident: self.options.gauges.resident.as_ref().filter(|_| self.overlay.has(Page::Statistics)).and_then(|resident| resident()),
@@ -192,13 +205,57 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
 
     fn write_title(&mut self) {
         let Some(screen) = &self.screen else { return };
-        let status = Status { name: &self.options.name, mode: self.mode, paused: self.handle.control.is_paused(), port: self.port };
+        let status = Status {
+            name: &self.options.name,
+            mode: self.mode,
+            paused: self.handle.control.is_paused(),
+            port: self.port,
+            keys: self.keys_to.words(self.handle.stats.is_keyboard_watched()),
+            grabbed: self.grabbed,
+        };
         screen.set_title(&self.gauge.title(&status));
     }
 
-    fn key(&mut self, key: &KeyEvent) {
-        if key.state != ElementState::Pressed {
+    fn act(&self, event: HidEvent) {
+        self.handle.control.send(Input::from(event));
+    }
+
+    /// A key of the guest's keyboard goes down or up.
+    fn press(&mut self, usage: u8, pressed: bool) {
+        if self.down.contains(&usage) == pressed {
             return;
+        }
+        if pressed {
+            self.down.push(usage)
+        } else {
+            self.down.retain(|&key| key != usage)
+        }
+        self.act(HidEvent::Key { usage, pressed });
+    }
+
+    /// What the guest holds goes up: nobody will tell of it any more.
+    fn let_go(&mut self) {
+        for usage in std::mem::take(&mut self.down) {
+            self.act(HidEvent::Key { usage, pressed: false });
+        }
+        self.grab(false);
+    }
+
+    fn grab(&mut self, grab: bool) {
+        let Some(screen) = self.screen.as_ref().filter(|_| grab != self.grabbed) else { return };
+        self.grabbed = screen.grab(grab) && grab;
+        if !self.grabbed {
+            let event = self.mouse.leave();
+            self.act(event);
+        }
+        self.write_title();
+    }
+
+    fn key(&mut self, key: &KeyEvent) {
+        let usage = keys::usage_of(key.physical_key);
+        if key.state != ElementState::Pressed {
+            // Also of a key that went down before keys went elsewhere.
+            return usage.into_iter().for_each(|usage| self.press(usage, false));
         }
         if let Some(pages) = keys::scrolled_pages(&key.logical_key).filter(|_| self.overlay.has(Page::Log)) {
             self.overlay.scroll_pages(pages);
@@ -208,8 +265,13 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             Some(command) if !key.repeat => self.obey(command),
             Some(_) => {}
             None => {
+                let (serial, keyboard) = self.keys_to.serial_and_keyboard(self.handle.stats.is_keyboard_watched());
+                if let Some(usage) = usage.filter(|_| keyboard && !key.repeat) {
+                    self.press(usage, true);
+                    self.pacer.stir(Instant::now());
+                }
                 let bytes = keys::serial_bytes(&key.logical_key, key.text.as_deref(), self.modifiers);
-                if !bytes.is_empty() {
+                if serial && !bytes.is_empty() {
                     self.handle.control.type_serial(self.port, bytes);
                     self.pacer.stir(Instant::now());
                 }
@@ -218,6 +280,10 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
     }
 
     fn wheel(&mut self, delta: MouseScrollDelta) {
+        if self.grabbed {
+            let event = self.mouse.scrolled(delta);
+            return self.act(event);
+        }
         if !self.overlay.has(Page::Log) {
             return;
         }
@@ -238,6 +304,8 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             Command::Reset => control.reset(),
             Command::Quit => control.stop(),
             Command::SwitchPort => self.port = 1 - self.port,
+            Command::SwitchKeys => self.keys_to = self.keys_to.next(self.handle.stats.is_keyboard_watched()),
+            Command::Grab => return self.grab(!self.grabbed),
             Command::Screenshot => self.screenshot(),
             Command::Overlay(page) => {
                 self.overlay.toggle(page);
@@ -364,6 +432,12 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
             }
             WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
             WindowEvent::KeyboardInput { event, is_synthetic: false, .. } => self.key(&event),
+            WindowEvent::Focused(false) => self.let_go(),
+            WindowEvent::MouseInput { button, state, .. } if self.grabbed => {
+                if let Some(event) = self.mouse.button(button, state) {
+                    self.act(event);
+                }
+            }
             WindowEvent::MouseWheel { delta, .. } => self.wheel(delta),
             WindowEvent::RedrawRequested => {
                 if let Err(error) = self.present() {
@@ -372,6 +446,13 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
                 }
             }
             _ => {}
+        }
+    }
+
+    fn device_event(&mut self, _: &ActiveEventLoop, _: DeviceId, event: DeviceEvent) {
+        if let (DeviceEvent::MouseMotion { delta }, true) = (event, self.grabbed) {
+            let event = self.mouse.moved(delta);
+            self.act(event);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Keys: which are for the emulator, and what the others send to the guest's serial port.
 
 use crate::overlay::Page;
-use winit::keyboard::{Key, ModifiersState, NamedKey};
+use tayberry_engine::hid::usage;
+use winit::keyboard::{Key, KeyCode, ModifiersState, NamedKey, PhysicalKey};
 
 /// What a key asks of the emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub enum Command {
     Reset,
     /// Type at the other serial port.
     SwitchPort,
+    /// Type at the USB keyboard, the serial port, or both.
+    SwitchKeys,
+    /// The mouse is the guest's, or no more.
+    Grab,
     /// Write a picture file.
     Screenshot,
     /// Integer or fit scaling.
@@ -30,21 +35,23 @@ pub const TABLE: &[(&str, &str)] = &[
     ("F2", "statistics"),
     ("F3", "mailbox and display log"),
     ("PageUp/Down", "scroll the log (or the wheel)"),
+    ("F4", "grab the mouse, or not"),
     ("F5", "pause or continue"),
     ("F6", "reset"),
+    ("F7", "type at USB or serial"),
     ("F8", "type at UART0 or UART1"),
     ("F9", "write a screenshot"),
     ("F10", "integer or fit scaling"),
     ("F11", "full screen or window"),
     ("F12", "quit"),
     ("Shift+F1..12", "the key itself, for the guest"),
-    ("others", "go to the guest's serial port"),
+    ("others", "go to the guest"),
 ];
 
 /// The same, for help texts.
-pub const HELP: &str = "F1 these keys, F2 statistics, F3 mailbox and display log (PageUp, PageDown and the wheel scroll it), F5 pause, F6 reset, \
-    F8 type at UART0 or UART1, F9 screenshot, F10 integer or fit scaling, F11 full screen, F12 quit; \
-    all other keys go to the guest's serial port, and function keys with Shift do too";
+pub const HELP: &str = "F1 these keys, F2 statistics, F3 mailbox and display log (PageUp, PageDown and the wheel scroll it), F4 the mouse is the guest's or no more, F5 pause, \
+    F6 reset, F7 type at the USB keyboard, the serial port or both, F8 type at UART0 or UART1, F9 screenshot, F10 integer or fit scaling, F11 full screen, F12 quit; \
+    all other keys go to the guest (to its USB keyboard while it looks after that, else to its serial port), and function keys with Shift do too";
 
 /// What `key` asks of the emulator, if it is one of its keys. With Shift the guest gets them.
 pub fn command(key: &Key, modifiers: ModifiersState) -> Option<Command> {
@@ -54,8 +61,10 @@ pub fn command(key: &Key, modifiers: ModifiersState) -> Option<Command> {
         NamedKey::F1 => Some(Command::Overlay(Page::Keys)),
         NamedKey::F2 => Some(Command::Overlay(Page::Statistics)),
         NamedKey::F3 => Some(Command::Overlay(Page::Log)),
+        NamedKey::F4 => Some(Command::Grab),
         NamedKey::F5 => Some(Command::Pause),
         NamedKey::F6 => Some(Command::Reset),
+        NamedKey::F7 => Some(Command::SwitchKeys),
         NamedKey::F8 => Some(Command::SwitchPort),
         NamedKey::F9 => Some(Command::Screenshot),
         NamedKey::F10 => Some(Command::Scaling),
@@ -72,6 +81,44 @@ pub fn scrolled_pages(key: &Key) -> Option<i64> {
         Key::Named(NamedKey::PageDown) => Some(-1),
         _ => None,
     }
+}
+
+/// Keys by their place: what a USB keyboard sends for them.
+#[rustfmt::skip]
+const USAGES: [(KeyCode, u8); 68] = {
+    use KeyCode::*;
+    [
+        (Enter, usage::ENTER), (Escape, usage::ESCAPE), (Backspace, usage::BACKSPACE), (Tab, usage::TAB), (Space, usage::SPACE),
+        (Minus, 0x2d), (Equal, 0x2e), (BracketLeft, 0x2f), (BracketRight, 0x30), (Backslash, 0x31), (Semicolon, 0x33), (Quote, 0x34),
+        (Backquote, 0x35), (Comma, 0x36), (Period, 0x37), (Slash, 0x38), (CapsLock, 0x39), (PrintScreen, 0x46), (ScrollLock, 0x47),
+        (Pause, 0x48), (Insert, usage::INSERT), (Home, usage::HOME), (PageUp, usage::PAGE_UP), (Delete, usage::DELETE), (End, usage::END),
+        (PageDown, usage::PAGE_DOWN), (ArrowRight, usage::RIGHT), (ArrowLeft, usage::LEFT), (ArrowDown, usage::DOWN), (ArrowUp, usage::UP),
+        (NumLock, 0x53), (NumpadDivide, 0x54), (NumpadMultiply, 0x55), (NumpadSubtract, 0x56), (NumpadAdd, 0x57), (NumpadEnter, 0x58),
+        (Numpad1, 0x59), (Numpad2, 0x5a), (Numpad3, 0x5b), (Numpad4, 0x5c), (Numpad5, 0x5d), (Numpad6, 0x5e), (Numpad7, 0x5f),
+        (Numpad8, 0x60), (Numpad9, 0x61), (Numpad0, 0x62), (NumpadDecimal, 0x63), (IntlBackslash, 0x64), (ContextMenu, 0x65),
+        (NumpadEqual, 0x67), (Lang1, 0x90), (Lang2, 0x91), (IntlRo, 0x87), (KanaMode, 0x88), (IntlYen, 0x89), (Convert, 0x8a),
+        (NonConvert, 0x8b), (NumpadComma, 0x85), (ControlLeft, usage::CONTROL), (ShiftLeft, usage::SHIFT), (AltLeft, usage::ALT),
+        (SuperLeft, 0xe3), (ControlRight, 0xe4), (ShiftRight, 0xe5), (AltRight, 0xe6), (SuperRight, 0xe7), (Power, 0x66), (Help, 0x75),
+    ]
+};
+/// Letters, digits (from 1) and function keys, which are in rows.
+#[rustfmt::skip]
+const ROWS: [(u8, &[KeyCode]); 3] = {
+    use KeyCode::*;
+    [
+        (0x04, &[KeyA, KeyB, KeyC, KeyD, KeyE, KeyF, KeyG, KeyH, KeyI, KeyJ, KeyK, KeyL, KeyM, KeyN, KeyO, KeyP, KeyQ, KeyR, KeyS, KeyT, KeyU,
+            KeyV, KeyW, KeyX, KeyY, KeyZ]),
+        (0x1e, &[Digit1, Digit2, Digit3, Digit4, Digit5, Digit6, Digit7, Digit8, Digit9, Digit0]),
+        (usage::F1, &[F1, F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12]),
+    ]
+};
+
+/// What a USB keyboard sends for a key, whatever the layout makes of it.
+pub fn usage_of(key: PhysicalKey) -> Option<u8> {
+    let PhysicalKey::Code(code) = key else { return None };
+    let in_row = |&(first, row): &(u8, &[KeyCode])| row.iter().position(|&key| key == code).map(|at| first + at as u8);
+    let alone = || USAGES.iter().find(|&&(key, _)| key == code).map(|&(_, usage)| usage);
+    ROWS.iter().find_map(in_row).or_else(alone)
 }
 
 /// What a terminal would send for `key`; `text` is what the keyboard layout makes of it. Nothing for keys without meaning there.
@@ -186,9 +233,10 @@ mod tests {
 
     #[test]
     fn the_emulator_s_keys_are_in_the_help_and_with_shift_they_are_the_guest_s() {
-        use NamedKey::{F1, F2, F3, F5, F6, F8, F9, F10, F11, F12};
-        let named =
-            [(F1, "F1"), (F2, "F2"), (F3, "F3"), (F5, "F5"), (F6, "F6"), (F8, "F8"), (F9, "F9"), (F10, "F10"), (F11, "F11"), (F12, "F12")];
+        use NamedKey::{F1, F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12};
+        let keys = [F1, F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12];
+        let names = ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "F12"];
+        let named = keys.into_iter().zip(names);
         let (mut commands, mut codes) = (Vec::new(), Vec::new());
         for (key, name) in named {
             let key = Key::Named(key);
@@ -201,11 +249,23 @@ mod tests {
             assert!(code.starts_with(b"\x1B") && !codes.contains(&code), "{name}");
             codes.push(code);
         }
-        for key in [Key::Named(NamedKey::F4), Key::Named(NamedKey::F7), letter("q")] {
-            assert_eq!(command(&key, ModifiersState::empty()), None);
-        }
+        assert_eq!(command(&letter("q"), ModifiersState::empty()), None);
         assert_eq!(scrolled_pages(&Key::Named(NamedKey::PageUp)), Some(1));
         assert_eq!(scrolled_pages(&Key::Named(NamedKey::PageDown)), Some(-1));
         assert_eq!(scrolled_pages(&letter("q")), None);
+    }
+
+    #[test]
+    fn every_key_has_a_usage_of_its_own() {
+        let mut seen = Vec::new();
+        let keys = ROWS.iter().flat_map(|(_, row)| row.iter()).chain(USAGES.iter().map(|(key, _)| key));
+        for &key in keys {
+            let usage = usage_of(PhysicalKey::Code(key)).expect("it is in a table");
+            assert!(!seen.contains(&usage), "{key:?}: {usage:#x}");
+            seen.push(usage);
+        }
+        let code = |key| usage_of(PhysicalKey::Code(key));
+        assert_eq!((code(KeyCode::KeyZ), code(KeyCode::Digit0), code(KeyCode::F12)), (Some(0x1d), Some(0x27), Some(0x45)));
+        assert_eq!(code(KeyCode::MediaStop), None);
     }
 }

@@ -8,20 +8,26 @@
 
 mod app;
 mod keys;
+mod mouse;
 mod overlay;
 mod pace;
 mod quad;
 mod scale;
 mod screen;
+#[cfg(feature = "sound")]
+mod sound;
 mod surface;
 mod title;
 mod watch;
 
 pub use keys::HELP as KEYS_HELP;
 pub use scale::Scaling;
+#[cfg(feature = "sound")]
+pub use sound::Player;
 
 use app::App;
 use tayberry_engine::handle::MachineHandle;
+use tayberry_engine::hid::KeysTo;
 use tayberry_headless::{Pace, Picture, Recorder};
 use winit::event_loop::EventLoop;
 
@@ -49,6 +55,8 @@ pub struct Options {
     pub pace: Pace,
     /// Scaling to begin with.
     pub scaling: Scaling,
+    /// Where keys go to begin with.
+    pub keys: KeysTo,
     /// More to tell of.
     pub gauges: Gauges,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tayberry_engine::display::Frame;
 use winit::dpi::PhysicalSize;
 use winit::event_loop::ActiveEventLoop;
-use winit::window::{Fullscreen, Window};
+use winit::window::{CursorGrabMode, Fullscreen, Window};
 
 /// Shortest time between two requests for another window size: a guest may change modes faster than a desktop can follow.
 const RESIZE_INTERVAL: Duration = Duration::from_millis(250);
@@ -53,6 +53,17 @@ impl Screen {
     /// Time between two pictures of the display that the window is on.
     pub fn period(&self) -> Duration {
         pace::period(self.window.current_monitor().and_then(|monitor| monitor.refresh_rate_millihertz()))
+    }
+
+    /// Takes the mouse, or gives it back. False if the window system does not give it.
+    pub fn grab(&self, grab: bool) -> bool {
+        let window = &self.window;
+        let taken = match grab {
+            true => window.set_cursor_grab(CursorGrabMode::Locked).or_else(|_| window.set_cursor_grab(CursorGrabMode::Confined)),
+            false => window.set_cursor_grab(CursorGrabMode::None),
+        };
+        window.set_cursor_visible(!(grab && taken.is_ok()));
+        taken.is_ok()
     }
 
     /// Size of the window in pixels.

@@ -18,6 +18,10 @@ pub struct Status<'a> {
     pub paused: bool,
     /// The serial port that keys go to.
     pub port: usize,
+    /// Where else keys go.
+    pub keys: Option<&'static str>,
+    /// The mouse is the guest's.
+    pub grabbed: bool,
 }
 
 /// Counters from which rates are made.
@@ -112,10 +116,19 @@ impl Gauge {
             Some((width, height, depth)) => format!("{width}x{height}, {depth} bits"),
             None => "no picture".into(),
         };
-        let port = if status.port == 0 { "" } else { " - keys to UART1" };
+        let port = match (status.keys, status.port) {
+            (Some(keys), _) => format!(" - {keys}"),
+            (None, 0) => String::new(),
+            (None, _) => " - keys to UART1".into(),
+        };
+        let mouse = if status.grabbed { " - F4 gives the mouse back" } else { "" };
         let paused = if status.paused { " - paused" } else { "" };
         let Rates { frames, mips, .. } = self.rates;
-        format!("{} - {mode} - {frames:.0} fps - {:.0} MIPS{port}{paused} - F1 for keys - Tayberry", status.name, mips.iter().sum::<f64>())
+        format!(
+            "{} - {mode} - {frames:.0} fps - {:.0} MIPS{port}{mouse}{paused} - F1 for keys - Tayberry",
+            status.name,
+            mips.iter().sum::<f64>()
+        )
     }
 }
 
@@ -135,8 +148,10 @@ mod tests {
         let mut gauge = Gauge::new(start);
         assert!(!gauge.update(start + Duration::from_millis(999), || unreachable!("it is too early")));
         assert!(gauge.update(start + Duration::from_secs(2), || counts(60, 50_000_000, Some(25_000_000))));
-        let status = Status { name: "demo", mode: Some((640, 480, 32)), paused: true, port: 1 };
+        let status = Status { name: "demo", mode: Some((640, 480, 32)), paused: true, port: 1, ..Status::default() };
         assert_eq!(gauge.title(&status), "demo - 640x480, 32 bits - 30 fps - 25 MIPS - keys to UART1 - paused - F1 for keys - Tayberry");
+        let status = Status { keys: Some("keys to USB"), grabbed: true, ..status };
+        assert!(gauge.title(&status).contains(" - keys to USB - F4 gives the mouse back - paused"));
         let rates = gauge.rates();
         assert_eq!((rates.mips[0], rates.mips[1], rates.translated, rates.speed), (0.0, 25.0, Some(0.5), 0.5));
         assert_eq!(gauge.next(), start + Duration::from_secs(3));

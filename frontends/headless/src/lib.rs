@@ -4,6 +4,7 @@
 //! [`Viewer`] draws on a thread of its own. [`Recorder`] keeps what is wanted of the frames, whoever draws them: other frontends use it too.
 //! Nothing here prints.
 
+mod audio;
 mod difference;
 mod frame_log;
 mod glyphs;
@@ -14,6 +15,7 @@ mod sheet;
 mod video;
 mod viewer;
 
+pub use audio::AudioFile;
 pub use difference::Difference;
 pub use frame_log::FrameLog;
 pub use picture::Picture;

@@ -10,6 +10,7 @@ use crate::probe::{ASK_CELL, Answers};
 use crate::replies::{Input, Replies, Reply};
 use crate::scale::Pixels;
 use crate::status::{Counts, Facts, Status};
+use crate::strokes::strokes;
 use crate::tty::{self, Jobs, Window};
 use crate::{Options, SerialTail, Shown};
 use crossbeam::channel::{Receiver, RecvTimeoutError, never, select};
@@ -19,6 +20,7 @@ use std::io::{self, BufWriter, ErrorKind};
 use std::time::{Duration, Instant};
 use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, MachineEvent, MachineHandle, Vsync};
+use tayberry_engine::hid::KeysTo;
 use tayberry_headless::{FRAME_TIME, Pace, Picture, Recorder, final_picture, render_threads};
 
 /// How long the rest of a key's sequence, or of an answer, may take.
@@ -63,6 +65,7 @@ pub struct App<'a> {
     /// The serial port that is seen, and that keys go to.
     seen: Option<usize>,
     port: usize,
+    keys_to: KeysTo,
     console: Console,
     /// Rows that the serial pane is scrolled back.
     back: usize,
@@ -124,6 +127,7 @@ impl<'a> App<'a> {
             keys_since: now,
             seen: options.serial,
             port: options.serial.unwrap_or(0),
+            keys_to: options.keys,
             console: Console::default(),
             back: 0,
             panes: Panes::default(),
@@ -355,6 +359,7 @@ impl<'a> App<'a> {
             mode: self.mode,
             paused: self.handle.control.is_paused(),
             port: self.port,
+            keys: self.keys_to.words(self.handle.stats.is_keyboard_watched()),
             seen: self.seen,
             escaped: self.keys.is_escaped(),
             back: self.back > 0,
@@ -401,7 +406,14 @@ impl<'a> App<'a> {
                 Typed::Bytes(bytes) => {
                     self.help = false;
                     self.back = 0;
-                    self.handle.control.type_serial(self.port, bytes);
+                    let control = &self.handle.control;
+                    let (serial, keyboard) = self.keys_to.serial_and_keyboard(self.handle.stats.is_keyboard_watched());
+                    if keyboard {
+                        strokes(&bytes).into_iter().for_each(|stroke| control.stroke(stroke));
+                    }
+                    if serial {
+                        control.type_serial(self.port, bytes);
+                    }
                 }
                 Typed::Command(command) => self.obey(command),
             }
@@ -417,6 +429,7 @@ impl<'a> App<'a> {
             Command::Pause => control.set_paused(!control.is_paused()),
             Command::Reset => control.reset(),
             Command::SwitchPort => self.port = 1 - self.port,
+            Command::SwitchKeys => self.keys_to = self.keys_to.next(self.handle.stats.is_keyboard_watched()),
             Command::Help => self.help = !self.help,
             Command::Full => self.panes = if self.panes == Panes::Full { Panes::Both } else { Panes::Full },
             Command::Serial => {

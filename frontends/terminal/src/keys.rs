@@ -7,10 +7,10 @@ const CTRL_C: u8 = 0x03;
 /// The emulator's keys in words, for help texts.
 pub const HELP: &str = "Ctrl-C ends the run; Ctrl-A and x: too, c: sends Ctrl-C, a: sends Ctrl-A, s: serial port below the picture, alone or not at all, \
     f: picture alone, u and d: back and forth in what the serial port printed, p: pause, r: reset, w: picture to a file, t: type at UART0 or UART1, \
-    z: suspend, h: help; all other keys go to the guest's serial port";
+    k: type at the USB keyboard, at both or at the serial port, z: suspend, h: help; all other keys go to the guest's serial port, unless k or --keyboard says otherwise";
 
 /// The same, line by line.
-pub const HELP_LINES: [&str; 14] = [
+pub const HELP_LINES: [&str; 15] = [
     "Ctrl-C       end the run",
     "Ctrl-A x     end the run",
     "Ctrl-A c     send Ctrl-C to the guest",
@@ -22,9 +22,10 @@ pub const HELP_LINES: [&str; 14] = [
     "Ctrl-A r     reset the machine",
     "Ctrl-A w     write the picture to tayberry-N.png",
     "Ctrl-A t     type at UART0 or UART1",
+    "Ctrl-A k     type at the USB keyboard, at both, at the serial port",
     "Ctrl-A z     suspend (the shell's fg continues)",
     "Ctrl-A h     these lines",
-    "All other keys go to the guest's serial port.",
+    "All other keys go to the guest.",
 ];
 
 /// What a key asks of the emulator.
@@ -48,6 +49,8 @@ pub enum Command {
     Screenshot,
     /// Type at the other serial port.
     SwitchPort,
+    /// Type at the USB keyboard, at both, or at the serial port.
+    SwitchKeys,
     /// Stop as a job of the shell.
     Suspend,
     /// Show the keys.
@@ -117,6 +120,7 @@ fn command(key: u8) -> Option<Command> {
         b'r' => Command::Reset,
         b'w' => Command::Screenshot,
         b't' => Command::SwitchPort,
+        b'k' => Command::SwitchKeys,
         b'z' => Command::Suspend,
         b'h' | b'?' => Command::Help,
         _ => return None,

@@ -23,6 +23,7 @@ mod sixel;
 mod status;
 #[cfg(unix)]
 mod stderr;
+mod strokes;
 #[cfg_attr(not(unix), path = "no_tty.rs")]
 mod tty;
 
@@ -37,6 +38,7 @@ use painter::Painter;
 use replies::Replies;
 use std::io::{ErrorKind, Read};
 use tayberry_engine::handle::MachineHandle;
+use tayberry_engine::hid::KeysTo;
 use tayberry_headless::{Pace, Picture, Recorder};
 
 /// How the terminal is to be used.
@@ -48,6 +50,8 @@ pub struct Options {
     pub pace: Pace,
     /// The serial port that is shown and that keys go to; none: none is shown, keys go to port 0. Its output is taken from the handle.
     pub serial: Option<usize>,
+    /// Where keys go to begin with.
+    pub keys: KeysTo,
     /// How pictures are shown.
     pub graphics: Graphics,
 }

@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub paused: bool,
     /// The serial port that keys go to.
     pub port: usize,
+    /// Where else keys go.
+    pub keys: Option<&'static str>,
     /// The serial port that is seen, if any.
     pub seen: Option<usize>,
     /// Ctrl-A was pressed.
@@ -90,7 +92,9 @@ impl Status {
             None => parts.push("no picture".into()),
         }
         parts.push(format!("{:.0} MIPS", self.mips));
-        if facts.port != facts.seen.unwrap_or(0) {
+        if let Some(keys) = facts.keys {
+            parts.push(keys.into());
+        } else if facts.port != facts.seen.unwrap_or(0) {
             parts.push(format!("keys to UART{}", facts.port));
         }
         if facts.paused {
@@ -103,7 +107,7 @@ impl Status {
             parts = vec![message.clone()];
         }
         let left = format!(" {} ", parts.join(" | "));
-        let right = if facts.escaped { "Ctrl-A ...: x s f u d p r w t z c a h " } else { HINT };
+        let right = if facts.escaped { "Ctrl-A ...: x s f u d p r w t k z c a h " } else { HINT };
         let width = usize::from(width);
         let used = left.chars().count() + right.chars().count();
         if used < width { format!("{left}{}{right} ", " ".repeat(width - used - 1)) } else { format!("{left:width$}") }

@@ -142,7 +142,7 @@ impl Ours {
             Stop::Budget => End::Endless,
             Stop::Wfi => End::Odd("waits for an interrupt"),
             Stop::Wfe { .. } => End::Odd("waits for an event"),
-            Stop::Lost(_) => End::Odd("lost the core"),
+            Stop::Lost(_) | Stop::Stuck(_) | Stop::Suspect(_) => End::Odd("lost the core"),
             _ => End::Odd("stopped"),
         }
     }

@@ -96,7 +96,17 @@ impl Core {
             Interrupt::VirtualSError => (1, Vector::SError, "virtual SError"),
         };
         let pc = self.pc;
-        tracing::info!(target: "interrupts", "core {}: EL{} to EL{target}: {name}, ELR {pc:#x}", self.config.id, self.el);
+        self.sys.progress.interrupted();
+        tracing::info!(
+            target: "interrupts",
+            core = self.config.id,
+            retired = self.run_retired,
+            from = self.el,
+            to = target,
+            elr = format_args!("{pc:#x}"),
+            "EL{} to EL{target}: {name}, ELR {pc:#x}",
+            self.el
+        );
         if interrupt == Interrupt::VirtualSError {
             self.sys[Reg::HCR_EL2] &= !hcr::VSE;
             self.sys[Reg::ESR_EL1] = 0x2f << 26 | ESR_IL;

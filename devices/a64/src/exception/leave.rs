@@ -32,7 +32,17 @@ impl Core {
         self.sys.single_step = spsr & SPSR_SS != 0 && !stepping && self.step_enabled();
         self.pc = self.canonical(target, el);
         self.context_changed();
-        tracing::trace!(target: "exceptions", "core {}: EL{from} returns to EL{el} at {:#x}", self.config.id, self.pc);
+        self.sys.progress.returned(self.pc, self.retired.wrapping_add(self.run_retired).wrapping_add(u64::from(self.op_index) + 1));
+        let pc = self.pc;
+        tracing::trace!(
+            target: "exceptions",
+            core = self.config.id,
+            retired = self.run_retired,
+            from,
+            to = el,
+            pc = format_args!("{pc:#x}"),
+            "EL{from} returns to EL{el} at {pc:#x}"
+        );
         if spsr & SPSR_IL != 0 {
             return self.illegal_state();
         }
@@ -80,8 +90,8 @@ impl Core {
         if self.is_first_at(target) {
             tracing::warn!(
                 target: "exceptions",
-                "core {}: illegal exception return at EL{} (SPSR {spsr:#x}, to {target:#x}, SCR_EL3 {:#x}, HCR_EL2 {:#x}): illegal execution state",
-                self.config.id,
+                core = self.config.id,
+                "illegal exception return at EL{} (SPSR {spsr:#x}, to {target:#x}, SCR_EL3 {:#x}, HCR_EL2 {:#x}): illegal execution state",
                 self.el,
                 self.sys[Reg::SCR_EL3],
                 self.sys[Reg::HCR_EL2],

@@ -4,15 +4,20 @@ mod debug;
 mod handoff;
 mod interrupt;
 mod leave;
+mod progress;
 mod syndrome;
 #[cfg(test)]
 mod tests;
 mod traps;
+pub mod words;
 
-use crate::core::{Core, SLOT_SP, Stop};
+use crate::core::{Core, SLOT_SP};
 use crate::decode::Flow;
+use crate::mmu::Kind;
 use crate::sysreg::{After, EXC_TAKEN, Reg, hcr, scr, sctlr};
 pub use interrupt::Interrupt;
+pub(crate) use progress::Progress;
+pub use progress::Taken;
 
 /// A synchronous exception, before it is routed to an exception level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,45 +121,6 @@ impl Class {
     fn is_debug(self) -> bool {
         matches!(self, Self::Breakpoint | Self::SoftwareStep | Self::Watchpoint | Self::Brk)
     }
-
-    /// The class in words, for traces.
-    fn words(self) -> &'static str {
-        match self {
-            Self::Unknown => "undefined instruction",
-            Self::WaitTrap => "trapped WFI or WFE",
-            Self::FpTrap => "floating point or SIMD trapped",
-            Self::IllegalState => "illegal execution state",
-            Self::Svc => "SVC",
-            Self::Hvc => "HVC",
-            Self::Smc => "SMC",
-            Self::SystemTrap => "trapped system instruction",
-            Self::InstructionAbort => "instruction abort",
-            Self::Stage2InstructionAbort { .. } => "instruction abort of stage 2",
-            Self::PcAlignment => "misaligned PC",
-            Self::DataAbort => "data abort",
-            Self::Stage2DataAbort { .. } => "data abort of stage 2",
-            Self::SpAlignment => "misaligned SP",
-            Self::FpException => "trapped floating point exception",
-            Self::Breakpoint => "breakpoint",
-            Self::SoftwareStep => "software step",
-            Self::Watchpoint => "watchpoint",
-            Self::Brk => "BRK",
-        }
-    }
-}
-
-/// Bits 5 to 0 of an abort's syndrome, in words.
-fn fault_words(iss: u32) -> &'static str {
-    match iss & 0x3f {
-        0x00..=0x03 => "address size fault",
-        0x04..=0x07 => "translation fault",
-        0x09..=0x0b => "access flag fault",
-        0x0d..=0x0f => "permission fault",
-        0x10 => "external abort",
-        0x14..=0x17 => "external abort on a table walk",
-        0x21 => "alignment fault",
-        _ => "other fault",
-    }
 }
 
 /// DFSC of an alignment fault.
@@ -175,35 +141,11 @@ enum Vector {
     SError = 0x180,
 }
 
-/// Watches for exceptions that lead nowhere: the same one again and again with nothing retired in between, such as an instruction abort on
-/// the vector itself. Hardware would spin for ever; we stop and say so.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Progress {
-    /// What was last taken: vector, return address, syndrome.
-    last: (u64, u64, u64),
-    /// Instructions retired by then; an exception counts as one.
-    retired: u64,
-    repeats: u32,
-}
-
-/// As many identical exceptions make a core lost.
-const REPEATS_LOST: u32 = 16;
-
-impl Progress {
-    /// Notes an exception; true if the core is lost.
-    fn note(&mut self, what: (u64, u64, u64), retired: u64) -> bool {
-        let stuck = what == self.last && retired.wrapping_sub(self.retired) <= 1;
-        self.repeats = if stuck { self.repeats + 1 } else { 0 };
-        (self.last, self.retired) = (what, retired);
-        self.repeats >= REPEATS_LOST
-    }
-}
-
 impl Core {
     /// Takes `exception`, raised by the instruction at `pc` (its preferred return address; callers pass the next instruction's for SVC, HVC and SMC).
     /// Sets `self.pc` to the vector.
     ///
-    /// The result is [`Flow::Fault`], or [`Flow::Stop`] with [`Stop::Lost`] if the core only ever faults.
+    /// The result is [`Flow::Fault`], or [`Flow::Stop`] with [`Stop::Stuck`] or [`Stop::Suspect`] if the core only ever faults.
     pub fn raise(&mut self, exception: Exception, pc: u64) -> Flow {
         let target = self.route(&exception);
         self.raise_to(exception, pc, target)
@@ -251,32 +193,17 @@ impl Core {
         // A stepped instruction that did not complete is stepped again after the return (ARM ARM D2.12.5).
         self.sys.single_step |= self.sys.stepped.is_some() && class != Class::SoftwareStep;
         self.trace_exception(&exception, target, esr, pc);
+        let raised = self.raised_at(pc);
         self.enter(target, Vector::Synchronous, pc);
-        if self.sys.progress.note((self.pc, pc, esr), self.retired.wrapping_add(self.run_retired)) {
-            return self.lost(&exception, esr, pc);
-        }
-        Flow::Fault
-    }
-
-    fn lost(&mut self, exception: &Exception, esr: u64, pc: u64) -> Flow {
-        let reason = format!(
-            "nothing but exceptions: {} at {pc:#x} (ESR_EL{} {esr:#x}) again and again, with the vector at {:#x}; is there code at VBAR_EL{}?",
-            exception.class.words(),
-            self.el,
-            self.pc,
-            self.el
-        );
-        self.stop = Stop::Lost(reason);
-        Flow::Stop
+        self.watch_progress(&exception, esr, raised)
     }
 
     fn trace_exception(&self, exception: &Exception, target: u8, esr: u64, pc: u64) {
-        if !tracing::enabled!(target: "exceptions", tracing::Level::INFO) {
+        let told = tracing::enabled!(target: "exceptions", tracing::Level::INFO) || tracing::enabled!(target: "mmu", tracing::Level::DEBUG);
+        if !told || self.is_stuck() {
             return;
         }
         let class = exception.class;
-        let fault = if class.is_abort() { fault_words(exception.iss) } else { "" };
-        let dash = if fault.is_empty() { "" } else { ": " };
         let far = exception.far.map_or(String::new(), |far| format!(", FAR {far:#x}"));
         let unaligned = class.is_data_abort() && exception.iss & 0x3f == ALIGNMENT_FAULT;
         let hint = if unaligned && self.sctlr() & (sctlr::M | sctlr::A) == 0 {
@@ -284,13 +211,35 @@ impl Core {
         } else {
             ""
         };
+        let what = words::syndrome(esr);
         tracing::info!(
             target: "exceptions",
-            "core {}: EL{} to EL{target}: {}{dash}{fault}, ELR {pc:#x}, ESR {esr:#x}{far}{hint}",
-            self.config.id,
+            core = self.config.id,
+            retired = self.run_retired,
+            from = self.el,
+            to = target,
+            elr = format_args!("{pc:#x}"),
+            esr = format_args!("{esr:#x}"),
+            far = exception.far.map(|far| format!("{far:#x}")),
+            what,
+            "EL{} to EL{target}: {what}, ELR {pc:#x}, ESR {esr:#x}{far}{hint}",
             self.el,
-            class.words(),
         );
+        if class.is_abort() && matches!(exception.iss & 0x3f, 0x00..=0x0f) && tracing::enabled!(target: "mmu", tracing::Level::DEBUG) {
+            self.trace_walk(exception);
+        }
+    }
+
+    /// Tells of the walk that ended in a fault.
+    fn trace_walk(&self, exception: &Exception) {
+        let kind = match exception.class {
+            Class::InstructionAbort | Class::Stage2InstructionAbort { .. } => Kind::Execute,
+            _ if exception.iss >> 6 & 1 != 0 => Kind::Write,
+            _ => Kind::Read,
+        };
+        for line in self.walk_words(exception.far.unwrap_or(0), kind, self.el) {
+            tracing::debug!(target: "mmu", core = self.config.id, retired = self.run_retired, "{line}");
+        }
     }
 
     /// Exception entry: banks PSTATE and the return address, and goes to the vector.

@@ -4,7 +4,7 @@ use super::*;
 use crate::bench::Bench;
 use crate::bus::Lines;
 use crate::sysreg::hcr;
-use crate::{Exception, Flow};
+use crate::{Exception, Flow, Stop};
 
 const SVC: u32 = 0xd400_0001;
 const HVC: u32 = 0xd400_0002;
@@ -330,9 +330,9 @@ fn exceptions_that_lead_nowhere_stop_the_core_and_others_do_not() {
         taken += 1;
         assert!(taken < 100, "never lost");
     }
-    assert_eq!(taken, REPEATS_LOST);
-    let Stop::Lost(reason) = &bench.core.stop else { panic!("{:?}", bench.core.stop) };
-    assert!(reason.contains("instruction abort at 0x1200") && reason.contains("VBAR_EL1"), "{reason}");
+    assert_eq!(taken, super::progress::REPEATS_STUCK);
+    let Stop::Stuck(reason) = &bench.core.stop else { panic!("{:?}", bench.core.stop) };
+    assert!(reason.contains("instruction abort: translation fault, level 3 at 0x1200") && reason.contains("VBAR_EL1"), "{reason}");
 
     let mut bench = Bench::at(1);
     for _ in 0..100 {

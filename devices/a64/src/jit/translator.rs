@@ -250,6 +250,7 @@ impl Core {
             jit.memory.set_word(link as *const u8, by_link);
         }
         let enter = jit.stubs.enter;
+        self.trail.enter_translated(pc, self.run_retired);
         self.frame.lookups = jit.lookups.as_ptr() as u64;
         self.frame.doorbell = std::sync::Arc::as_ptr(&self.config.doorbell) as u64;
         // SAFETY: a fat pointer has the size of two words; the frame's is used only by `execute`, below this call.

@@ -6,6 +6,7 @@ mod stage1;
 mod stage2;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use crate::core::Core;
 use crate::exception::{Class, Exception};

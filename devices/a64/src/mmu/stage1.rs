@@ -6,14 +6,14 @@ use crate::core::Core;
 use crate::sysreg::{Reg, hcr, scr, sctlr};
 
 /// A half of an address space: the registers that describe it, taken apart.
-struct Half {
-    base: u64,
+pub(super) struct Half {
+    pub(super) base: u64,
     /// Bits of virtual address.
-    bits: u32,
-    granule: Granule,
+    pub(super) bits: u32,
+    pub(super) granule: Granule,
     /// EPDn: walks are disabled.
     disabled: bool,
-    pa_bits: u32,
+    pub(super) pa_bits: u32,
 }
 
 /// What tables on the way take away from the entries below them.
@@ -56,7 +56,7 @@ impl Core {
     }
 
     /// SCTLR_ELx.M, unless EL2 stands in for EL1's control (HCR_EL2.TGE, DC).
-    fn stage1_enabled(&self, el: u8) -> bool {
+    pub(super) fn stage1_enabled(&self, el: u8) -> bool {
         let overridden = el < 2 && self.hcr() & (hcr::TGE | hcr::DC) != 0;
         !overridden && self.sctlr_of(el) & sctlr::M != 0
     }
@@ -92,7 +92,7 @@ impl Core {
     }
 
     /// The half that `va` lies in; a translation fault of level 0 if it lies in none.
-    fn half(&self, va: u64, el: u8) -> Result<Half, Fault> {
+    pub(super) fn half(&self, va: u64, el: u8) -> Result<Half, Fault> {
         let upper = el < 2 && va >> 55 & 1 != 0;
         let half = match el {
             0 | 1 => self.kernel_half(upper),
@@ -147,7 +147,7 @@ impl Core {
     }
 
     /// Where a stage 1 descriptor lies in physical memory: stage 2 translates it too.
-    fn walk_address(&self, ipa: u64, el: u8) -> Result<u64, Fault> {
+    pub(super) fn walk_address(&self, ipa: u64, el: u8) -> Result<u64, Fault> {
         if !self.stage2_enabled(el) {
             return Ok(ipa);
         }
@@ -250,7 +250,7 @@ fn half(size: u64, ttbr: u64, k64: bool, disabled: bool, pa_bits: u32) -> Half {
 }
 
 /// The level of the first table: as few as resolve all bits.
-fn start_level(bits: u32, granule: Granule) -> u8 {
+pub(super) fn start_level(bits: u32, granule: Granule) -> u8 {
     let levels = (bits - granule.shift).div_ceil(granule.stride()).clamp(1, 4);
     (4 - levels) as u8
 }

@@ -212,11 +212,30 @@ fn msr(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
         return denied(core, op, why);
     }
     let value = core.x[usize::from(op.rn)] & register.mask | register.ones;
+    trace_control(core, op, register, value);
     let after = match register.write {
         Some(write) => write(core, bus, op, value),
         None => store(core, op.imm, register, value),
     };
     system::after(core, op, after)
+}
+
+/// Tells of a register that controls translation, traps or routing.
+fn trace_control(core: &Core, op: &Op, register: &Register, value: u64) {
+    if !tracing::enabled!(target: "mmu", tracing::Level::DEBUG) {
+        return;
+    }
+    let Some(words) = super::words::words(register.name, value) else { return };
+    let (pc, name) = (core.current_pc(op), register.name);
+    tracing::debug!(
+        target: "mmu",
+        core = core.config.id,
+        retired = core.retired_before(op),
+        register = name,
+        value = format_args!("{value:#x}"),
+        pc = format_args!("{pc:#x}"),
+        "{name} = {value:#x}: {words}, at PC {pc:#x}"
+    );
 }
 
 fn store(core: &mut Core, index: u64, register: &Register, value: u64) -> After {

@@ -12,6 +12,7 @@ pub mod table;
 mod tests;
 mod timer;
 mod trap;
+pub mod words;
 
 pub(crate) use access::{Inline, build_mrs, build_msr, build_threaded_msr, build_unallocated_mrs, inline};
 pub(crate) use debug::{MDSCR_KDE, MDSCR_MDE, MDSCR_SS};

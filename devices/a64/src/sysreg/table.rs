@@ -331,3 +331,8 @@ static BY_KEY: LazyLock<Vec<(u16, usize)>> = LazyLock::new(|| {
 pub(super) fn find(key: u16) -> Option<usize> {
     BY_KEY.binary_search_by_key(&key, |entry| entry.0).ok().map(|at| BY_KEY[at].1)
 }
+
+/// Name of a register by instruction bits 19 to 5.
+pub(crate) fn name_of(key: u16) -> Option<&'static str> {
+    find(key).map(|at| TABLE[at].name)
+}

@@ -129,7 +129,17 @@ fn execute(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
     if let Err(why) = core.check_maintenance(instruction) {
         return refuse(core, op, why);
     }
-    tracing::trace!(target: "mmu", "core {}: {} at PC {:#x}", core.config.id, instruction.name, core.current_pc(op));
+    let pc = core.current_pc(op);
+    tracing::trace!(
+        target: "mmu",
+        core = core.config.id,
+        retired = core.retired_before(op),
+        operand = format_args!("{:#x}", core.x[usize::from(op.rn)]),
+        pc = format_args!("{pc:#x}"),
+        "{} {:#x} at PC {pc:#x}",
+        instruction.name,
+        core.x[usize::from(op.rn)]
+    );
     let operand = core.x[usize::from(op.rn)];
     match (instruction.execute)(core, bus, op, operand) {
         Ok(asked) => after(core, op, asked),

@@ -143,7 +143,7 @@ fn brk(core: &mut Core, _: &mut dyn Bus, op: &Op) -> Flow {
 const SEMIHOSTING: u64 = 0xf000;
 
 fn hlt(core: &mut Core, bus: &mut dyn Bus, op: &Op) -> Flow {
-    if op.imm as u64 == SEMIHOSTING && bus.is_semihosting() { stop(core, op, Stop::Semihosting) } else { debug_state(core, bus, op) }
+    if op.imm == SEMIHOSTING && bus.is_semihosting() { stop(core, op, Stop::Semihosting) } else { debug_state(core, bus, op) }
 }
 
 /// HLT, DCPS and DRPS belong to an external debugger; without one they are undefined.

@@ -208,21 +208,34 @@ impl Channel {
     }
 
     /// Fetches a block, moves a chunk of it, or completes it. Returns how much work that was.
-    fn step(&mut self, lite: bool, share: u64, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) -> u64 {
+    fn step(&mut self, index: usize, share: u64, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) -> u64 {
         if !self.loaded {
             match port.control_block(self.conblk) {
                 Some(words) => {
-                    self.block = Block::decode(&words, lite);
+                    self.block = Block::decode(&words, LITE.contains(&index));
+                    tracing::debug!(
+                        target: "dma",
+                        channel = index,
+                        block = format_args!("{:#010x}", self.conblk),
+                        ti = format_args!("{:#010x}", self.block.ti),
+                        source = format_args!("{:#010x}", self.block.source),
+                        dest = format_args!("{:#010x}", self.block.dest),
+                        length = self.block.length(),
+                        "channel {index} begins the block at {:#010x}: {}",
+                        self.conblk,
+                        self.block.words()
+                    );
                     self.loaded = true;
                     self.busy_until = self.busy_until.plus(FETCH_NS);
                 }
                 None => {
-                    tracing::debug!(target: "dma", "no control block can be read at {:#010x}", self.conblk);
+                    tracing::debug!(target: "dma", channel = index, "channel {index}: no control block can be read at {:#010x}", self.conblk);
                     self.errors |= DEBUG_READ_ERROR;
                     self.cs &= !CS_ACTIVE;
                 }
             }
         } else if self.block.is_done() {
+            tracing::debug!(target: "dma", channel = index, "channel {index} has done the block at {:#010x}", self.conblk);
             self.cs |= CS_END | if self.block.ti & TI_INTEN != 0 { CS_INT } else { 0 };
             self.go_on_to(self.block.next);
         } else {
@@ -237,7 +250,7 @@ impl Channel {
     }
 
     /// Works as far as it can have come by `now`.
-    fn run(&mut self, lite: bool, share: u64, now: GuestTime, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) {
+    fn run(&mut self, index: usize, share: u64, now: GuestTime, port: &mut Port<'_>, dreq: &DreqLines, buffer: &mut [u8; PIECE]) {
         let mut work = 0;
         while self.is_active() && self.busy_until <= now {
             if self.is_stalled(dreq) {
@@ -250,7 +263,7 @@ impl Channel {
                 self.busy_until = now.plus(STAND_BACK_NS);
                 return;
             }
-            work += self.step(lite, share, port, dreq, buffer);
+            work += self.step(index, share, port, dreq, buffer);
         }
     }
 }
@@ -292,7 +305,7 @@ impl DmaController {
         let share = (0..CHANNELS).filter(working).count().max(1) as u64;
         for index in 0..CHANNELS {
             if self.is_enabled(index) {
-                self.channels[index].run(LITE.contains(&index), share, now, port, &self.dreq, &mut self.buffer);
+                self.channels[index].run(index, share, now, port, &self.dreq, &mut self.buffer);
             }
         }
         self.publish();

@@ -186,6 +186,24 @@ impl Block {
         Self { ti, source, dest, stride, next: next & BLOCK_ALIGN, x_length, x_left: x_length, rows_left }
     }
 
+    /// What it says, in words.
+    pub fn words(&self) -> String {
+        let two_d = self.ti & TI_TDMODE != 0;
+        let size =
+            if two_d { format!("{} rows of {} bytes", self.rows_left + 1, self.x_length) } else { format!("{} bytes", self.x_length) };
+        let side = |address: u32, ignore: u32, inc: u32, dreq: u32| {
+            let place = if self.ti & ignore != 0 { "nothing".into() } else { format!("{address:#010x}") };
+            let moves = if self.ti & inc != 0 { "" } else { " (fixed)" };
+            let waits = if self.ti & dreq != 0 { format!(" waiting for DREQ {}", self.ti >> TI_PERMAP_SHIFT & 31) } else { String::new() };
+            place + moves + &waits
+        };
+        let source = side(self.source, TI_SRC_IGNORE, TI_SRC_INC, TI_SRC_DREQ);
+        let dest = side(self.dest, TI_DEST_IGNORE, TI_DEST_INC, TI_DEST_DREQ);
+        let interrupt = if self.ti & TI_INTEN != 0 { ", interrupts when done" } else { "" };
+        let next = if self.next == 0 { ", the last".into() } else { format!(", next block at {:#010x}", self.next) };
+        format!("{size} from {source} to {dest}{interrupt}{next}")
+    }
+
     /// TXFR_LEN: what is left.
     pub fn length(&self) -> u32 {
         if self.ti & TI_TDMODE != 0 { self.rows_left << 16 | self.x_left } else { self.x_left }

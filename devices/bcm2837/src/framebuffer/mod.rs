@@ -36,6 +36,24 @@ const LEAST_ALIGNMENT: u32 = 4096;
 /// No more can be asked for.
 const MOST_ALIGNMENT: u32 = 1 << 24;
 
+/// What the firmware is configured to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initial {
+    /// Screen size in pixels.
+    pub screen: Size,
+    /// Bits per pixel.
+    pub depth: Depth,
+    /// Alpha mode.
+    pub alpha: Alpha,
+}
+
+impl From<Size> for Initial {
+    /// With nothing configured.
+    fn from(screen: Size) -> Self {
+        Self { screen, depth: Depth::Rgb16, alpha: Alpha::Ignored }
+    }
+}
+
 /// What the guest has asked the screen to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -64,16 +82,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Power-on settings for a screen of `physical` pixels.
-    fn new(physical: Size) -> Self {
+    /// Power-on settings.
+    fn new(initial: Initial) -> Self {
         Self {
-            physical,
+            physical: initial.screen,
             virtual_size: None,
-            depth: Depth::Rgb16,
+            depth: initial.depth,
             pitch: None,
             offset: (0, 0),
             order: None,
-            alpha: Alpha::Ignored,
+            alpha: initial.alpha,
             // All black until it is set: a palette read back after its first 16 entries were set had nothing but zeros behind them
             // (raspberrypi/linux#1026). QEMU's is the same.
             palette: Arc::new([0; 256]),
@@ -159,7 +177,7 @@ enum Placed {
     Full,
 }
 
-/// A frame buffer that is there before the kernel: 16 bits a pixel, red in the top ones.
+/// A frame buffer that is there before the kernel, in the firmware's own pixel order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootFramebuffer {
     /// Physical address.
@@ -192,15 +210,15 @@ pub struct Framebuffer {
 }
 
 impl Framebuffer {
-    /// No frame buffer yet, on a screen of `screen` pixels.
-    pub fn new(screen: Size) -> Self {
-        Self { settings: Settings::new(screen), buffer: None, published: None, placed: Placed::Well }
+    /// No frame buffer yet.
+    pub fn new(initial: impl Into<Initial>) -> Self {
+        Self { settings: Settings::new(initial.into()), buffer: None, published: None, placed: Placed::Well }
     }
 
     /// What the firmware sets up for a kernel with a device tree, from GPU memory that nobody has used yet.
-    pub fn at_boot(screen: Size, memory_start: u64) -> BootFramebuffer {
+    pub fn at_boot(initial: impl Into<Initial>, memory_start: u64) -> BootFramebuffer {
         let base = memory_start.next_multiple_of(LEAST_ALIGNMENT.into());
-        BootFramebuffer { base, geometry: Settings::new(screen).geometry() }
+        BootFramebuffer { base, geometry: Settings::new(initial.into()).geometry() }
     }
 
     /// The firmware sets up a frame buffer before the kernel starts. True if there is one now.

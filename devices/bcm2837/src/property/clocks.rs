@@ -22,6 +22,47 @@ pub const NAMES: [&str; 11] = ["0", "EMMC", "UART", "ARM", "core", "V3D", "H264"
 
 const MHZ: u32 = 1_000_000;
 
+/// Lowest and highest rate of a clock in hertz.
+pub type Range = (u32, u32);
+
+/// What the firmware is told of the clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSetup {
+    /// The PL011's.
+    pub uart: u32,
+    /// The ARM's.
+    pub arm: Range,
+    /// The core's.
+    pub core: Range,
+    /// V3D's.
+    pub v3d: Range,
+    /// H264's.
+    pub h264: Range,
+    /// The image sensor pipeline's.
+    pub isp: Range,
+    /// The SDRAM's.
+    pub sdram: Range,
+    /// The clocks begin at their highest rates.
+    pub turbo: bool,
+}
+
+impl Default for ClockSetup {
+    /// A Pi 3 Model B with nothing configured.
+    fn default() -> Self {
+        let block = (250 * MHZ, 300 * MHZ);
+        Self {
+            uart: 48 * MHZ,
+            arm: (600 * MHZ, 1200 * MHZ),
+            core: (250 * MHZ, 400 * MHZ),
+            v3d: block,
+            h264: block,
+            isp: block,
+            sdram: (400 * MHZ, 450 * MHZ),
+            turbo: false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     rate: u32,
@@ -40,23 +81,26 @@ pub struct Clocks {
 
 impl Clocks {
     /// Rates of a Pi 3 Model B after boot. The pixel clock is that of the screen's mode.
-    pub fn new(pixel_rate: u32) -> Self {
+    pub fn new(setup: &ClockSetup, pixel_rate: u32) -> Self {
         let clock = |rate, min, max| Clock { rate, min, max, on: rate != 0 };
+        let ranged = |(min, max): Range| clock(if setup.turbo { max } else { min }, min, max);
+        // The SDRAM's is at its highest anyhow.
+        let sdram = clock(setup.sdram.1, setup.sdram.0, setup.sdram.1);
         Self {
             clocks: [
                 clock(0, 0, 0),
-                clock(200 * MHZ, 0, 200 * MHZ),          // EMMC
-                clock(48 * MHZ, 0, 1000 * MHZ),          // UART
-                clock(600 * MHZ, 600 * MHZ, 1200 * MHZ), // ARM
-                clock(250 * MHZ, 250 * MHZ, 400 * MHZ),  // core
-                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // V3D
-                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // H264
-                clock(250 * MHZ, 250 * MHZ, 300 * MHZ),  // ISP
-                clock(450 * MHZ, 400 * MHZ, 450 * MHZ),  // SDRAM
-                clock(pixel_rate, 0, 340 * MHZ),         // pixel
-                clock(0, 0, 500 * MHZ),                  // PWM
+                clock(200 * MHZ, 0, 200 * MHZ),   // EMMC
+                clock(setup.uart, 0, 1000 * MHZ), // UART
+                ranged(setup.arm),                // ARM
+                ranged(setup.core),               // core
+                ranged(setup.v3d),                // V3D
+                ranged(setup.h264),               // H264
+                ranged(setup.isp),                // ISP
+                sdram,                            // SDRAM
+                clock(pixel_rate, 0, 340 * MHZ),  // pixel
+                clock(0, 0, 500 * MHZ),           // PWM
             ],
-            turbo: false,
+            turbo: setup.turbo,
         }
     }
 
@@ -84,7 +128,7 @@ impl Clocks {
         let Some(clock) = self.get_mut(id) else {
             return 0;
         };
-        clock.rate = rate.clamp(clock.min, clock.max);
+        clock.rate = rate.min(clock.max).max(clock.min);
         let (rate, min) = (clock.rate, clock.min);
         if id as usize == ARM && !skip_turbo && self.turbo != (rate > min) {
             self.set_turbo(rate > min);

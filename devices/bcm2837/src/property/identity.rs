@@ -74,7 +74,7 @@ pub fn stc(_: &mut Firmware, _: &Request<'_>, context: &Context<'_>, reply: &mut
 /// Get EDID block (0x00030020): number, status, 128 bytes.
 pub fn edid_block(firmware: &mut Firmware, request: &Request<'_>, _: &Context<'_>, reply: &mut Reply) {
     let number = request.word(0);
-    let (status, block) = if number == 0 { (EDID_READ, edid::block(firmware.config.screen)) } else { (EDID_NO_BLOCK, [0; edid::BLOCK]) };
+    let (status, block) = if number == 0 { (EDID_READ, edid::block(firmware.config.monitor)) } else { (EDID_NO_BLOCK, [0; edid::BLOCK]) };
     reply.words(&[number, status]);
     reply.bytes(&block);
 }

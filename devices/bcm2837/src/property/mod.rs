@@ -22,14 +22,15 @@ pub(crate) mod testing;
 mod tests;
 pub(crate) mod words;
 
-use crate::framebuffer::{BootFramebuffer, Framebuffer, Stage, legacy};
+use crate::framebuffer::{BootFramebuffer, Framebuffer, Initial, Stage, legacy};
 use crate::mailbox::Mailbox;
 use bevy_ecs::prelude::*;
+pub use clocks::ClockSetup;
 use message::Message;
 use std::ops::Range;
 use std::sync::Arc;
 use table::{Handler, Row, SET_VSYNC};
-use tayberry_engine::display::{Display, Reuse, VideoMemory};
+use tayberry_engine::display::{Alpha, Depth, Display, Reuse, VideoMemory};
 use tayberry_engine::handle::Shared;
 use tayberry_engine::journal::{Journal, Mode, What};
 use tayberry_engine::stats::Stats;
@@ -58,8 +59,16 @@ pub struct MailboxPlugin {
     pub video_memory: Range<u64>,
     /// The kernel's command line.
     pub command_line: String,
-    /// Width and height of the monitor's preferred mode, which the frame buffer has until the guest sets another.
+    /// Width and height of the monitor's preferred mode.
+    pub monitor: (u32, u32),
+    /// Width and height that the frame buffer has until the guest sets others.
     pub screen: (u32, u32),
+    /// Bits per pixel that it has until then.
+    pub depth: Depth,
+    /// What becomes of its alpha until then.
+    pub alpha: Alpha,
+    /// Rates of the clocks.
+    pub clocks: ClockSetup,
     /// The firmware sets up a frame buffer before the kernel starts, for a kernel that is told of it in its device tree.
     pub has_boot_framebuffer: bool,
     /// The firmware's test picture stands on the screen until there is a frame buffer.
@@ -79,7 +88,11 @@ impl MailboxPlugin {
 
     /// The frame buffer that the firmware sets up where [`MailboxPlugin::has_boot_framebuffer`] says so.
     pub fn boot_framebuffer(&self) -> BootFramebuffer {
-        Framebuffer::at_boot(self.screen, self.video_memory.start)
+        Framebuffer::at_boot(self.initial(), self.video_memory.start)
+    }
+
+    fn initial(&self) -> Initial {
+        Initial { screen: self.screen, depth: self.depth, alpha: self.alpha }
     }
 }
 
@@ -97,7 +110,11 @@ impl Default for MailboxPlugin {
             // The firmware keeps some of its memory to itself.
             video_memory: 0x3b80_0000..0x3f00_0000,
             command_line: String::new(),
+            monitor: (1024, 768),
             screen: (1024, 768),
+            depth: Depth::Rgb16,
+            alpha: Alpha::Ignored,
+            clocks: ClockSetup::default(),
             has_boot_framebuffer: false,
             has_splash: false,
             dma_channels: 0x7f35,
@@ -232,9 +249,9 @@ impl VideoCore {
             ClockMode::Deterministic => Reuse::IgnoreReaders,
             ClockMode::Realtime => Reuse::AvoidHeld,
         };
-        let framebuffer = Framebuffer::new(config.screen);
+        let framebuffer = Framebuffer::new(config.initial());
         let firmware = Firmware {
-            clocks: clocks::Clocks::new(edid::pixel_rate(config.screen)),
+            clocks: clocks::Clocks::new(&config.clocks, edid::pixel_rate(config.monitor)),
             power: power::Power::default(),
             gpio: gpio::Expander::default(),
             otp: identity::Otp::default(),

@@ -1,7 +1,8 @@
-use super::MailboxPlugin;
 use super::testing::{DONE, EMPTY, FULL, Guest, MESSAGE, PROPERTY};
+use super::{ClockSetup, MailboxPlugin};
 use proptest::prelude::*;
 use tayberry_engine::GuestTime;
+use tayberry_engine::display::{Alpha, Depth};
 use tayberry_engine::journal::{Message, What};
 
 const PARSE_ERROR: u32 = 0x8000_0001;
@@ -362,4 +363,48 @@ proptest! {
         }
         prop_assert_eq!(guest.read(0x98) & FULL, 0);
     }
+}
+
+/// What the firmware is configured to is what it says, and what it begins with.
+#[test]
+fn the_configuration_is_answered() {
+    let mhz = 1_000_000;
+    let mut guest = Guest::with(&MailboxPlugin {
+        arm_memory: 960 << 20,
+        vc_memory: 64 << 20,
+        video_memory: 0x3c40_0000..0x3f00_0000,
+        monitor: (1920, 1080),
+        screen: (1824, 984),
+        depth: Depth::Rgb32,
+        alpha: Alpha::Transparent0,
+        clocks: ClockSetup {
+            uart: 3 * mhz,
+            core: (250 * mhz, 250 * mhz),
+            arm: (600 * mhz, 1000 * mhz),
+            turbo: true,
+            ..ClockSetup::default()
+        },
+        ..MailboxPlugin::default()
+    });
+    let table: &[(u32, &[u32], u32, &[u32])] = &[
+        (0x0001_0005, &[1, 1], 8, &[0, 960 << 20]),
+        (0x0001_0006, &[1, 1], 8, &[960 << 20, 64 << 20]),
+        (0x0003_0002, &[2, 0], 8, &[2, 3 * mhz]),
+        (0x0003_0002, &[3, 0], 8, &[3, 1000 * mhz]),
+        (0x0003_0002, &[4, 0], 8, &[4, 250 * mhz]),
+        (0x0003_0004, &[4, 0], 8, &[4, 250 * mhz]),
+        (0x0003_0002, &[5, 0], 8, &[5, 300 * mhz]),
+        (0x0003_0009, &[0, 0], 8, &[0, 1]),
+        (0x0004_0003, &[0, 0], 8, &[1824, 984]),
+        (0x0004_0004, &[0, 0], 8, &[1824, 984]),
+        (0x0004_0005, &[0], 4, &[32]),
+        (0x0004_0007, &[0], 4, &[1]),
+        (0x0004_0001, &[4096, 0], 8, &[0xfc40_0000, 1824 * 984 * 4]),
+    ];
+    for &(tag, request, len, answer) in table {
+        assert_eq!(guest.ask(tag, request, len), answer, "{tag:#010x}");
+    }
+    let edid = guest.ask(0x0003_0020, &[0; 34], 136);
+    let byte = |at: usize| edid[2 + at / 4] >> (8 * (at % 4)) & 0xff;
+    assert_eq!((byte(56) | byte(58) >> 4 << 8, byte(59) | byte(61) >> 4 << 8), (1920, 1080));
 }

@@ -14,6 +14,7 @@ pub mod registers;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+pub mod words;
 
 use crate::gpio::PinFunctions;
 use bevy_ecs::prelude::*;

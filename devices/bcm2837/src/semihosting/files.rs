@@ -196,7 +196,10 @@ impl Handle {
         match self {
             Self::File(file) => file.write_all(data).map_err(|error| number(&error)),
             // That nobody can hear it is no reason to fail.
-            Self::Error => Ok(drop(io::stderr().write_all(data))),
+            Self::Error => {
+                let _ = io::stderr().write_all(data);
+                Ok(())
+            }
             Self::Input { .. } | Self::Output | Self::Features(_) => Err(errno::BADF),
         }
     }

@@ -26,6 +26,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("loader", "", "", b""),
     ("objects", "", "", b""),
     ("screens", "screens.case=palette-cycle screens.off=1", "", b""),
+    ("semihost", "semihost.files=0", "--semihosting-console", b""),
     ("smp", "smp.count=3000", "", b""),
     ("storm", "storm.count=40 storm.hold_us=5000", "", b""),
     ("suite", "suite.kind=mix suite.n=30", "", b""),
@@ -47,6 +48,9 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     ("suite", "suite.kind=locks suite.n=4000", "", b""),
     ("tasks", "", "", b""),
     ("tree", "", "--cores 3", b""),
+    ("tune", "tune.beat_ms=20", "", b""),
+    ("tune", "tune.by=fifo tune.beat_ms=2", "", b""),
+    ("usbkbd", "", r"--type-after ready --type-usb one\n\e", b""),
 ];
 
 fn images() -> std::path::PathBuf {
@@ -138,6 +142,9 @@ fn every_guest_is_the_same_when_all_is_translated_at_once() {
 fn no_guest_is_left_out() {
     for image in std::fs::read_dir(images()).expect("the images") {
         let image = image.expect("an image").path();
+        if image.extension().is_none_or(|extension| extension != "img") {
+            continue;
+        }
         let name = image.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
         assert!(GUESTS.iter().any(|(guest, ..)| *guest == name), "{name}");
     }
@@ -196,7 +203,7 @@ fn the_trace_ends_with_what_each_core_did() {
     folder.file("k", ENDLESS);
     folder.headless("--max-instructions 2000000 --cores 2 --deterministic --trace jit --trace-file trace k").expect(0);
     let trace = folder.text("trace");
-    assert!(trace.lines().all(|line| line.starts_with("[jit] ")), "{trace}");
+    assert!(trace.lines().all(|line| line.contains("[jit] ")), "{trace}");
     for core in ["core 0: ", "core 1: "] {
         assert!(trace.lines().any(|line| line.contains(core) && line.contains("instructions") && line.contains("translated")), "{trace}");
     }
@@ -230,8 +237,8 @@ fn what_is_translated_is_counted_traced_and_listed() {
     }
     assert!(count("instructions_jitted") > 4_000_000 && count("region_instructions") > 0 && count("code_bytes") > 0, "{core}");
     assert!(core["compile_ns_per_instruction"].as_f64().expect("a number") > 0.0, "{core}");
-    assert!(trace.lines().any(|line| line.starts_with("[jit] region at PC 0x80000: ")), "{trace}");
-    assert!(trace.lines().any(|line| line.starts_with("[jit] core 0: ") && line.contains(" in 0x80000")), "{trace}");
+    assert!(trace.lines().any(|line| line.contains("[jit] region at PC 0x80000: ")), "{trace}");
+    assert!(trace.lines().any(|line| line.contains("[jit] core 0: ") && line.contains(" in 0x80000")), "{trace}");
     let listed = listed.expect("a map");
     assert_eq!(listed.lines().count() as u64, count("regions"), "{listed}");
     for line in listed.lines() {

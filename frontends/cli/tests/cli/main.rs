@@ -1,5 +1,8 @@
 //! The program as scripts see it: arguments, files, output, exit statuses.
 
+mod boot;
+mod cards;
+mod crash;
 mod expect;
 mod frames;
 mod headless;
@@ -12,5 +15,8 @@ mod record;
 mod runs;
 mod screens;
 mod semihosting;
+mod sound;
 mod steps;
+mod traces;
+mod typing;
 mod usage;

@@ -43,6 +43,8 @@ fn a_shell_on_the_serial_port() {
     let boot = terminal.wait_for(PROMPT);
     assert!(boot.contains("smp: Brought up 1 node, 4 CPUs") && boot.contains("4 processors"), "{boot}");
 
+    // What is found on the USB would be printed into what is typed.
+    terminal.command("dmesg -n 1", PROMPT);
     let uname = terminal.command("uname -srm", PROMPT);
     assert!(uname.starts_with("Linux ") && uname.contains("aarch64"), "{uname}");
     assert!(terminal.command("cat /sys/devices/system/cpu/online; nproc", PROMPT).contains("0-3\n4\n"));
@@ -71,6 +73,21 @@ fn a_shell_on_the_serial_port() {
     assert!(text.contains("reboot: Restarting system") && text.contains("reboot: Power down"), "{text}");
     let stats: serde_json::Value = serde_json::from_slice(&folder.read("stats.json")).expect("JSON");
     assert_eq!(stats["exit"], "poweroff");
+}
+
+#[test]
+fn a_usb_keyboard_and_a_mouse() {
+    let Some(debian) = debian() else { return };
+    let folder = Folder::new();
+    // The text that is waited for is not the one that the terminal echoes.
+    let look = "until grep -q Mouse /proc/bus/input/devices; do sleep 1; done; sleep 1; cat /proc/bus/input/devices; echo r\"ead\"y\\n";
+    let script =
+        ["--type-after", PROMPT, "--type", look, "--type-after", "ready", "--type-usb", "echo Ty\"ped\" >/dev/ttyAMA0; poweroff\\n"];
+    let args = arguments(&debian, "").into_iter().chain(script.iter().chain(&["--timeout", "180"]).map(ToString::to_string));
+    let run = crate::program::Ended::of(folder.tayberry(args)).expect(0);
+    let names = ["N: Name=\"Tayberry Keyboard\"", "N: Name=\"Tayberry Mouse\"", "Handlers=sysrq kbd"];
+    assert!(names.iter().all(|name| run.stdout.contains(name)), "{}", run.stdout);
+    assert!(run.stdout.contains("Typed\r\n"), "the shell on the screen has read it: {}", run.stdout);
 }
 
 /// What a run leaves behind: serial port, frame log, picture, statistics.

@@ -6,6 +6,7 @@
 #[path = "../cli/program.rs"]
 mod program;
 
+mod boot;
 mod console;
 mod linux;
 mod terminal;

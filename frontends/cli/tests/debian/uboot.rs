@@ -16,7 +16,7 @@ fn commands_at_the_prompt() {
     let mut terminal = Terminal::start(folder.tayberry(ARGUMENTS.into_iter().chain([image.as_str()])));
     let start = terminal.wait_for("stop autoboot");
     assert!(start.contains("DRAM:  948 MiB") && start.contains("RPI 3 Model B"), "{start}");
-    assert!(start.contains("1 USB Device(s) found"), "its root hub: {start}");
+    assert!(start.contains("4 USB Device(s) found"), "its root hub, the board's, keyboard and mouse: {start}");
     terminal.type_line("");
     terminal.wait_for(PROMPT);
     assert!(terminal.command("version", PROMPT).contains("U-Boot 20"));
@@ -34,6 +34,26 @@ fn commands_at_the_prompt() {
     terminal.wait_for("resetting ...");
     terminal.wait_for("stop autoboot");
     terminal.stop();
+}
+
+#[test]
+fn its_usb_keyboard_types_at_the_prompt() {
+    let Some(debian) = debian() else { return };
+    let image = debian.join("u-boot.bin").display().to_string();
+    let script = [
+        ["--type-after", "stop autoboot"],
+        ["--type", "\\n"],
+        ["--type-after", PROMPT],
+        ["--type", "usb tree\\nsetenv stdin usbkbd\\n"],
+        ["--type-after", PROMPT],
+        ["--type-after", PROMPT],
+        ["--type-usb", "echo Ty\"ped\" 2\\n"],
+        ["--until", "Typed 2"],
+    ];
+    let rest = ["--timeout", "120", &image];
+    let run = Ended::of(Folder::new().tayberry(ARGUMENTS.into_iter().chain(script.into_iter().flatten()).chain(rest))).expect(0);
+    let tree = ["Hub (480 Mb/s, 2mA)", "Human Interface (1.5 Mb/s", "Human Interface (12 Mb/s", "Tayberry Keyboard", "Tayberry Mouse"];
+    assert!(tree.iter().all(|device| run.stdout.contains(device)), "{}", run.stdout);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub paused: bool,
     /// The serial port that keys go to.
     pub port: usize,
+    /// Where else keys go.
+    pub keys: Option<&'static str>,
     /// Size of the window.
     pub window: Size,
     /// Time between two pictures of the display.
@@ -41,6 +43,7 @@ impl<'a> Facts<'a> {
             generation: 0,
             paused: false,
             port: 0,
+            keys: None,
             window: (640, 480),
             period: Duration::from_millis(20),
             resident: None,
@@ -81,7 +84,7 @@ pub fn statistics(facts: &Facts<'_>) -> Vec<Line> {
     let state = if facts.paused { "paused".to_owned() } else { format!("{:.0} % of real time", rates.speed * 100.0) };
     say("guest", format!("{:.1} s, {state}", stats.guest_ns.get() as f64 / 1e9));
     say("messages", format!("{} property, {} to the display", stats.property_messages.get(), stats.reconfigurations.get()));
-    say("keys", format!("to UART{}", facts.port));
+    say("keys", facts.keys.map_or_else(|| format!("to UART{}", facts.port), |keys| keys.trim_start_matches("keys ").to_owned()));
     if let Some(bytes) = facts.resident {
         say("memory", format!("{} MiB of the host's", bytes >> 20));
     }

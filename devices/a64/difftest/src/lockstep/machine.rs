@@ -346,7 +346,7 @@ impl Pair {
         let before = *retired;
         *retired += runs[0].retired;
         if same {
-            return Ok(matches!(runs[0].stop, Stop::Lost(_)));
+            return Ok(matches!(runs[0].stop, Stop::Lost(_) | Stop::Stuck(_)));
         }
         let lines = self.differences(&runs);
         let code_written = progress.racy || self.epoch() != progress.epoch;
