@@ -71,6 +71,7 @@ fn what_command_lines_become() {
         ("-M raspi3b -kernel k -nographic -semihosting-config enable=off", "--frontend headless --serial stdio --serial null -- k"),
         ("-M raspi3b -kernel k -nographic -icount shift=auto", "--frontend headless --serial stdio --serial null --deterministic -- k"),
         ("-M raspi3b -kernel k -nographic -singlestep", "--frontend headless --serial stdio --serial null --jit off -- k"),
+        ("-M raspi3b -kernel k -nographic -usb -device usb-kbd", "--frontend headless --serial stdio --serial null --keyboard usb -- k"),
         ("-M raspi3b -kernel k -nographic -s", "--frontend headless --serial stdio --serial null --gdb :1234 --gdb-nowait -- k"),
         ("-M raspi3b -kernel k -nographic -s -S", "--frontend headless --serial stdio --serial null --gdb :1234 -- k"),
         (

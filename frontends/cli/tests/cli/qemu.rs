@@ -89,12 +89,44 @@ fn an_elf_file_starts_on_all_cores_in_el3_as_in_qemu() {
 }
 
 #[test]
-fn a_raw_kernel_prints_the_same_and_a_reset_ends_it() {
+fn a_raw_kernel_that_switches_off_ends_with_0() {
     let folder = folder();
-    // This guest switches off by a reset into the halt partition.
-    let line = "-M raspi3b -kernel tree.img -nographic -monitor none -no-reboot -append quiet";
-    let run = ours(&folder, line).expect(0);
+    let run = ours(&folder, "-M raspi3b -kernel tree.img -nographic -monitor none -append quiet").expect(0);
     assert!(run.stdout.contains("tree: done"), "{}", run.stdout);
+}
+
+#[test]
+fn a_reset_ends_the_run_where_it_is_to() {
+    /// Core 0 prints an R and has the watchdog reset the board (PM_WDOG, PM_RSTC).
+    const RESETS: [u32; 15] = [
+        0xd538_00a3,
+        0xf240_047f,
+        0x5400_0161,
+        0xd2a7_e400,
+        0x9140_0400,
+        0x5280_0a41,
+        0xb900_0001,
+        0xd2a7_e200,
+        0x52ab_4001,
+        0x1100_2822,
+        0xb900_2402,
+        0x1100_8022,
+        0xb900_1c02,
+        0xd503_205f,
+        0x17ff_ffff,
+    ];
+    let folder = folder();
+    folder.file("reset.img", &RESETS.map(u32::to_le_bytes).concat());
+    let line = "-M raspi3b -kernel reset.img -display none -serial stdio -no-reboot";
+    let run = ours(&folder, line).expect(0);
+    assert_eq!(run.stdout, "R");
+    if let Some(qemu) = theirs(&folder, line) {
+        assert_eq!((qemu.stdout, qemu.status), (run.stdout, run.status));
+    }
+    // Without the option it goes on and on.
+    let words = "qemu -M raspi3b -kernel reset.img -display none -serial stdio --timeout 1".split(' ');
+    let again = Ended::of(folder.tayberry(words)).expect(0);
+    assert!(again.stdout.len() > 1 && again.stdout.bytes().all(|byte| byte == b'R'), "{}", again.stdout.len());
 }
 
 #[test]
