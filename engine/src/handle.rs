@@ -109,6 +109,8 @@ pub struct Limits {
     pub max_instructions: Option<u64>,
     /// Text on any serial port.
     pub until: Option<Vec<u8>>,
+    /// A reset ends it as switching off does.
+    pub reset_ends: bool,
     /// What the machine itself types meanwhile. It goes on over resets.
     pub script: Script,
 }

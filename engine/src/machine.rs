@@ -102,6 +102,16 @@ enum CycleEnd {
     Exit(ExitReason),
 }
 
+impl CycleEnd {
+    /// A reset is the end of a run whose limits say so.
+    fn unless_reset_ends(self, limits: &Limits) -> Self {
+        match self {
+            Self::Reset if limits.reset_ends => Self::Exit(ExitReason::PowerOff),
+            end => end,
+        }
+    }
+}
+
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
         let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram } = parts;
@@ -535,7 +545,7 @@ fn run_cycles<E: std::error::Error>(
         }
         let end = machine.run(parker, limits, started, attendants);
         machine.flush_serial(channels);
-        match end {
+        match end.unless_reset_ends(limits) {
             CycleEnd::Exit(reason) => {
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;

@@ -15,6 +15,7 @@ use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
+use crate::qemu::QemuOptions;
 use crate::report::Unusable;
 use crate::trace::{self, Topics};
 use clap::error::ErrorKind;
@@ -27,6 +28,8 @@ use tayberry_bcm2837::{Features, JitConfig};
 use tayberry_engine::serial::PORTS;
 
 /// Raspberry Pi 3 emulator.
+///
+/// tayberry qemu ... (or this program under the name qemu-system-aarch64) takes QEMU's command line instead: docs/qemu.md.
 ///
 /// Runs KERNEL, a raw kernel8.img (loaded at 0x80000) or an AArch64 ELF, on four Cortex-A53 cores with the BCM2837's peripherals. With no KERNEL it
 /// boots from --boot, --sd or --sd-dir as the firmware does; without these the built-in demo runs: headless it makes one tour of its modes and leaves a
@@ -301,6 +304,8 @@ pub struct Config {
     pub report: Option<PathBuf>,
     pub trace: Topics,
     pub trace_file: Option<PathBuf>,
+    /// What QEMU's command line said and ours cannot.
+    pub qemu: Option<QemuOptions>,
     pub diagnosis: DiagnosisArgs,
     pub gdb: Option<GdbOptions>,
 }
@@ -340,6 +345,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Unusabl
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(Parsed::Text(error)),
         Err(error) => Err(Unusable::new(format_args!("{}; see --help", first_paragraph(&error.to_string())))),
     }
+}
+
+/// Whether an option of ours, by its name without dashes, takes a value; `None` if there is none.
+pub fn takes_value(name: &str) -> Option<bool> {
+    let mut command = Args::command();
+    command.build();
+    command.get_arguments().find(|option| option.get_long() == Some(name)).map(|option| option.get_action().takes_values())
 }
 
 fn command() -> clap::Command {
@@ -437,6 +449,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         stats: args.stats,
         report: args.report,
         trace_file: args.trace_file,
+        qemu: None,
         diagnosis: args.diagnosis,
         gdb: args.gdb.options(),
     })

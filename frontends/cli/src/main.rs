@@ -15,6 +15,7 @@ mod jit;
 mod memory;
 mod page;
 mod progress;
+mod qemu;
 mod record;
 mod report;
 mod session;
@@ -25,20 +26,38 @@ mod terminal;
 mod trace;
 
 use args::Parsed;
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let status = match args::parse(std::env::args_os()) {
-        Ok(Parsed::Run(config)) => session::run(*config),
-        Ok(Parsed::Text(text)) => {
-            // Whoever asked for help and hung up needs none.
-            let _ = text.print();
-            Ok(0)
-        }
-        Err(error) => Err(error),
-    };
+    let status = run(std::env::args_os().collect());
     ExitCode::from(status.unwrap_or_else(|error| {
         report::say(format_args!("error: {error}"));
         report::UNUSABLE
     }))
+}
+
+fn run(args: Vec<OsString>) -> Result<u8, report::Unusable> {
+    let parsed = match qemu::arguments(&args) {
+        Some(arguments) => match qemu::parse(arguments)? {
+            qemu::Asked::Run { parsed, warnings } => {
+                warnings.iter().for_each(report::say);
+                *parsed
+            }
+            qemu::Asked::Text(text) => {
+                // Whoever asked for it and hung up needs none.
+                let _ = std::io::stdout().write_all(text.as_bytes());
+                return Ok(0);
+            }
+        },
+        None => args::parse(args)?,
+    };
+    match parsed {
+        Parsed::Run(config) => session::run(*config),
+        Parsed::Text(text) => {
+            let _ = text.print();
+            Ok(0)
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::page::Page;
 use crate::progress::Progress;
+use crate::qemu;
 use crate::record;
 use crate::report::{self, Unusable, say};
 use crate::sound;
@@ -199,7 +200,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(config: &'a Config, mut kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -215,6 +216,9 @@ impl<'a> Run<'a> {
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
         let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
+        if let Some(options) = &config.qemu {
+            kernel.image = qemu::kernel(options, std::mem::take(&mut kernel.image))?;
+        }
         let base = BoardOptions {
             cores: config.cores,
             mode: if config.deterministic { ClockMode::Deterministic } else { ClockMode::Realtime },
@@ -280,6 +284,7 @@ impl<'a> Run<'a> {
             timeout: self.config.timeout,
             max_instructions: self.config.max_instructions,
             until: self.config.until.as_deref().map(|text| text.as_bytes().to_vec()),
+            reset_ends: self.config.qemu.as_ref().is_some_and(|options| options.no_reboot),
             script: self.config.input.script(self.config.stdio_port().unwrap_or(0)),
         }
     }

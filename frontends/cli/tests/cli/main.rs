@@ -10,6 +10,7 @@ mod host;
 mod jit;
 mod page;
 mod program;
+mod qemu;
 mod record;
 mod runs;
 mod screens;
