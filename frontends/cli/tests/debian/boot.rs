@@ -28,6 +28,8 @@ fn linux_from_a_card_with_its_tree_and_ram_disk() {
     let mut terminal = Terminal::start(folder.tayberry(["--frontend", "headless", "--sd", "card.img", "--screenshot", "screen.png"]));
     let boot = terminal.wait_for(PROMPT);
     assert!(boot.contains("smp: Brought up 1 node, 4 CPUs"), "{boot}");
+    // What is found on the USB would be printed into what is typed.
+    terminal.command("dmesg -n 1", PROMPT);
     let line = terminal.command("cat /proc/cmdline", PROMPT);
     assert!(
         line.starts_with("bcm2708_fb.fbwidth=1280 bcm2708_fb.fbheight=720 ") && line.ends_with("console=tty1 console=ttyAMA0\n"),
