@@ -17,7 +17,7 @@ use crossbeam::deque::{Stealer, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Work below so many bytes (read and written) is done by the calling thread: until a worker is awake it is done.
-const INLINE_BYTES: usize = 8 << 20;
+const INLINE_BYTES: usize = 5 << 20;
 /// Bytes (read and written) of a band: a worker that comes late, or is slow, must find something to do, and nobody should wait for the last band.
 const BAND_BYTES: usize = 512 << 10;
 /// Frames of so many bytes are written around the caches: both surfaces and the guest's picture do not fit there together, and memory that is
