@@ -5,15 +5,17 @@
 
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
-use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::clock::{Clock, ClockMode, GuestTime, MAX_CORES};
 use crate::cpu::{CoreReport, Fate, Processor, Slice, SliceEnd};
 use crate::history::{Goal, Tape};
 use crate::moment;
 use crate::realtime::{Lengths, Pace, execute_realtime};
+use crate::state::Archive;
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use crossbeam::channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Shortest slice, instructions: a deadline that is (nearly) due does not stall the machine.
@@ -32,7 +34,7 @@ const STUCK_NS: u64 = 50_000;
 const STRANDED_NS: u64 = 100_000_000;
 
 /// What a core is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CoreState {
     Ready,
     /// Waits for a store by another core: looks again every tick.
@@ -94,6 +96,16 @@ impl CoreSlot {
             halted: false,
             frozen: false,
         }
+    }
+
+    /// Passes the core and what is known of it; not what belongs to the host (its pace) or to a debugger.
+    pub(crate) fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.state);
+        archive.value(&mut self.local);
+        archive.value(&mut self.suspect);
+        archive.value(&mut self.gone_ticks);
+        archive.value(&mut self.told);
+        self.processor.pass(archive);
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -244,7 +256,7 @@ pub(crate) struct Executor {
 }
 
 /// What is left of a slice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Unfinished {
     /// Whose it is, as an index of slots.
     at: usize,
@@ -267,6 +279,20 @@ impl Executor {
             unfinished: None,
             halted: false,
             goal: None,
+        }
+    }
+
+    /// Passes whose turn it is and what is left of a slice.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.first);
+        archive.value(&mut self.stranded_since);
+        archive.value(&mut self.yielded_to);
+        archive.value(&mut self.unfinished);
+        self.first %= MAX_CORES;
+        let in_order = self.unfinished.is_none_or(|slice| slice.at < MAX_CORES && slice.retired.checked_add(slice.budget).is_some());
+        if !in_order {
+            self.unfinished = None;
+            archive.refuse();
         }
     }
 
@@ -339,7 +365,7 @@ fn execute_deterministic(
     next: Option<GuestTime>,
     parts: &SliceParts,
 ) -> Activity {
-    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| !slots[unfinished.at].frozen) {
+    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| slots.get(unfinished.at).is_some_and(|slot| !slot.frozen)) {
         return run_deterministic(slots, executor, clock, unfinished, parts);
     }
     wake_at(slots, clock, clock.now());
@@ -367,7 +393,7 @@ fn execute_deterministic(
     let ahead = others.map_or(LONE_BUDGET, |other| (other.0 - local.0).saturating_add(QUANTUM_NS));
     let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
     let overdue = next.is_some_and(|next| next <= local);
-    let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) }.min(executor.allowance);
+    let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) };
     run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, parts)
 }
 
@@ -383,12 +409,14 @@ fn run_deterministic(
     let slot = &mut slots[at];
     let local = slot.local;
     clock.set_core_now(slot.id, local.plus(before));
+    // Whoever cuts the slice does not change when it is over.
+    clock.set_slice_end(slot.id, local.plus(before).plus(budget));
     let goal = match executor.goal {
         Some((Goal::All(_), left)) => left,
         Some((Goal::Core { core, .. }, left)) if core == slot.id => left,
         _ => u64::MAX,
     };
-    let (ran, spent) = slot.run(budget.min(goal), parts);
+    let (ran, spent) = slot.run(budget.min(goal).min(executor.allowance), parts);
     let retired = before + ran;
     executor.allowance = executor.allowance.saturating_sub(ran);
     if spent && ran < budget {

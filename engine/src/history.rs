@@ -8,6 +8,7 @@
 
 use crate::handle::Input;
 use crate::machine::Machine;
+use crate::state::Archive;
 use bevy_ecs::prelude::Resource;
 use std::fmt;
 
@@ -78,6 +79,11 @@ impl Tape {
     /// There is input for the current tick.
     pub fn is_due(&self) -> bool {
         self.log.get(self.next).is_some_and(|(tick, _)| *tick <= self.tick)
+    }
+
+    /// Passes the number of the tick. What was logged before belongs to the machine that logged it.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.tick);
     }
 
     /// From the beginning.

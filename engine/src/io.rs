@@ -8,6 +8,7 @@ use crate::hid::{HidEvent, HidWire};
 use crate::history::Tape;
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
+use crate::state::{Archive, Cell};
 use crate::typist::Typist;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -22,6 +23,12 @@ pub(crate) struct ChannelsRes(pub Arc<Channels>);
 pub(crate) struct InputLines {
     pub wires: [SerialWire; PORTS],
     pub hid: HidWire,
+}
+
+impl Cell for InputLines {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.wires, &self.hid]);
+    }
 }
 
 impl InputLines {
@@ -58,6 +65,8 @@ pub(crate) struct SerialLines {
     printed: [u64; PORTS],
     /// Bytes that are printed again, after a rewind: they were told of.
     again: [u64; PORTS],
+    /// Bytes behind the text that ends the run: for whoever goes on from there.
+    rest: [Vec<u8>; PORTS],
 }
 
 /// Pieces that a frontend may leave untaken; what is printed further is held back, and sent as one piece.
@@ -69,7 +78,13 @@ const MOST_TYPED: usize = 1 << 16;
 
 impl SerialLines {
     pub fn new(wires: [SerialWire; PORTS]) -> Self {
-        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS] }
+        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS], rest: Default::default() }
+    }
+
+    /// Passes how much was printed. What is held back goes to the frontends of the machine that printed it.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.printed);
+        archive.value(&mut self.rest);
     }
 
     /// Bytes of each port that frontends were told of.
@@ -79,7 +94,7 @@ impl SerialLines {
 
     /// After a rewind: so many bytes are told to nobody.
     pub fn set_told(&mut self, told: [u64; PORTS]) {
-        self.again = told;
+        self.again = std::array::from_fn(|port| told[port].saturating_sub(self.printed[port]));
     }
 
     /// Sends what was held back, on the ports whose frontends have caught up (`all`: on all ports).
@@ -116,20 +131,22 @@ impl Until {
         self.matched
     }
 
-    /// Feeds what a port printed. Bytes after the match are cut off: the run ends with the text.
-    fn feed(&mut self, port: usize, bytes: &mut Vec<u8>) {
+    /// Feeds what a port printed. Bytes after the match are cut off, and returned: the run ends with the text.
+    fn feed(&mut self, port: usize, bytes: &mut Vec<u8>) -> Vec<u8> {
+        let mut rest = Vec::new();
         if self.text.is_empty() || self.matched {
-            return;
+            return rest;
         }
         let tail = &mut self.tails[port];
         let old = tail.len();
         tail.extend_from_slice(bytes);
         if let Some(at) = tail.windows(self.text.len()).position(|window| window == self.text) {
             self.matched = true;
-            bytes.truncate(at + self.text.len() - old);
+            rest = bytes.split_off(at + self.text.len() - old);
         }
         let keep = (self.text.len() - 1).min(tail.len());
         tail.drain(..tail.len() - keep);
+        rest
     }
 }
 
@@ -163,14 +180,15 @@ pub(crate) fn publish_serial(
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
 ) {
-    let SerialLines { wires, scratch, held, printed, again } = &mut *lines;
+    let SerialLines { wires, scratch, held, printed, again, rest } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
+        scratch.append(&mut rest[port]);
         wire.drain(scratch);
         if scratch.is_empty() {
             continue;
         }
-        until.feed(port, scratch);
+        rest[port] = until.feed(port, scratch);
         typist.hear(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
@@ -208,13 +226,21 @@ enum Step {
 pub(crate) struct FramePacer {
     deadline: Deadline,
     step: Step,
+    /// The deadline was loaded: a frontend that keeps step finds it as it was.
+    is_loaded: bool,
     /// Guest time of the power cycles before this one, in nanoseconds.
     before_ns: u64,
 }
 
 impl FramePacer {
     pub fn new(before_ns: u64) -> Self {
-        Self { deadline: Deadline::default(), step: Step::Unknown, before_ns }
+        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns }
+    }
+
+    /// Passes the time of the power cycles before this one; the deadline is passed with all others.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.before_ns);
+        self.is_loaded = archive.is_load();
     }
 
     pub fn deadline(&self) -> Deadline {
@@ -231,7 +257,9 @@ impl FramePacer {
     fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
         let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
         self.step = frontend.map_or(Step::Free, Step::With);
-        self.deadline.set(self.beat(now));
+        if !self.is_loaded || matches!(self.step, Step::Free) {
+            self.deadline.set(self.beat(now));
+        }
     }
 
     /// Offers a frame and waits until it is drawn.
@@ -293,7 +321,7 @@ mod tests {
         until.feed(1, &mut other);
         assert!(!until.matched(), "ports are looked at one by one");
         let mut second = b"ne, and more".to_vec();
-        until.feed(0, &mut second);
+        assert_eq!(until.feed(0, &mut second), b", and more");
         assert!(until.matched());
         assert_eq!(second, b"ne");
     }

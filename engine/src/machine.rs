@@ -3,19 +3,21 @@
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock, SharedRes};
 use crate::bus::PhysBus;
-use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
+use crate::clock::{Clock, ClockMode, Deadline, GuestTime, LATEST, MAX_CORES};
 use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
 use crate::history::{Goal, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
+use crate::irq::IrqLines;
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
+use crate::state::{Archive, Cell, Parts, State};
 use crate::typist::{Script, Typist};
 use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
@@ -67,12 +69,17 @@ impl Quiet {
 
 /// A machine that can be run.
 pub struct Machine {
-    world: World,
+    pub(crate) world: World,
     schedule: Schedule,
     clock: Arc<Clock>,
     power: Arc<PowerSwitch>,
     shared: Arc<Shared>,
     bus: Arc<PhysBus>,
+    ram: Arc<GuestRam>,
+    irq: Arc<IrqLines>,
+    pub(crate) parts: Parts,
+    /// The state that was loaded: what rewinds begin at.
+    origin: Option<Arc<State>>,
     settler: Settler,
     /// A debugger holds it: it stands still, and so does its time.
     held: bool,
@@ -93,6 +100,8 @@ pub(crate) struct MachineParts {
     pub power: Arc<PowerSwitch>,
     pub bus: Arc<PhysBus>,
     pub ram: Arc<GuestRam>,
+    pub irq: Arc<IrqLines>,
+    pub parts: Parts,
 }
 
 /// How one power cycle ended.
@@ -114,7 +123,7 @@ impl CycleEnd {
 
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
-        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram } = parts;
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram, irq, parts } = parts;
         world.insert_resource(Executor::new());
         world.insert_resource(Tape::default());
         let before = (std::array::from_fn(|core| shared.stats.instructions[core].get()), shared.stats.guest_ns.get());
@@ -137,8 +146,8 @@ impl Machine {
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
-        let settler = Settler::new(ram, Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, settler, held: false, before, rewind: None }
+        let settler = Settler::new(Arc::clone(&ram), Arc::clone(&shared.display), Arc::clone(&clock));
+        Self { world, schedule, clock, power, shared, bus, ram, irq, parts, origin: None, settler, held: false, before, rewind: None }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -149,6 +158,38 @@ impl Machine {
     /// The clock.
     pub fn clock(&self) -> &Arc<Clock> {
         &self.clock
+    }
+
+    /// RAM.
+    pub fn ram(&self) -> &Arc<GuestRam> {
+        &self.ram
+    }
+
+    /// Interrupt lines, doorbells and the power switch.
+    pub(crate) fn pass_lines(&self, archive: &mut Archive<'_>) {
+        let attention = &self.world.resource::<SliceParts>().attention;
+        archive.cells(&[&self.irq, attention, &self.power]);
+    }
+
+    /// The counters, here and where frontends see them, and where they were when the power cycle began.
+    pub(crate) fn pass_stats(&mut self, archive: &mut Archive<'_>) {
+        self.shared.stats.pass(archive);
+        archive.value(&mut self.before);
+        if self.before.1 > LATEST {
+            self.before.1 = 0;
+            archive.refuse();
+        }
+        self.world.resource_mut::<SliceParts>().before_ns = self.before.1;
+        if archive.is_load() {
+            self.shared.journal.begin(self.before.1);
+            self.shared.sound.begin(self.before.1);
+        }
+    }
+
+    /// All parts are loaded.
+    pub(crate) fn loaded(&mut self, state: Arc<State>) {
+        self.settler.set_now();
+        self.origin = Some(state);
     }
 
     /// The world, for tests and tools that look at a machine between ticks.
@@ -279,7 +320,10 @@ impl Machine {
     fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
-        self.world.insert_resource(Typist::new(script));
+        // What is left of a loaded machine's script is typed if nothing else is to be.
+        if self.origin.is_none() || !script.is_empty() {
+            self.world.insert_resource(Typist::new(script));
+        }
     }
 
     /// Runs until something ends this power cycle.
@@ -485,7 +529,7 @@ impl Starter {
         Ok(machine)
     }
 
-    /// Builds the machine by `build` (again at every reset) and runs it on a thread of its own until it ends.
+    /// Builds the machine by `build` (again at every reset and for every way back) and runs it on a thread of its own until it ends.
     ///
     /// # Errors
     /// What `build` says the first time. At a reset its error ends the run as [`ExitReason::Lost`].
@@ -553,6 +597,7 @@ fn run_cycles<E: std::error::Error>(
             CycleEnd::Rewind(wanted) => {
                 rewind = Some(wanted);
                 let tape = machine.world.resource_mut::<Tape>().rewound();
+                let origin = machine.origin.take();
                 let (told, (instructions, guest_ns)) = (machine.world.resource::<SerialLines>().told(), machine.before);
                 drop(machine);
                 shared.stats.instructions.iter().zip(instructions).for_each(|(counter, before)| counter.set(before));
@@ -562,6 +607,9 @@ fn run_cycles<E: std::error::Error>(
                     Err(error) => return built(error, "to go back"),
                 };
                 machine.world.insert_resource(tape);
+                if let Some(Err(error)) = origin.map(|origin| machine.load(&origin)) {
+                    return ExitReason::Lost(format!("the machine's state could not be loaded again to go back: {error}"));
+                }
                 machine.world.resource_mut::<SerialLines>().set_told(told);
             }
             CycleEnd::Reset => {

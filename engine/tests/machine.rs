@@ -28,6 +28,7 @@ where
         (self.1)()
     }
     fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
+    fn pass(&mut self, _: &mut tayberry_engine::Archive<'_>) {}
 }
 
 fn spent(retired: u64) -> Slice {
@@ -420,6 +421,7 @@ impl Processor for Sleeper {
         self.work.load(Ordering::Relaxed) > 0
     }
     fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
+    fn pass(&mut self, _: &mut tayberry_engine::Archive<'_>) {}
     fn trim(&mut self) {
         self.trimmed.fetch_add(1, Ordering::Relaxed);
     }
