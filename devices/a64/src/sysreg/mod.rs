@@ -254,7 +254,8 @@ impl SysRegs {
     /// For [`Core::state`].
     pub(crate) fn saved(&self) -> SavedRegs {
         // Written out, so that a new field is not forgotten.
-        let Self { values, sp, single_step, breaking: _, guest_watching: _, watching: _, stepped, sync_pending, pmu, progress } = self.clone();
+        let Self { values, sp, single_step, breaking: _, guest_watching: _, watching: _, stepped, sync_pending, pmu, progress } =
+            self.clone();
         SavedRegs { values: values.to_vec(), sp, single_step, stepped, sync_pending, pmu, progress }
     }
 
