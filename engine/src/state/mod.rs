@@ -7,11 +7,13 @@
 //! frontends.
 
 mod archive;
+mod file;
 mod pages;
 #[cfg(test)]
 mod tests;
 
 pub use archive::{Archive, Cell};
+pub use file::{FileError, MadeFrom, VERSION};
 pub use pages::Pages;
 
 use crate::builder::Deadlines;

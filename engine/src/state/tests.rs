@@ -142,7 +142,10 @@ fn other_machines_states_are_refused() {
     assert!(changed(&|state| state.parts[4].0 = "RNG".into()).contains("it has RNG where this one has ticker"));
     assert_eq!(changed(&|state| state.parts[4].1.push(0)), "the state is damaged: ticker cannot be read");
     assert_eq!(changed(&|state| _ = state.parts[0].1.pop()), "the state is damaged: engine cannot be read");
-    assert_eq!(changed(&|state| state.ram.numbers.push(0x100)), "the state is damaged: RAM cannot be read");
+    assert_eq!(
+        changed(&|state| state.ram.push(0x100, Arc::new([1; 4096])).expect("behind the last")),
+        "the state is damaged: RAM cannot be read"
+    );
 }
 
 #[test]
@@ -164,11 +167,27 @@ fn only_pages_with_something_in_them_are_kept() {
     let ram = GuestRam::new(0x10_000).expect("16 pages");
     ram.write_u8(0x2fff, 1);
     ram.write_u8(0xf000, 2);
+    ram.write_u8(0x4000, 0);
     let pages = Pages::of(&ram);
-    assert_eq!((pages.numbers.as_slice(), pages.bytes.len()), (&[2, 15][..], 0x2000));
+    assert_eq!(pages.iter().map(|(number, page)| (number, page[0], page[0xfff])).collect::<Vec<_>>(), [(2, 0, 1), (15, 2, 0)]);
     let other = GuestRam::new(0x10_000).expect("16 pages");
-    other.fill(0, 0x10_000, 7);
-    pages.load(&other).expect("they fit");
-    assert_eq!(Pages::of(&other), pages);
+    for full in [false, true] {
+        other.fill(0, 0x10_000, if full { 7 } else { 0 });
+        pages.load(&other).expect("they fit");
+        assert_eq!(Pages::of(&other), pages);
+    }
     assert!(pages.load(&GuestRam::new(0x8000).expect("8 pages")).is_err());
+}
+
+#[test]
+fn states_share_pages_that_stay() {
+    let ram = GuestRam::new(0x10_000).expect("16 pages");
+    (0..8).for_each(|page| _ = ram.write_u8(page * 0x1000, 1));
+    let first = Pages::of(&ram);
+    ram.write_u8(0x3000, 2);
+    ram.write_u8(0x5000, 0);
+    ram.write_u8(0x9000, 1);
+    let second = Pages::since(&ram, &first);
+    assert_eq!(second, Pages::of(&ram));
+    assert_eq!((second.bytes_beside(&first), second.bytes_beside(&Pages::default())), (0x2000, 0x8000));
 }
