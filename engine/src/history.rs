@@ -4,7 +4,7 @@
 //! is what is left of a slice that a debugger has cut, which is one with its beginning. A machine that was rewound gets the input of its log first, each piece at its tick, and what frontends
 //! have sent since only after it. What it prints again is told to nobody.
 //!
-//! A rewind begins at the power cycle's first tick; [`Rewind`] says only where it is to end, so that it may begin at any earlier state that was kept.
+//! A rewind begins at the power cycle's first tick, or at a state that was saved since ([`crate::rewind`]).
 
 use crate::handle::Input;
 use crate::machine::Machine;
@@ -26,10 +26,21 @@ pub enum Goal {
     },
 }
 
+/// Where a rewind begins: whatever is kept, never behind its goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// As near to the goal as it gets.
+    Near,
+    /// Where all cores together had retired less than so many instructions: on the way from there, all stops are seen that come next before it.
+    Before(u64),
+}
+
 /// A request to go back.
 pub struct Rewind {
     /// Where to.
     pub goal: Goal,
+    /// Where from.
+    pub begin: Begin,
     /// Called where a core stops for its debugger on the way: the machine goes on after it.
     pub halted: Box<dyn FnMut(&mut Machine) + Send>,
     /// Called at the end, in front of the next tick. It may ask for another rewind.
@@ -84,6 +95,16 @@ impl Tape {
     /// Passes the number of the tick. What was logged before belongs to the machine that logged it.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
         archive.value(&mut self.tick);
+    }
+
+    /// The number of the piece of input that comes next.
+    pub fn next(&self) -> usize {
+        self.next
+    }
+
+    /// After a state was loaded: what came before this piece is in it.
+    pub fn go_on_from(&mut self, next: usize) {
+        self.next = next;
     }
 
     /// From the beginning.

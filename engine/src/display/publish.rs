@@ -74,14 +74,20 @@ impl Display {
 
     /// Makes `scanout` the one that is shown and returns its generation, the previous plus one. One writer at a time: the machine's thread.
     pub fn publish(&self, scanout: Scanout) -> u64 {
-        self.publish_as(scanout, 0)
+        self.put(scanout, None)
     }
 
     /// The same for a scanout of a machine's saved state, which had number `generation`. It has it again, unless that number is in use for something else or over.
-    pub fn publish_as(&self, mut scanout: Scanout, generation: u64) -> u64 {
+    pub fn publish_as(&self, scanout: Scanout, generation: u64) -> u64 {
+        self.put(scanout, Some(generation))
+    }
+
+    fn put(&self, mut scanout: Scanout, wanted: Option<u64>) -> u64 {
         let previous = self.slot.load();
-        let stays = previous.generation == generation && previous.looks_like(&scanout);
-        let generation = if stays { generation } else { generation.max(previous.generation + 1) };
+        let generation = match wanted {
+            Some(same) if same == previous.generation && previous.looks_like(&scanout) => same,
+            wanted => wanted.unwrap_or(0).max(previous.generation + 1),
+        };
         scanout.generation = generation;
         scanout.published = self.account(&scanout, scanout.same_layout(&previous));
         drop(previous);

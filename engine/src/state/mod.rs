@@ -87,6 +87,11 @@ impl Machine {
     /// # Errors
     /// [`StateError::Unfit`] where something cannot be saved.
     pub fn save(&mut self) -> Result<State, StateError> {
+        self.save_beside(None)
+    }
+
+    /// The same, where an earlier state is kept too: they share pages.
+    pub(crate) fn save_beside(&mut self, earlier: Option<&State>) -> Result<State, StateError> {
         let mut parts = Vec::new();
         for (name, pass) in OWN {
             let mut archive = Archive::save(name);
@@ -98,7 +103,8 @@ impl Machine {
             pass(&mut self.world, &mut archive);
             parts.push(((*name).to_owned(), archive.finish()?));
         }
-        Ok(State { parts, ram: Pages::of(self.ram()) })
+        let ram = earlier.map_or_else(|| Pages::of(self.ram()), |earlier| Pages::since(self.ram(), &earlier.ram));
+        Ok(State { parts, ram })
     }
 
     /// Takes over a state. The machine must have been built as the one that the state is of, and not have run. Where its history is kept, it begins here.
@@ -126,7 +132,7 @@ impl Machine {
             pass(&mut self.world, &mut archive);
             archive.finish()?;
         }
-        self.loaded(Arc::clone(state));
+        self.loaded(state);
         Ok(())
     }
 }
