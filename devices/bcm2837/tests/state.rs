@@ -1,10 +1,14 @@
-//! States of whole boards: whatever was done to the devices, a board that takes over a state goes on as the one that it is of.
+//! States of whole boards, with devices that were played with, and with guests that run.
+//!
+//! Whatever was done to the devices, a board that takes over a state goes on as the one that it is of. Guests are stopped anywhere, and their states go from cores that translate to cores that interpret and back.
 
 use proptest::prelude::*;
 use std::sync::Arc;
 use tayberry_bcm2837::board::{BoardOptions, Raspi3b};
+use tayberry_bcm2837::sd::CardImage;
 use tayberry_engine::bench::shared;
-use tayberry_engine::machine::Machine;
+use tayberry_engine::handle::MachineHandle;
+use tayberry_engine::machine::{Machine, prepare};
 use tayberry_engine::{BusContext, ClockMode, Served, State};
 
 /// WFI for ever.
@@ -108,7 +112,7 @@ fn difference(one: &State, other: &State) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn a_board_goes_on_from_the_state_of_another(before in steps(400), meanwhile in steps(30), after in steps(400)) {
@@ -131,5 +135,104 @@ proptest! {
         second.load(&state).expect("the same board");
         prop_assert_eq!(run(&mut first, &after), run(&mut second, &after));
         prop_assert_eq!(difference(&save(&mut first), &save(&mut second)), None);
+    }
+}
+
+/// Guests that use most devices, and their command lines.
+const GUESTS: [(&str, &[u8], &str); 11] = [
+    ("demo", tayberry_guest::DEMO, ""),
+    ("storm", tayberry_guest::STORM, "storm.count=300"),
+    ("irqtimer", tayberry_guest::IRQ_TIMER, ""),
+    ("smp", tayberry_guest::SMP, ""),
+    ("litmus", tayberry_guest::LITMUS, "litmus.count=1000 litmus.adds=1000"),
+    ("suite", tayberry_guest::SUITE, "suite.kind=fault"),
+    ("card", tayberry_guest::CARD, ""),
+    ("hyper", tayberry_guest::HYPER, ""),
+    ("tasks", tayberry_guest::TASKS, ""),
+    ("tune", tayberry_guest::TUNE, ""),
+    ("usbkbd", tayberry_guest::USBKBD, ""),
+];
+/// What the cores show of themselves.
+fn cores(machine: &mut Machine) -> Vec<String> {
+    let mut shown = Vec::new();
+    machine
+        .each_core(&mut |id, core| core.inspect(&mut |name, number, value| shown.push(format!("core {id}: {name} {number} = {value:#x}"))));
+    machine.each_core_state(&mut |id, state| shown.push(format!("core {id}: {state}")));
+    shown
+}
+
+/// Instructions of a run.
+const WHOLE: u64 = 6_000_000;
+
+struct Run {
+    machine: Machine,
+    handle: MachineHandle,
+    printed: Vec<u8>,
+    /// The guest has asked for its end.
+    ended: bool,
+}
+
+impl Run {
+    fn new(kernel: &[u8], append: &str, jit: bool) -> Self {
+        let options = BoardOptions {
+            kernel: kernel.to_vec(),
+            append: Some(append.into()),
+            mode: ClockMode::Deterministic,
+            ..BoardOptions::default()
+        };
+        let jit = options.jit.filter(|_| jit);
+        let card = Some(Arc::new(CardImage::blank(64 << 20).expect("address space")));
+        let board = Raspi3b::new(BoardOptions { jit, card, ..options }).expect("a good kernel");
+        let (handle, starter) = prepare();
+        let machine = starter.by_hand(|shared| board.build(shared)).expect("memory");
+        Self { machine, handle, printed: Vec::new(), ended: false }
+    }
+
+    /// Runs until the cores have retired so many since power-on, or nothing more is to come.
+    fn to(mut self, goal: u64) -> Self {
+        let mut idle = 0;
+        while !self.ended && idle < 1000 {
+            let done = self.machine.retired_by_all();
+            if done >= goal {
+                break;
+            }
+            self.machine.tick_at_most(goal - done);
+            idle = if self.machine.retired_by_all() == done { idle + 1 } else { 0 };
+            self.ended = self.machine.power_request().is_some();
+            self.printed.extend(self.handle.serial[0].try_iter().flatten());
+        }
+        self
+    }
+
+    fn state(&mut self) -> State {
+        let mut state = save(&mut self.machine);
+        // The number of ticks tells how often somebody looked.
+        state.parts.retain(|part| part.0 != "statistics");
+        state
+    }
+}
+
+#[test]
+fn guests_go_on_from_their_states_wherever_they_were_saved() {
+    let mut seed = 0x2837u64;
+    for (name, kernel, append) in GUESTS {
+        let mut straight = Run::new(kernel, append, true).to(WHOLE);
+        let whole = straight.machine.retired_by_all();
+        for (before, after) in [(true, true), (true, false), (false, true)] {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = (seed >> 33) % whole;
+            let mut first = Run::new(kernel, append, before).to(at);
+            let state = Arc::new(save(&mut first.machine));
+            let mut second = Run::new(kernel, append, after);
+            second.machine.load(&state).expect("the same board");
+            let mut second = second.to(WHOLE);
+            let context = format!("{name}, saved at {at} of {whole}");
+            let (ours, theirs) = (cores(&mut second.machine), cores(&mut straight.machine));
+            let others: Vec<_> = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs).collect();
+            assert!(others.is_empty(), "{context}: {others:?}");
+            assert_eq!(difference(&second.state(), &straight.state()), None, "{context}");
+            let printed = [first.printed, second.printed].concat();
+            assert_eq!(String::from_utf8_lossy(&printed), String::from_utf8_lossy(&straight.printed), "{context}");
+        }
     }
 }

@@ -44,8 +44,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use tayberry_engine::builder::{MachineClock, Ram};
 use tayberry_engine::stats::Stats;
 use tayberry_engine::{
-    Archive, Attention, BusContext, BusView, Deadline, GuestTime, HidWire, Inbox, IrqLine, MachineBuilder, Phase, Plugin,
-    PostedWrite, Served, cell,
+    Archive, Attention, BusContext, BusView, Deadline, GuestTime, HidWire, Inbox, IrqLine, MachineBuilder, Phase, Plugin, PostedWrite,
+    Served, cell,
 };
 use transfer::Memory;
 
