@@ -8,7 +8,7 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
-use crate::history::{Rewind, Tape};
+use crate::history::{Event, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
@@ -113,7 +113,6 @@ impl Machine {
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);
-        world.resource_mut::<Deadlines>().0.push(pacer.deadline());
         world.insert_resource(pacer);
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
@@ -266,9 +265,15 @@ impl Machine {
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
+            let stop = self.to_stop();
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
+            let left = match stop {
+                Some((0, Event::Reset { .. })) => return CycleEnd::Reset,
+                Some((0, _)) => return CycleEnd::Exit(ExitReason::Played),
+                stop => stop.map_or(left, |(to_stop, _)| left.min(to_stop)),
+            };
             self.receive_visits();
             if let Some(rewind) = self.rewind.take() {
                 return CycleEnd::Rewind(rewind);
@@ -358,8 +363,8 @@ impl Machine {
     }
 
     /// What ends the run between two ticks, if anything.
-    fn ended(&self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
-        let control = &self.shared.control;
+    fn ended(&mut self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
+        let control = Arc::clone(&self.shared.control);
         match self.power.take() {
             Some(PowerRequest::Off) => return Some(CycleEnd::Exit(ExitReason::PowerOff)),
             Some(PowerRequest::Exit(code)) => return Some(CycleEnd::Exit(ExitReason::GuestExit(code))),
@@ -369,7 +374,8 @@ impl Machine {
         if control.stop.load(Ordering::Relaxed) {
             return Some(CycleEnd::Exit(ExitReason::Stopped));
         }
-        if control.reset.swap(false, Ordering::Relaxed) {
+        if control.reset.swap(false, Ordering::Relaxed) && !self.world.resource::<Tape>().is_played() {
+            self.note_reset();
             return Some(CycleEnd::Reset);
         }
         if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
@@ -527,6 +533,7 @@ fn run_cycles<E: std::error::Error>(
         machine.flush_serial(channels);
         match end.unless_reset_ends(limits) {
             CycleEnd::Exit(reason) => {
+                machine.end_recording();
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;
             }
@@ -552,6 +559,7 @@ fn run_cycles<E: std::error::Error>(
             }
             CycleEnd::Reset => {
                 script = machine.world.resource_mut::<Typist>().take_rest();
+                let tape = machine.world.resource_mut::<Tape>().after_reset();
                 // The old machine's threads and memory go before the new one's come.
                 drop(machine);
                 let _ = channels.events.send(MachineEvent::Reset);
@@ -561,6 +569,7 @@ fn run_cycles<E: std::error::Error>(
                     Ok(machine) => machine,
                     Err(error) => return built(error, "after a reset"),
                 };
+                machine.world.insert_resource(tape);
             }
         }
     }

@@ -211,7 +211,7 @@ impl Machine {
             if executor.halted {
                 self.clear_halts();
                 halted(self);
-            } else if stuck && !self.world.resource::<Tape>().is_due() {
+            } else if stuck && !self.world.resource::<Tape>().is_due(self.clock.now()) {
                 break;
             }
         }
