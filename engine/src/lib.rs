@@ -23,6 +23,7 @@ pub mod moment;
 pub mod power;
 mod quiet;
 mod realtime;
+pub mod recording;
 mod rewind;
 pub mod schedule;
 pub mod serial;

@@ -33,12 +33,12 @@ pub enum FileError {
     /// The host's error.
     #[error(transparent)]
     Io(io::Error),
-    /// It is something else.
-    #[error("it is not a saved state of a machine")]
-    Foreign,
-    /// Another format.
-    #[error("it has version {0} of the format of states, this program reads version {VERSION}")]
-    Version(u32),
+    /// It is something else than this.
+    #[error("it is not {0}")]
+    Foreign(&'static str),
+    /// Another version of the format.
+    #[error("its format has version {0}, this program reads version {1}")]
+    Version(u32, u32),
     /// It is cut short, or was changed.
     #[error("it is damaged: it is cut short, or was changed")]
     Damaged,
@@ -94,17 +94,7 @@ impl State {
     /// # Errors
     /// [`FileError`], a line for the user.
     pub fn read(made_from: &MadeFrom, mut from: impl Read) -> Result<Self, FileError> {
-        let mut magic = [0; MAGIC.len()];
-        match from.read_exact(&mut magic) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
-            Err(_) => return Err(FileError::Foreign),
-            Ok(()) if magic != *MAGIC => return Err(FileError::Foreign),
-            Ok(()) => {}
-        }
-        let version = read_word(&mut from)?;
-        if version != VERSION {
-            return Err(FileError::Version(version));
-        }
+        check(&mut from, MAGIC, VERSION, "a saved state of a machine")?;
         let mut frame = FrameDecoder::new(from);
         compare(made_from, &read_list(&mut frame)?)?;
         let state = Self { parts: read_list(&mut frame)?, ram: read_pages(&mut frame)? };
@@ -120,8 +110,22 @@ impl State {
     }
 }
 
+/// Reads a file's first words, which say `what` it is.
+pub(crate) fn check(from: &mut impl Read, magic: &[u8; 16], version: u32, what: &'static str) -> Result<(), FileError> {
+    let mut found = [0; 16];
+    match from.read_exact(&mut found) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
+        Ok(()) if found == *magic => {}
+        _ => return Err(FileError::Foreign(what)),
+    }
+    match read_word(from)? {
+        same if same == version => Ok(()),
+        other => Err(FileError::Version(other, version)),
+    }
+}
+
 /// The first difference.
-fn compare(here: &MadeFrom, saved: &MadeFrom) -> Result<(), FileError> {
+pub(crate) fn compare(here: &MadeFrom, saved: &MadeFrom) -> Result<(), FileError> {
     let nothing = "none";
     let find = |list: &MadeFrom, what: &str| list.iter().find(|entry| entry.0 == what).map_or(nothing.to_owned(), |entry| entry.1.clone());
     for (what, _) in here.iter().chain(saved) {
@@ -166,7 +170,7 @@ fn read_pages(from: &mut impl Read) -> Result<Pages, FileError> {
     }
 }
 
-fn read_word(from: &mut impl Read) -> Result<u32, FileError> {
+pub(crate) fn read_word(from: &mut impl Read) -> Result<u32, FileError> {
     let mut word = [0; 4];
     from.read_exact(&mut word)?;
     Ok(u32::from_le_bytes(word))
@@ -209,7 +213,7 @@ mod tests {
         assert_eq!(refusal("b", &file()), "it is of a machine with another kernel: a there, b here");
         let mut other = file();
         other[16] = 77;
-        assert_eq!(refusal("a", &other), "it has version 77 of the format of states, this program reads version 1");
+        assert_eq!(refusal("a", &other), "its format has version 77, this program reads version 1");
         for other in [&b""[..], b"x", b"\x7fELF and so on and on", &[0; 4096]] {
             assert_eq!(refusal("a", other), "it is not a saved state of a machine");
         }

@@ -7,7 +7,7 @@
 //! frontends.
 
 mod archive;
-mod file;
+pub(crate) mod file;
 mod pages;
 #[cfg(test)]
 mod tests;
