@@ -21,7 +21,7 @@ use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
-use crate::trace::Tracing;
+use crate::trace::{Switch, Tracing};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -48,10 +48,12 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
     let image = kernel.as_ref().map_or(&[][..], |kernel| &kernel.image);
-    let names = if config.trace.wants_symbols() { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
+    // GDB may ask for topics at any time.
+    let has_names = config.trace.wants_symbols() || config.gdb.is_some();
+    let names = if has_names { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
     let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
-    let status = run_traced(&config, kernel);
+    let status = run_traced(&config, kernel, &tracing);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
         return Ok(status?.max(report::UNUSABLE));
@@ -59,11 +61,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>, tracing: &Tracing) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
     let card = boot::open_card(config)?;
     let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
-    let mut run = Run::new(config, kernel, card, interrupt)?;
+    let mut run = Run::new(config, kernel, card, interrupt, tracing.switch())?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -205,12 +207,20 @@ struct Run<'a> {
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
     gdb: Option<tayberry_gdb::Port>,
+    /// The trace's topics, which GDB may change.
+    traces: Switch,
     /// States and recordings, until it is.
     past: Past,
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, mut kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(
+        config: &'a Config,
+        mut kernel: Kernel,
+        card: Option<Arc<CardImage>>,
+        interrupt: Interrupt,
+        traces: Switch,
+    ) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -287,6 +297,7 @@ impl<'a> Run<'a> {
             recorder,
             interrupt,
             gdb,
+            traces,
             past,
         })
     }
@@ -533,7 +544,7 @@ impl<'a> Run<'a> {
         let failed = |error| Unusable::new(format_args!("--gdb: {error}"));
         let wait = self.config.gdb.as_ref().is_some_and(|gdb| gdb.wait);
         let address = port.address().map_err(failed)?;
-        let debugger = port.serve(handle, starter, wait, self.config.deterministic).map_err(failed)?;
+        let debugger = port.serve(handle, starter, wait, self.config.deterministic, Box::new(self.traces.clone())).map_err(failed)?;
         let what = if wait { "the machine waits for GDB" } else { "GDB may connect" };
         say(format_args!("{what}: target remote {address}"));
         Ok(debugger)

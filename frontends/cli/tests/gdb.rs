@@ -144,7 +144,7 @@ fn a_guest_in_c_with_breakpoints_steps_watchpoints_and_catches() {
              print/x $x5
              monitor walk 0x40080000
              monitor xp 0x80000
-             monitor trace
+             monitor cores
              maint packet Qqemu.PhyMemMode:1
              print *(unsigned*) 0x80000 != 0
              maint packet Qqemu.PhyMemMode:0
@@ -300,6 +300,54 @@ fn backwards_in_deterministic_mode() {
         expect(&said, &found);
         let (status, out, said) = machine.end();
         assert_eq!((status, out.as_str()), (Some(0), "begin\nspin\ndone\n"), "nothing is printed twice: {said}");
+    }
+}
+
+#[test]
+fn trace_topics_are_switched_while_the_machine_runs() {
+    if !has_gdb("trace") {
+        return;
+    }
+    for way in WAYS {
+        let kernel = guest("c/guest.elf");
+        let machine = Debugged::start(&kernel, way);
+        let said = machine.script(
+            "break main
+             continue
+             monitor trace
+             monitor trace mmio, gpio on
+             monitor trace gpio off
+             monitor trace
+             hbreak spin
+             continue
+             monitor trace mmio off
+             monitor trace mmio,nonsense on
+             monitor trace mmio
+             monitor trace on
+             delete
+             continue",
+            &kernel,
+        );
+        expect(
+            &said,
+            &[
+                "off boot ",
+                "off mmio ",
+                "traced: gpio, mmio",
+                "traced: mmio",
+                "off gpio ",
+                "on  mmio ",
+                "nothing is traced but warnings",
+                "knows no 'nonsense'",
+                "it is on or off",
+                "topics are missing",
+            ],
+        );
+        let (status, out, traced) = machine.end();
+        assert_eq!((status, out.as_str()), (Some(0), "begin\nspin\ndone\n"), "{traced}");
+        // Each character is a write to the UART's DR, "done" was not printed yet.
+        let lines = traced.lines().filter(|line| line.contains("[mmio]") && line.contains("UART0 DR")).count();
+        assert_eq!(lines, "begin\nspin\n".len(), "{traced}");
     }
 }
 
