@@ -34,6 +34,7 @@ use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
 use tayberry_engine::serial::{CONSOLE, PORTS};
 use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_report::Crash;
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -179,6 +180,7 @@ struct Outcome {
     differs: bool,
     /// Resident bytes while the machine was there.
     resident: Option<u64>,
+    crashes: Vec<Crash>,
 }
 
 struct Run<'a> {
@@ -552,7 +554,7 @@ impl<'a> Run<'a> {
 
     /// Writes what is to be written and says what is to be said.
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
-        let Outcome { reason, wall, mut lost_output, differs, resident } = outcome;
+        let Outcome { reason, wall, mut lost_output, differs, resident, crashes } = outcome;
         let reason = &reason;
         let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
@@ -606,7 +608,7 @@ impl<'a> Run<'a> {
             let peak = Memory::now().map(|memory| memory.peak.max(resident.unwrap_or(0)));
             let how = How { deterministic: self.config.deterministic, jit: &self.jit, resident, peak };
             let report = Report::new(&self.name, how, handle, self.board.counters(), end);
-            let shown = page.map_or(Ok(()), |page| page.write(&self.name, &report, wall));
+            let shown = page.map_or(Ok(()), |page| page.write(&self.name, &report, crashes, wall));
             stats.map_or(Ok(()), |output| output.write("--stats", |out: &mut dyn Write| report.write(out)))?;
             shown?;
         }
@@ -669,7 +671,8 @@ impl Started {
             }
         }
         drop(self.terminal);
-        if let Err(error) = self.crashes.finish() {
+        let (crashes, result) = self.crashes.finish();
+        if let Err(error) = result {
             say(format_args!("error: --crash-report: {error}"));
             lost = true;
         }
@@ -678,6 +681,6 @@ impl Started {
             say(format_args!("error: {why}"));
             lost = true;
         }
-        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident }
+        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident, crashes }
     }
 }

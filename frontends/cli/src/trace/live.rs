@@ -75,12 +75,12 @@ mod tests {
             event();
             assert_eq!(count.load(Ordering::Relaxed), 1);
             assert!(tracing::enabled!(target: "property", Level::TRACE) && tracing::enabled!(target: "gpio", Level::TRACE));
+            let on: Vec<&str> = switch.topics().iter().filter(|topic| topic.on).map(|topic| topic.name).collect();
+            assert_eq!(on, ["gpio", "property"]);
+            switch.switch("all", false).expect("known");
+            assert!(switch.topics().iter().all(|topic| !topic.on));
         });
         assert!(switch.switch("mailbox,mailbx", true).expect_err("no topic").contains("'mailbx'"));
         assert!(switch.switch(" ,", true).is_err());
-        let on: Vec<&str> = switch.topics().iter().filter(|topic| topic.on).map(|topic| topic.name).collect();
-        assert_eq!(on, ["gpio", "property"]);
-        switch.switch("all", false).expect("known");
-        assert!(switch.topics().iter().all(|topic| !topic.on));
     }
 }
