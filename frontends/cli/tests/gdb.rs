@@ -351,6 +351,45 @@ fn trace_topics_are_switched_while_the_machine_runs() {
     }
 }
 
+#[test]
+fn editors_speak_mi() {
+    if !has_gdb("MI") {
+        return;
+    }
+    let kernel = guest("rust/kernel.elf");
+    let machine = Debugged::start(&kernel, &[]);
+    let mut command = Command::new(GDB);
+    command.args(["-q", "-nx", "-i=mi"]).arg(&kernel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut gdb = command.spawn().expect("GDB runs");
+    let (mut typed, mut answers) = (gdb.stdin.take().expect("a pipe"), BufReader::new(gdb.stdout.take().expect("a pipe")));
+    // Writes a command, and reads on until a line begins so; as an editor does, which waits for each stop.
+    let mut ask = |line: &str, until: &str| {
+        writeln!(typed, "{line}").expect("it reads");
+        let mut said = String::new();
+        while answers.read_line(&mut said).expect("text") > 0 {
+            let last = said.lines().last().unwrap_or_default();
+            assert!(!last.contains("^error"), "{line}: {said}");
+            if last.starts_with(until) {
+                return said;
+            }
+        }
+        panic!("{line}: no {until} in {said}");
+    };
+    ask(&format!("1-target-select remote {}", machine.address), "1^connected");
+    let set = ask("2-break-insert kernel::schedule", "2^done");
+    expect(&set, &["type=\"breakpoint\"", "func=\"kernel::schedule\""]);
+    ask("3-exec-continue", "3^running");
+    let stop = ask("4-thread-info", "4^done");
+    expect(&stop, &["*stopped,reason=\"breakpoint-hit\"", "func=\"kernel::schedule\"", "id=\"1\"", "id=\"4\""]);
+    expect(&ask("5-data-list-register-values x 32", "5^done"), &["number=\"32\",value=\"0x"]);
+    expect(&ask("6-stack-list-frames", "6^done"), &["func=\"kernel::schedule\"", "func=\"kernel::kernel_main\""]);
+    ask("7-exec-step", "*stopped,reason=\"end-stepping-range\"");
+    ask("8-exec-finish", "*stopped,reason=\"function-finished\"");
+    expect(&ask("9-interpreter-exec console \"monitor cores\"", "9^done"), &["core 0: "]);
+    ask("10-gdb-exit", "10^exit");
+    gdb.wait().expect("it is ours");
+}
+
 /// A packet with its runs written out: a character, `*`, and how often again.
 fn expanded(bytes: &[u8]) -> String {
     let (mut text, mut bytes) = (String::new(), bytes.iter());
