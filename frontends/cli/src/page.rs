@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tayberry_engine::handle::MachineHandle;
 use tayberry_headless::Observer;
-use tayberry_report::{Axis, Collector, Facts};
+use tayberry_report::{Axis, Collector, Crash, Facts};
 
 /// A page to be written, and what listens to the machine for it.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ impl Page {
         observer
     }
 
-    /// Writes the page of a machine that has ended after `wall`.
+    /// Writes the page of a machine that has ended after `wall`, and what crashed.
     ///
     /// # Errors
     /// If that fails.
-    pub fn write(self, kernel: &str, stats: &Report<'_>, wall: Duration) -> Result<(), Unusable> {
+    pub fn write(self, kernel: &str, stats: &Report<'_>, crashes: Vec<Crash>, wall: Duration) -> Result<(), Unusable> {
         let Self { output, collector: Some(collector) } = self else { return Ok(()) };
         let facts = Facts {
             kernel: kernel.to_owned(),
@@ -45,6 +45,7 @@ impl Page {
             date: SystemTime::now(),
             version: env!("CARGO_PKG_VERSION"),
             stats: serde_json::to_value(stats).map_err(Unusable::new)?,
+            crashes,
         };
         let recording = collector.finish(wall);
         output.write("--report", |out| recording.write(&facts, out))

@@ -21,7 +21,7 @@ use crate::sound;
 use crate::stats::{End, How, Report};
 use crate::symbols::Symbols;
 use crate::terminal::{self, RawMode};
-use crate::trace::Tracing;
+use crate::trace::{Switch, Tracing};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -34,6 +34,7 @@ use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
 use tayberry_engine::serial::{CONSOLE, PORTS};
 use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_report::Crash;
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
 const TOUR: &str = "demo.tours=1 demo.mode_ms=400";
@@ -48,10 +49,12 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     check_paths(&config)?;
     let kernel = Kernel::read(&config)?;
     let image = kernel.as_ref().map_or(&[][..], |kernel| &kernel.image);
-    let names = if config.trace.wants_symbols() { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
+    // GDB may ask for topics at any time.
+    let has_names = config.trace.wants_symbols() || config.gdb.is_some();
+    let names = if has_names { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
     let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
     let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
-    let status = run_traced(&config, kernel);
+    let status = run_traced(&config, kernel, &tracing);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
         say(format_args!("error: {}", files::cannot_write("--trace-file", path, &error)));
         return Ok(status?.max(report::UNUSABLE));
@@ -59,11 +62,11 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     status
 }
 
-fn run_traced(config: &Config, kernel: Option<Kernel>) -> Result<u8, Unusable> {
+fn run_traced(config: &Config, kernel: Option<Kernel>, tracing: &Tracing) -> Result<u8, Unusable> {
     let interrupt = Interrupt::listen()?;
     let card = boot::open_card(config)?;
     let kernel = kernel.map_or_else(|| Kernel::boot(config, card.as_ref()), Ok)?;
-    let mut run = Run::new(config, kernel, card, interrupt)?;
+    let mut run = Run::new(config, kernel, card, interrupt, tracing.switch())?;
     match config.frontend {
         Frontend::Headless => run.headless(),
         Frontend::Desktop => run.desktop()?.map_err(|no_display| Unusable::new(format_args!("--frontend desktop: {no_display}"))),
@@ -177,6 +180,7 @@ struct Outcome {
     differs: bool,
     /// Resident bytes while the machine was there.
     resident: Option<u64>,
+    crashes: Vec<Crash>,
 }
 
 struct Run<'a> {
@@ -205,12 +209,20 @@ struct Run<'a> {
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
     gdb: Option<tayberry_gdb::Port>,
+    /// The trace's topics, which GDB may change.
+    traces: Switch,
     /// States and recordings, until it is.
     past: Past,
 }
 
 impl<'a> Run<'a> {
-    fn new(config: &'a Config, mut kernel: Kernel, card: Option<Arc<CardImage>>, interrupt: Interrupt) -> Result<Self, Unusable> {
+    fn new(
+        config: &'a Config,
+        mut kernel: Kernel,
+        card: Option<Arc<CardImage>>,
+        interrupt: Interrupt,
+        traces: Switch,
+    ) -> Result<Self, Unusable> {
         let length = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         tracing::info!(
             target: "boot",
@@ -287,6 +299,7 @@ impl<'a> Run<'a> {
             recorder,
             interrupt,
             gdb,
+            traces,
             past,
         })
     }
@@ -533,7 +546,7 @@ impl<'a> Run<'a> {
         let failed = |error| Unusable::new(format_args!("--gdb: {error}"));
         let wait = self.config.gdb.as_ref().is_some_and(|gdb| gdb.wait);
         let address = port.address().map_err(failed)?;
-        let debugger = port.serve(handle, starter, wait, self.config.deterministic).map_err(failed)?;
+        let debugger = port.serve(handle, starter, wait, self.config.deterministic, Box::new(self.traces.clone())).map_err(failed)?;
         let what = if wait { "the machine waits for GDB" } else { "GDB may connect" };
         say(format_args!("{what}: target remote {address}"));
         Ok(debugger)
@@ -541,7 +554,7 @@ impl<'a> Run<'a> {
 
     /// Writes what is to be written and says what is to be said.
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
-        let Outcome { reason, wall, mut lost_output, differs, resident } = outcome;
+        let Outcome { reason, wall, mut lost_output, differs, resident, crashes } = outcome;
         let reason = &reason;
         let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
@@ -595,7 +608,7 @@ impl<'a> Run<'a> {
             let peak = Memory::now().map(|memory| memory.peak.max(resident.unwrap_or(0)));
             let how = How { deterministic: self.config.deterministic, jit: &self.jit, resident, peak };
             let report = Report::new(&self.name, how, handle, self.board.counters(), end);
-            let shown = page.map_or(Ok(()), |page| page.write(&self.name, &report, wall));
+            let shown = page.map_or(Ok(()), |page| page.write(&self.name, &report, crashes, wall));
             stats.map_or(Ok(()), |output| output.write("--stats", |out: &mut dyn Write| report.write(out)))?;
             shown?;
         }
@@ -658,7 +671,8 @@ impl Started {
             }
         }
         drop(self.terminal);
-        if let Err(error) = self.crashes.finish() {
+        let (crashes, result) = self.crashes.finish();
+        if let Err(error) = result {
             say(format_args!("error: --crash-report: {error}"));
             lost = true;
         }
@@ -667,6 +681,6 @@ impl Started {
             say(format_args!("error: {why}"));
             lost = true;
         }
-        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident }
+        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident, crashes }
     }
 }

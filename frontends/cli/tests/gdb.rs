@@ -144,7 +144,7 @@ fn a_guest_in_c_with_breakpoints_steps_watchpoints_and_catches() {
              print/x $x5
              monitor walk 0x40080000
              monitor xp 0x80000
-             monitor trace
+             monitor cores
              maint packet Qqemu.PhyMemMode:1
              print *(unsigned*) 0x80000 != 0
              maint packet Qqemu.PhyMemMode:0
@@ -301,6 +301,93 @@ fn backwards_in_deterministic_mode() {
         let (status, out, said) = machine.end();
         assert_eq!((status, out.as_str()), (Some(0), "begin\nspin\ndone\n"), "nothing is printed twice: {said}");
     }
+}
+
+#[test]
+fn trace_topics_are_switched_while_the_machine_runs() {
+    if !has_gdb("trace") {
+        return;
+    }
+    for way in WAYS {
+        let kernel = guest("c/guest.elf");
+        let machine = Debugged::start(&kernel, way);
+        let said = machine.script(
+            "break main
+             continue
+             monitor trace
+             monitor trace mmio, gpio on
+             monitor trace gpio off
+             monitor trace
+             hbreak spin
+             continue
+             monitor trace mmio off
+             monitor trace mmio,nonsense on
+             monitor trace mmio
+             monitor trace on
+             delete
+             continue",
+            &kernel,
+        );
+        expect(
+            &said,
+            &[
+                "off boot ",
+                "off mmio ",
+                "traced: gpio, mmio",
+                "traced: mmio",
+                "off gpio ",
+                "on  mmio ",
+                "nothing is traced but warnings",
+                "knows no 'nonsense'",
+                "it is on or off",
+                "topics are missing",
+            ],
+        );
+        let (status, out, traced) = machine.end();
+        assert_eq!((status, out.as_str()), (Some(0), "begin\nspin\ndone\n"), "{traced}");
+        // Each character is a write to the UART's DR, "done" was not printed yet.
+        let lines = traced.lines().filter(|line| line.contains("[mmio]") && line.contains("UART0 DR")).count();
+        assert_eq!(lines, "begin\nspin\n".len(), "{traced}");
+    }
+}
+
+#[test]
+fn editors_speak_mi() {
+    if !has_gdb("MI") {
+        return;
+    }
+    let kernel = guest("rust/kernel.elf");
+    let machine = Debugged::start(&kernel, &[]);
+    let mut command = Command::new(GDB);
+    command.args(["-q", "-nx", "-i=mi"]).arg(&kernel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut gdb = command.spawn().expect("GDB runs");
+    let (mut typed, mut answers) = (gdb.stdin.take().expect("a pipe"), BufReader::new(gdb.stdout.take().expect("a pipe")));
+    // Writes a command, and reads on until a line begins so; as an editor does, which waits for each stop.
+    let mut ask = |line: &str, until: &str| {
+        writeln!(typed, "{line}").expect("it reads");
+        let mut said = String::new();
+        while answers.read_line(&mut said).expect("text") > 0 {
+            let last = said.lines().last().unwrap_or_default();
+            assert!(!last.contains("^error"), "{line}: {said}");
+            if last.starts_with(until) {
+                return said;
+            }
+        }
+        panic!("{line}: no {until} in {said}");
+    };
+    ask(&format!("1-target-select remote {}", machine.address), "1^connected");
+    let set = ask("2-break-insert kernel::schedule", "2^done");
+    expect(&set, &["type=\"breakpoint\"", "func=\"kernel::schedule\""]);
+    ask("3-exec-continue", "3^running");
+    let stop = ask("4-thread-info", "4^done");
+    expect(&stop, &["*stopped,reason=\"breakpoint-hit\"", "func=\"kernel::schedule\"", "id=\"1\"", "id=\"4\""]);
+    expect(&ask("5-data-list-register-values x 32", "5^done"), &["number=\"32\",value=\"0x"]);
+    expect(&ask("6-stack-list-frames", "6^done"), &["func=\"kernel::schedule\"", "func=\"kernel::kernel_main\""]);
+    ask("7-exec-step", "*stopped,reason=\"end-stepping-range\"");
+    ask("8-exec-finish", "*stopped,reason=\"function-finished\"");
+    expect(&ask("9-interpreter-exec console \"monitor cores\"", "9^done"), &["core 0: "]);
+    ask("10-gdb-exit", "10^exit");
+    gdb.wait().expect("it is ours");
 }
 
 /// A packet with its runs written out: a character, `*`, and how often again.

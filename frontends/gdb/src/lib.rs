@@ -42,6 +42,29 @@ pub enum GdbError {
     Listen(String, io::Error),
 }
 
+/// A topic of the trace, for `monitor trace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: &'static str,
+    /// What it tells.
+    pub tells: &'static str,
+    /// It is traced now.
+    pub on: bool,
+}
+
+/// The program's trace, which `monitor trace` switches.
+pub trait Traces: Send {
+    /// All topics.
+    fn topics(&self) -> Vec<Topic>;
+
+    /// Switches the topics of a list as the program's option reads it.
+    ///
+    /// # Errors
+    /// Words for the user: what in the list is no topic.
+    fn switch(&self, list: &str, on: bool) -> Result<(), String>;
+}
+
 /// A port at which GDB is awaited.
 #[derive(Debug)]
 pub struct Port {
@@ -76,11 +99,18 @@ impl Port {
     }
 
     /// Serves GDB for the machine that `starter` will start. `wait`: it is held in front of its first instruction until GDB sends it on. `deterministic`: it is, so
-    /// that it can be run backwards.
+    /// that it can be run backwards. `traces`: what `monitor trace` switches.
     ///
     /// # Errors
     /// The host has no thread.
-    pub fn serve(self, handle: &MachineHandle, starter: &mut Starter, wait: bool, deterministic: bool) -> io::Result<Debugger> {
+    pub fn serve(
+        self,
+        handle: &MachineHandle,
+        starter: &mut Starter,
+        wait: bool,
+        deterministic: bool,
+        traces: Box<dyn Traces>,
+    ) -> io::Result<Debugger> {
         let wishes = Arc::new(Wishes::default());
         wishes.held.store(wait, Ordering::Relaxed);
         let (events_tx, events) = unbounded();
@@ -94,7 +124,7 @@ impl Port {
                 }
             }
         })?;
-        let target = Target::new(handle, wishes, events_tx.clone(), deterministic);
+        let target = Target::new(handle, wishes, events_tx.clone(), deterministic, traces);
         let session = Session::new(target, events, events_tx);
         let thread = std::thread::Builder::new().name("tayberry-gdb".into()).spawn(move || session.run())?;
         Ok(Debugger { thread })

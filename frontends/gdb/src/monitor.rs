@@ -1,5 +1,6 @@
 //! The commands of GDB's `monitor`.
 
+use crate::Topic;
 use crate::arch;
 use crate::session::catch_words;
 use crate::target::Target;
@@ -29,7 +30,7 @@ struct Command {
     run: fn(&mut Target, &[&str]) -> Result<String, String>,
 }
 
-const COMMANDS: [Command; 15] = [
+const COMMANDS: [Command; 16] = [
     Command { name: "help", operands: "", does: "this list", run: help },
     Command { name: "reset", operands: "", does: "power-on reset; the machine waits in front of its first instruction", run: reset },
     Command {
@@ -59,7 +60,13 @@ const COMMANDS: [Command; 15] = [
     Command { name: "catch", operands: "[el1|el2|el3]-[sync|irq|fiq|serror]", does: "stop at a vector; alone: what is caught", run: catch },
     Command { name: "uncatch", operands: "WHAT|all", does: "do not", run: uncatch },
     Command { name: "step-interrupts", operands: "[on|off]", does: "take interrupts while stepping, or hold them", run: step_interrupts },
-    Command { name: "trace", operands: "", does: "where the machine is: time, instructions, what each core does", run: trace },
+    Command { name: "cores", operands: "", does: "where the machine is: time, instructions, what each core does", run: cores },
+    Command {
+        name: "trace",
+        operands: "[TOPIC,... on|off]",
+        does: "trace topics where --trace does, or do not; alone: the topics, and which are on",
+        run: trace,
+    },
 ];
 
 impl Target {
@@ -289,7 +296,7 @@ fn step_interrupts(target: &mut Target, operands: &[&str]) -> Result<String, Str
     Ok(if target.step_interrupts { "interrupts are taken while stepping" } else { "interrupts wait while stepping" }.into())
 }
 
-fn trace(target: &mut Target, _: &[&str]) -> Result<String, String> {
+fn cores(target: &mut Target, _: &[&str]) -> Result<String, String> {
     let cores = target.handle.control.ask(|machine| {
         let GuestTime(now) = machine.clock().now();
         let mut lines = vec![format!("guest time {:.9} s", now as f64 / 1e9)];
@@ -305,4 +312,19 @@ fn trace(target: &mut Target, _: &[&str]) -> Result<String, String> {
     let breakpoints: Vec<String> = target.breakpoints().iter().map(|at| format!("{at:#x}")).collect();
     lines.push(format!("breakpoints: {}", if breakpoints.is_empty() { "none".into() } else { breakpoints.join(" ") }));
     Ok(lines.join("\n"))
+}
+
+fn trace(target: &mut Target, operands: &[&str]) -> Result<String, String> {
+    let Some((last, lists)) = operands.split_last() else {
+        let line = |topic: Topic| format!("{:<4}{:<14} {}\n", if topic.on { "on" } else { "off" }, topic.name, topic.tells);
+        return Ok(target.traces.topics().into_iter().map(line).collect());
+    };
+    let on = switch(&[last])?.unwrap_or(true);
+    if lists.is_empty() {
+        return Err("topics are missing: trace TOPIC,... on or off; all is every one".into());
+    }
+    // Blanks after commas are GDB's users' own.
+    target.traces.switch(&lists.join(","), on)?;
+    let names: Vec<&str> = target.traces.topics().iter().filter(|topic| topic.on).map(|topic| topic.name).collect();
+    Ok(if names.is_empty() { "nothing is traced but warnings".into() } else { format!("traced: {}", names.join(", ")) })
 }

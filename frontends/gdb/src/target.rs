@@ -1,5 +1,6 @@
 //! What GDB asks of the machine, by visits between its ticks.
 
+use crate::Traces;
 use crate::arch::{A64, General, Register};
 use crate::plan::{self, Actions, Plan, Wishes, with_core};
 use crate::session::Event;
@@ -56,10 +57,11 @@ pub struct Target {
     pub journal: Reader,
     /// The last messages to the mailboxes.
     pub messages: VecDeque<String>,
+    pub traces: Box<dyn Traces>,
 }
 
 impl Target {
-    pub fn new(handle: &MachineHandle, wishes: Arc<Wishes>, events: Sender<Event>, deterministic: bool) -> Self {
+    pub fn new(handle: &MachineHandle, wishes: Arc<Wishes>, events: Sender<Event>, deterministic: bool, traces: Box<dyn Traces>) -> Self {
         Self {
             journal: handle.journal(),
             handle: handle.clone(),
@@ -78,6 +80,7 @@ impl Target {
             step_interrupts: deterministic,
             no_acks: false,
             messages: VecDeque::new(),
+            traces,
         }
     }
 

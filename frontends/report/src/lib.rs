@@ -13,6 +13,7 @@
 mod bounded;
 mod chart;
 mod collect;
+mod crash;
 mod page;
 mod serial;
 mod shots;
@@ -20,4 +21,5 @@ mod tables;
 mod timeline;
 
 pub use collect::{Axis, Collector, Recording};
+pub use crash::Crash;
 pub use page::Facts;

@@ -2,6 +2,7 @@
 
 use crate::chart::{self, Palette, Scale, duration, seconds};
 use crate::collect::{Axis, Recording};
+use crate::crash::{self, Crash};
 use crate::serial::{Port, visible};
 use crate::shots::Shot;
 use crate::tables;
@@ -30,6 +31,8 @@ pub struct Facts {
     pub version: &'static str,
     /// What `--stats` writes.
     pub stats: Value,
+    /// Crash reports, in the order in which they were told.
+    pub crashes: Vec<Crash>,
 }
 
 impl Facts {
@@ -76,6 +79,7 @@ fn page(recording: &Recording, facts: &Facts) -> Markup {
                 (header(facts))
                 main {
                     (cards(recording, facts))
+                    (crash::crashes(&facts.crashes))
                     (overview(recording, scale, &palette))
                     (pictures(recording))
                     (plots(recording, facts, scale))

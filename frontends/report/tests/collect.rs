@@ -113,6 +113,7 @@ fn page() -> String {
         date: SystemTime::UNIX_EPOCH,
         version: "1",
         stats: serde_json::json!({ "exit": "poweroff", "exit_status": 0, "guest_s": 10.0, "wall_s": 1.0, "instructions_total": 5_000_000_000u64 }),
+        crashes: vec![],
     };
     let mut out = Vec::new();
     recording.write(&facts, &mut out).expect("memory");
@@ -150,7 +151,14 @@ fn a_machine_that_never_ran_has_a_page_too() {
     let (collector, observer) = Collector::start(&handle, Axis::Host);
     drop(observer);
     let recording = collector.finish(Duration::ZERO);
-    let facts = Facts { kernel: String::new(), arguments: vec![], date: SystemTime::now(), version: "1", stats: serde_json::Value::Null };
+    let facts = Facts {
+        kernel: String::new(),
+        arguments: vec![],
+        date: SystemTime::now(),
+        version: "1",
+        stats: serde_json::Value::Null,
+        crashes: vec![],
+    };
     let mut out = Vec::new();
     recording.write(&facts, &mut out).expect("memory");
     let page = String::from_utf8(out).expect("text");

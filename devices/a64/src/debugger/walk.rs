@@ -39,7 +39,7 @@ impl Core {
     /// How the core translates an address now, step by step, one line each.
     pub fn describe_translation(&self, va: u64) -> Vec<String> {
         let el = self.el.max(1);
-        let mut lines = self.describe_stage1(va, el);
+        let mut lines = self.stage1_words(va, el);
         match self.translate(va, Kind::Read, el).or_else(|_| self.translate(va, Kind::Execute, el)) {
             Ok(found) => {
                 let right = |allowed: bool, letter: &'static str| if allowed { letter } else { "-" };

@@ -1,7 +1,6 @@
 //! Address translation (ARM ARM D5; Cortex-A53 TRM chapter 5): 4 KiB and 64 KiB granules, 48 bits of virtual and 40 bits of physical address,
 //! access flag by software, stage 2 for EL1&0.
 
-mod describe;
 mod descriptor;
 mod stage1;
 mod stage2;

@@ -4,19 +4,12 @@ use super::Kind;
 use super::descriptor::{Descriptor, decode, entry_address};
 use super::stage1::start_level;
 use crate::core::Core;
+use crate::sysreg::sctlr;
 
 impl Core {
-    /// How `va` is translated at `el`: a line for what decides, one for each table entry that is read, and one for the outcome. Only stage 1 by its entries.
+    /// How `va` is translated at `el`: stage 1 as [`Core::stage1_words`] has it, and a line for the outcome of an access of that kind.
     pub fn walk_words(&self, va: u64, kind: Kind, el: u8) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.stage1_enabled(el) {
-            lines.push(format!("EL{el}: the MMU is off, addresses are physical"));
-        } else {
-            match self.half(va, el) {
-                Ok(half) => self.walk_entries(va, el, &half, &mut lines),
-                Err(_) => lines.push(format!("EL{el}: {va:#x} lies in no address space (TCR_EL{}: size, EPD or TBI)", el.max(1))),
-            }
-        }
+        let mut lines = self.stage1_words(va, el);
         lines.push(match self.translate(va, kind, el) {
             Ok(found) => format!("{va:#x} is physical {:#x}", found.pa),
             Err(exception) => format!("{va:#x}: {}", crate::exception::words::fault_status(exception.iss)),
@@ -24,39 +17,77 @@ impl Core {
         lines
     }
 
-    fn walk_entries(&self, va: u64, el: u8, half: &super::stage1::Half, lines: &mut Vec<String>) {
-        let big_endian = self.sctlr_of(el) & crate::sysreg::sctlr::EE != 0;
-        let (granule, mut bits, mut table) = (half.granule, half.bits, half.base);
-        for level in start_level(bits, granule)..=3 {
-            let at = entry_address(table, va, level, granule, bits);
-            let Some(word) = self.walk_address(at, el).ok().and_then(|at| self.descriptor(at, big_endian)) else {
-                lines.push(format!("level {level}: the entry at {at:#x} is not in RAM"));
-                return;
+    /// Stage 1 of an address as `el` sees it: the registers that say how, then each descriptor.
+    pub(crate) fn stage1_words(&self, va: u64, el: u8) -> Vec<String> {
+        let regime = if el < 2 { 1 } else { el };
+        if !self.stage1_enabled(el) {
+            return vec![format!("EL{el}: stage 1 is off (SCTLR_EL{regime}.M is 0): virtual is physical")];
+        }
+        let half = match self.half(va, el) {
+            Ok(half) => half,
+            Err(fault) => {
+                return vec![format!("EL{el}: no table for {va:#x} (TCR_EL{regime}: size, EPD or TBI): {:?} fault", fault.status)];
+            }
+        };
+        let upper = el < 2 && va >> 55 & 1 != 0;
+        let mut lines = vec![format!(
+            "EL{el}: TTBR{}_EL{regime}, {} bits of virtual address, {} KiB granule",
+            u8::from(upper),
+            half.bits,
+            1u64 << (half.granule.shift - 10)
+        )];
+        let big_endian = self.sctlr_of(el) & sctlr::EE != 0;
+        let (mut level, mut table, mut bits) = (start_level(half.bits, half.granule), half.base, half.bits);
+        loop {
+            let address = entry_address(table, va, level, half.granule, bits);
+            let index = address.wrapping_sub(table) / 8;
+            let word = match self.walk_address(address, el).map(|at| self.descriptor(at, big_endian)) {
+                Ok(Some(word)) => word,
+                Ok(None) => {
+                    lines.push(format!("level {level}: table {table:#x} entry {index} at {address:#x}: no RAM"));
+                    return lines;
+                }
+                Err(fault) => {
+                    lines.push(format!("level {level}: table {table:#x}: {:?} fault of stage 2", fault.status));
+                    return lines;
+                }
             };
-            match decode(word, level, granule, half.pa_bits) {
+            let begin = format!("level {level}: table {table:#x} entry {index} at {address:#x}: {word:#018x}");
+            match decode(word, level, half.granule, half.pa_bits) {
+                Ok(Descriptor::Leaf(to)) => {
+                    let page = if level == 3 { "page" } else { "block" };
+                    lines.push(format!("{begin}: {page} at {to:#x}, {}", leaf_words(word, el)));
+                    return lines;
+                }
                 Ok(Descriptor::Table(next)) => {
-                    lines.push(format!("level {level}: entry at {at:#x} = {word:#x}: table at {next:#x}"));
-                    (table, bits) = (next, granule.entry_shift(level));
+                    lines.push(format!("{begin}: table at {next:#x}"));
+                    bits = half.granule.entry_shift(level);
+                    (table, level) = (next, level + 1);
                 }
-                Ok(Descriptor::Leaf(address)) => {
-                    let kind = if level == 3 { "page" } else { "block" };
-                    lines.push(format!("level {level}: entry at {at:#x} = {word:#x}: {kind} at {address:#x}, {}", leaf_words(word)));
-                    return;
-                }
-                Err(_) => {
-                    lines.push(format!("level {level}: entry at {at:#x} = {word:#x}: not valid"));
-                    return;
+                Err(fault) => {
+                    let why = if word & 1 == 0 { "invalid" } else { "reserved" };
+                    lines.push(format!("{begin}: {why}: {:?} fault", fault.status));
+                    return lines;
                 }
             }
         }
     }
 }
 
-/// Attributes of a block or page.
-fn leaf_words(word: u64) -> String {
+/// The attributes of a block or page descriptor (ARM ARM D5.3.3).
+fn leaf_words(word: u64, el: u8) -> String {
     let bit = |n: u32| word >> n & 1 != 0;
-    let mut words = vec![if bit(7) { "read-only" } else { "writable" }];
-    let more = [(bit(6), "EL0"), (!bit(10), "access flag clear"), (bit(53), "PXN"), (bit(54), "UXN"), (bit(11), "not global")];
-    words.extend(more.iter().filter(|(set, _)| *set).map(|(_, name)| *name));
-    format!("{}, MAIR attribute {}", words.join(", "), word >> 2 & 7)
+    let mut words = vec![format!("AttrIndx {}", word >> 2 & 7)];
+    words.push(if bit(7) { "read-only" } else { "writable" }.to_owned());
+    if el < 2 {
+        words.push(if bit(6) { "EL0 too" } else { "not EL0" }.to_owned());
+    }
+    words.push(["not shareable", "reserved shareability", "outer shareable", "inner shareable"][(word >> 8 & 3) as usize].to_owned());
+    words.push(if bit(10) { "accessed" } else { "access flag clear" }.to_owned());
+    for (at, name) in [(11, "nG"), (52, "contiguous"), (53, "PXN"), (54, if el < 2 { "UXN" } else { "XN" })] {
+        if bit(at) {
+            words.push(name.to_owned());
+        }
+    }
+    words.join(", ")
 }

@@ -1,11 +1,13 @@
 //! What the machine tells of itself: one line an event.
 
 mod format;
+mod live;
 mod writer;
 
 use crate::report::{Unusable, say};
 use crate::symbols::Symbols;
 pub use format::Format;
+pub use live::Switch;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -104,7 +106,10 @@ fn is_topic(name: &str) -> bool {
 }
 
 /// Writes out what is left of the trace at the end.
-pub struct Tracing(Pump);
+pub struct Tracing {
+    pump: Pump,
+    switch: Switch,
+}
 
 impl Tracing {
     /// Starts to trace `topics` to `file`, otherwise to stderr. Warnings and errors are always told.
@@ -117,9 +122,15 @@ impl Tracing {
             None => Pump::start(io::stderr(), stderr_is_file()),
         };
         let lines = format::Lined { format, lines: pump.lines(), symbols };
+        let (filter, switch) = Switch::new(topics);
         // Tests may have one already; the first stays.
-        let _ = tracing_subscriber::registry().with(topics.filter()).with(lines).try_init();
-        Self(pump)
+        let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+        Self { pump, switch }
+    }
+
+    /// What changes the topics while the machine runs.
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
     }
 
     /// Writes out the rest, and says how many lines were lost.
@@ -127,7 +138,7 @@ impl Tracing {
     /// # Errors
     /// What writing says.
     pub fn finish(self) -> io::Result<()> {
-        let written = self.0.finish();
+        let written = self.pump.finish();
         if written.dropped > 0 {
             say(format_args!("{} lines of the trace are missing: whoever reads it took too long", written.dropped));
         }

@@ -192,6 +192,33 @@ fn it_is_written_however_the_run_ends() {
     assert!(run.stderr.contains("same file"), "{}", run.stderr);
 }
 
+#[test]
+fn a_crash_report_is_on_it_with_all_that_stderr_says() {
+    let folder = folder();
+    folder.file("crash.elf", tayberry_guest::CRASH_ELF);
+    let mut pages = Vec::new();
+    for _ in 0..2 {
+        let run = folder.headless("--deterministic --timeout 60 --crash-report crash.txt --report run.html crash.elf").expect(4);
+        let page = Html::parse_document(&folder.text("run.html"));
+        check_closed(&page);
+        let crash = text(one(&page, "#crash"));
+        let (told, at) = (folder.text("crash.txt"), one(&page, "details.crash").attr("data-time-ns").expect("a time").to_owned());
+        assert!(run.stderr.contains(&told) && told.lines().count() > 30, "{}", run.stderr);
+        // The first line has the time in other words.
+        for line in told.lines().skip(1) {
+            assert!(crash.contains(line.trim_start().trim_end_matches(':')), "{line}: {crash}");
+        }
+        let seconds = at.parse::<u64>().expect("a number") as f64 / 1e9;
+        assert!(told.contains(&format!("at {seconds:.9} s of guest time")), "{at}: {told}");
+        assert!(text(one(&page, "#crash summary")).starts_with("Core 0 is lost, at 0."), "{crash}");
+        assert!(crash.contains("<mount+0xc> guest/crash/crash.c:16"), "{crash}");
+        pages.push(one(&page, "#crash").html());
+    }
+    assert_eq!(pages[0], pages[1], "the same run, the same report");
+    folder.headless("--deterministic --max-instructions 1000 --report run.html endless.img").expect(0);
+    assert!(all(&Html::parse_document(&folder.text("run.html")), "#crash").is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_a_page() {
