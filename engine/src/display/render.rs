@@ -8,9 +8,11 @@
 //! 3. If the frame may be shown, the drawn surface gets what it lacks of the shown one and takes its place; where less has changed than is lacking,
 //!    the shown one gets what has changed instead.
 
-use crate::display::convert::{Store, settle};
+use crate::display::band::{Band, Scratch};
+use crate::display::convert::{Kernels, Set, Store, settle};
 use crate::display::publish::Footing;
-use crate::display::surface::{Band, Frame, Scratch, Surface, Survey};
+use crate::display::surface::{Frame, Surface};
+use crate::display::survey::Survey;
 use crate::display::{Display, Scanout};
 use crate::stats::Stats;
 use crossbeam::deque::{Stealer, Worker};
@@ -56,6 +58,7 @@ impl Outcome {
 pub struct Renderer {
     pool: Option<ThreadPool>,
     threads: usize,
+    set: Set,
     shown: Surface,
     next: Surface,
     survey: Survey,
@@ -67,6 +70,12 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer that draws with up to `threads` threads, the calling one included.
     pub fn new(threads: usize) -> Self {
+        Self::with_kernels(threads, Kernels(Set::best()))
+    }
+
+    /// The same by a set of kernels that may not be the best.
+    #[doc(hidden)]
+    pub fn with_kernels(threads: usize, Kernels(set): Kernels) -> Self {
         let workers = threads.saturating_sub(1);
         let pool =
             (workers > 0).then(|| ThreadPoolBuilder::new().num_threads(workers).thread_name(|index| format!("render-{index}")).build());
@@ -76,6 +85,7 @@ impl Renderer {
         let mut renderer = Self {
             threads: pool.as_ref().map_or(1, |pool| pool.current_num_threads() + 1),
             pool,
+            set,
             shown: Surface::default(),
             next: Surface::default(),
             survey: Survey::default(),
@@ -122,8 +132,8 @@ impl Renderer {
 
     /// Draws the next surface. False without a signal.
     fn draw(&mut self, scanout: &Scanout) -> bool {
-        let Self { pool, threads, shown, next, survey, scratch, .. } = self;
-        next.prepare(scanout);
+        let Self { pool, threads, set, shown, next, survey, scratch, .. } = self;
+        next.prepare(scanout, *set);
         survey.look(next, shown, scanout);
         let (work, size) = (survey.work(next), next.frame.pixels.len());
         if work > 0 {

@@ -19,7 +19,7 @@ impl Planes {
 
 /// A set of vector kernels. That a value exists means that the host can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(in crate::display) enum Level {
     Avx512,
     Avx2,
 }
@@ -29,6 +29,13 @@ impl Level {
     pub(super) fn usable() -> impl Iterator<Item = Self> {
         let levels = [(avx512::usable(), Self::Avx512), (avx2::usable(), Self::Avx2)];
         levels.into_iter().filter_map(|(usable, level)| usable.then_some(level))
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+        }
     }
 
     #[inline]
