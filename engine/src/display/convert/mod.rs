@@ -141,6 +141,13 @@ pub(super) enum Store {
     Streaming,
 }
 
+/// Bytes of the host's largest cache, as far as it is known.
+pub(super) fn cache_bytes() -> usize {
+    /// What a host of this time has that does not tell.
+    const USUAL: usize = 16 << 20;
+    vector::cache_bytes().unwrap_or(USUAL)
+}
+
 /// Ends streaming stores: what the calling thread has written is ordered before what it writes from now on.
 pub(super) fn settle() {
     vector::settle();
