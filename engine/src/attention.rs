@@ -4,6 +4,7 @@
 //! Whoever rings stores what it rings about first, then rings with `Release`; a core swaps its bell with `Acquire` at a block boundary and so
 //! sees what it is about. Bit 0 is the engine's; the other bits belong to the processor, which both rings and answers them.
 
+use crate::state::{Archive, Cell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +15,13 @@ pub const STOP: u32 = 1;
 #[derive(Debug)]
 pub struct Attention {
     bells: Box<[Arc<AtomicU32>]>,
+}
+
+/// What was rung and not answered yet.
+impl Cell for Attention {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.bells.pass(archive);
+    }
 }
 
 impl Attention {

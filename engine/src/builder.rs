@@ -15,6 +15,7 @@ use crate::power::PowerSwitch;
 use crate::schedule::{Phase, tick_schedule};
 use crate::serial::{PORTS, SerialWire};
 use crate::sound::Sound;
+use crate::state::{Archive, Cell, Parts};
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
@@ -27,6 +28,11 @@ use tayberry_ram::GuestRam;
 pub trait Plugin {
     /// Spawns the entity, maps the registers, claims interrupt lines, adds systems.
     fn install(&self, machine: &mut MachineBuilder);
+
+    /// What it is called where machines are put together: the type's name.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 /// The machine's RAM, for systems.
@@ -74,6 +80,8 @@ pub struct MachineBuilder {
     names: RegisterNames,
     cores: Vec<BuildCore>,
     deadlines: Vec<Deadline>,
+    parts: Parts,
+    stateless: Vec<&'static str>,
     ram: Arc<GuestRam>,
     clock: Arc<Clock>,
     irq: Arc<IrqLines>,
@@ -101,6 +109,8 @@ impl MachineBuilder {
             names: |_, _| None,
             cores: Vec::new(),
             deadlines: Vec::new(),
+            parts: Parts::default(),
+            stateless: Vec::new(),
             irq: Arc::new(IrqLines::new(Arc::clone(&attention))),
             attention,
             ram,
@@ -114,8 +124,31 @@ impl MachineBuilder {
 
     /// Adds one plugin.
     pub fn install(&mut self, plugin: &dyn Plugin) -> &mut Self {
+        let parts = self.parts.len();
         plugin.install(self);
+        if self.parts.len() == parts {
+            self.stateless.push(plugin.name());
+        }
         self
+    }
+
+    /// Registers a part of the machine's state ([`crate::state`]): its name, and what passes it. All that a guest can see of a device, now or later, must be in some part.
+    ///
+    /// # Panics
+    /// If there is a part of that name: a mistake in the board.
+    pub fn part(&mut self, name: &'static str, pass: impl FnMut(&mut World, &mut Archive<'_>) + Send + Sync + 'static) -> &mut Self {
+        self.parts.add(name, pass);
+        self
+    }
+
+    /// The same for a device that is shared.
+    pub fn part_of(&mut self, name: &'static str, device: Arc<impl Cell + Send + Sync + 'static>) -> &mut Self {
+        self.part(name, move |_, archive| device.pass(archive))
+    }
+
+    /// The plugins installed so far that have registered no part, by their types' names.
+    pub fn stateless(&self) -> &[&'static str] {
+        &self.stateless
     }
 
     /// Maps a register window; `name` is for traces.
@@ -217,10 +250,22 @@ impl MachineBuilder {
 
     /// Puts devices together for tests, without cores.
     pub(crate) fn into_bench(mut self) -> crate::bench::Bench {
-        let parts = (self.clock, self.irq, self.power);
         let bus = Arc::new(PhysBus::new(self.windows));
         self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires, self.hid)
+        crate::bench::Bench::from_parts(crate::bench::BenchParts {
+            world: self.world,
+            schedule: self.schedule,
+            clock: self.clock,
+            irq: self.irq,
+            attention: self.attention,
+            power: self.power,
+            bus,
+            ram: self.ram,
+            deadlines: self.deadlines,
+            wires: self.wires,
+            hid: self.hid,
+            parts: self.parts,
+        })
     }
 
     /// Puts it together.
@@ -251,6 +296,8 @@ impl MachineBuilder {
             power: self.power,
             bus,
             ram: self.ram,
+            irq: self.irq,
+            parts: self.parts,
         })
     }
 }

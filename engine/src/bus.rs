@@ -12,6 +12,7 @@
 use crate::clock::{Clock, GuestTime};
 use crate::moment;
 use crossbeam::queue::SegQueue;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +53,7 @@ pub trait BusView: Send + Sync + 'static {
 }
 
 /// A register write on its way to the device's `Service` system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostedWrite {
     /// Register offset in the window.
     pub offset: u32,
@@ -73,6 +74,11 @@ impl Inbox {
     pub fn post(&self, offset: u32, value: u32, at: &BusContext<'_>) -> Served {
         self.0.push(PostedWrite { offset, value, core: at.core, time: at.now() });
         Served::EndSlice
+    }
+
+    /// Queues a write that was posted before the machine's state was saved.
+    pub(crate) fn put(&self, write: PostedWrite) {
+        self.0.push(write);
     }
 
     /// Takes the oldest write.

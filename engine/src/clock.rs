@@ -6,6 +6,8 @@
 //! # Orderings
 //! The machine's thread writes while no core runs; cores read while they run. The fork and join of a slice order the two, so `Relaxed` suffices.
 
+use crate::state::{Archive, Cell};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -14,7 +16,7 @@ use std::time::Instant;
 pub const MAX_CORES: usize = 8;
 
 /// Guest time in nanoseconds since power-on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuestTime(pub u64);
 
 impl GuestTime {
@@ -46,7 +48,7 @@ impl GuestTime {
 }
 
 /// Where guest time comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClockMode {
     /// The host's monotonic time.
     Realtime,
@@ -61,14 +63,47 @@ pub struct Clock {
     started: Instant,
     /// Realtime: nanoseconds spent paused. Deterministic: the machine's time.
     offset_or_now: AtomicU64,
+    /// Realtime: the time at which the machine began, which is not zero if its state was loaded.
+    begun_at: AtomicU64,
     /// Deterministic: each core's own time at the start of its slice.
     cores: [AtomicU64; MAX_CORES],
+    /// Deterministic: when each core's slice is over, however many runs it takes.
+    ends: [AtomicU64; MAX_CORES],
+}
+
+/// A time that no machine reaches: sums with it do not overflow.
+pub(crate) const LATEST: u64 = 1 << 62;
+
+/// The machine's time. The cores' own times are set before each of their slices. A realtime machine goes on from its time.
+impl Cell for Clock {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let mut now = self.now();
+        archive.value(&mut now);
+        if now.0 > LATEST {
+            archive.refuse();
+        } else if archive.is_load() {
+            match self.mode {
+                ClockMode::Realtime => {
+                    self.offset_or_now.store(self.host_ns(), Relaxed);
+                    self.begun_at.store(now.0, Relaxed);
+                }
+                ClockMode::Deterministic => self.offset_or_now.store(now.0, Relaxed),
+            }
+        }
+    }
 }
 
 impl Clock {
     /// A clock at zero.
     pub fn new(mode: ClockMode) -> Self {
-        Self { mode, started: Instant::now(), offset_or_now: AtomicU64::new(0), cores: Default::default() }
+        Self {
+            mode,
+            started: Instant::now(),
+            offset_or_now: AtomicU64::new(0),
+            begun_at: AtomicU64::new(0),
+            cores: Default::default(),
+            ends: Default::default(),
+        }
     }
 
     /// Its mode.
@@ -83,7 +118,10 @@ impl Clock {
     /// The machine's time, between slices.
     pub fn now(&self) -> GuestTime {
         match self.mode {
-            ClockMode::Realtime => GuestTime(self.host_ns().saturating_sub(self.offset_or_now.load(Relaxed))),
+            ClockMode::Realtime => {
+                let since = self.host_ns().saturating_sub(self.offset_or_now.load(Relaxed));
+                GuestTime(self.begun_at.load(Relaxed).saturating_add(since))
+            }
             ClockMode::Deterministic => GuestTime(self.offset_or_now.load(Relaxed)),
         }
     }
@@ -105,6 +143,16 @@ impl Clock {
     /// Deterministic: sets a core's time at the start of its slice.
     pub(crate) fn set_core_now(&self, core: usize, now: GuestTime) {
         self.cores[core % MAX_CORES].store(now.0, Relaxed);
+    }
+
+    /// Deterministic: sets the time at which a core's slice is over.
+    pub(crate) fn set_slice_end(&self, core: usize, end: GuestTime) {
+        self.ends[core % MAX_CORES].store(end.0, Relaxed);
+    }
+
+    /// Deterministic: when the slice that a core runs is over, if nothing ends it before.
+    pub fn slice_end(&self, core: usize) -> GuestTime {
+        GuestTime(self.ends[core % MAX_CORES].load(Relaxed))
     }
 
     /// Realtime: takes `ns` of pause out of guest time.

@@ -1,5 +1,6 @@
 //! What the engine asks of a processor core.
 
+use crate::state::Archive;
 use std::any::Any;
 use tayberry_ram::Forget;
 
@@ -93,6 +94,9 @@ pub trait Processor: Any + Send + Sync {
 
     /// Calls `visit` with each value of the core's architectural state, between slices: its name, its number among those of the name, and the value.
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64));
+
+    /// Passes the core's state, between slices. What only makes it fast is not among it, and is dropped when state is loaded.
+    fn pass(&mut self, archive: &mut Archive<'_>);
 
     /// Tells where the core is and how it came there, between slices, for people.
     fn report(&self, tell: &mut dyn FnMut(ReportLine)) {

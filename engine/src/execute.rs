@@ -5,15 +5,18 @@
 
 use crate::attention::Attention;
 use crate::builder::{Deadlines, MachineClock};
-use crate::clock::{Clock, ClockMode, GuestTime};
+use crate::clock::{Clock, ClockMode, GuestTime, MAX_CORES};
 use crate::cpu::{CoreReport, Fate, Processor, Slice, SliceEnd};
 use crate::history::{Goal, Tape};
+use crate::io::FramePacer;
 use crate::moment;
 use crate::realtime::{Lengths, Pace, execute_realtime};
+use crate::state::Archive;
 use crate::stats::Stats;
 use bevy_ecs::prelude::*;
 use crossbeam::channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Shortest slice, instructions: a deadline that is (nearly) due does not stall the machine.
@@ -32,7 +35,7 @@ const STUCK_NS: u64 = 50_000;
 const STRANDED_NS: u64 = 100_000_000;
 
 /// What a core is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CoreState {
     Ready,
     /// Waits for a store by another core: looks again every tick.
@@ -94,6 +97,16 @@ impl CoreSlot {
             halted: false,
             frozen: false,
         }
+    }
+
+    /// Passes the core and what is known of it; not what belongs to the host (its pace) or to a debugger.
+    pub(crate) fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.state);
+        archive.value(&mut self.local);
+        archive.value(&mut self.suspect);
+        archive.value(&mut self.gone_ticks);
+        archive.value(&mut self.told);
+        self.processor.pass(archive);
     }
 
     pub(crate) fn id(&self) -> usize {
@@ -237,6 +250,8 @@ pub(crate) struct Executor {
     /// Deterministic: the slice in which a debugger stopped the machine. It is taken up again before anything else happens, so that the cores' interleaving does
     /// not depend on who looked.
     unfinished: Option<Unfinished>,
+    /// How far that slice has come.
+    pub cut_at: Option<GuestTime>,
     /// A debugger has stopped the machine in the last tick.
     pub halted: bool,
     /// Deterministic: a rewind's goal, and the instructions that are left up to it.
@@ -244,7 +259,7 @@ pub(crate) struct Executor {
 }
 
 /// What is left of a slice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Unfinished {
     /// Whose it is, as an index of slots.
     at: usize,
@@ -265,8 +280,23 @@ impl Executor {
             stranded_since: None,
             yielded_to: None,
             unfinished: None,
+            cut_at: None,
             halted: false,
             goal: None,
+        }
+    }
+
+    /// Passes whose turn it is and what is left of a slice.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.first);
+        archive.value(&mut self.stranded_since);
+        archive.value(&mut self.yielded_to);
+        archive.value(&mut self.unfinished);
+        self.first %= MAX_CORES;
+        let in_order = self.unfinished.is_none_or(|slice| slice.at < MAX_CORES && slice.retired.checked_add(slice.budget).is_some());
+        if !in_order {
+            self.unfinished = None;
+            archive.refuse();
         }
     }
 
@@ -307,6 +337,7 @@ pub(crate) fn execute(
     clock: Res<MachineClock>,
     deadlines: Res<Deadlines>,
     parts: Res<SliceParts>,
+    pacer: Res<FramePacer>,
     mut tape: ResMut<Tape>,
 ) {
     parts.attention.clear_stops();
@@ -316,7 +347,10 @@ pub(crate) fn execute(
     let clock = &*clock.0;
     executor.activity = match clock.mode() {
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
-        ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
+        ClockMode::Deterministic => {
+            let looks = Looks { frame: pacer.next(), input: tape.awaited() };
+            execute_deterministic(&mut slots, &mut executor, clock, next, &looks, &parts)
+        }
     };
     if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
         tape.count();
@@ -332,25 +366,36 @@ pub(crate) fn execute(
     parts.stats.ticks.add(1);
 }
 
+/// Times at which somebody looks at a deterministic machine, or knows that something comes. Slices are the same whoever does.
+struct Looks {
+    /// A frame is taken.
+    frame: Option<GuestTime>,
+    /// Input comes before the next slice.
+    input: Option<GuestTime>,
+}
+
 fn execute_deterministic(
     slots: &mut [Mut<CoreSlot>],
     executor: &mut Executor,
     clock: &Clock,
     next: Option<GuestTime>,
+    looks: &Looks,
     parts: &SliceParts,
 ) -> Activity {
-    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| !slots[unfinished.at].frozen) {
-        return run_deterministic(slots, executor, clock, unfinished, parts);
+    executor.cut_at = None;
+    if let Some(unfinished) = executor.unfinished.take_if(|unfinished| slots.get(unfinished.at).is_some_and(|slot| !slot.frozen)) {
+        return run_deterministic(slots, executor, clock, unfinished, looks, parts);
     }
     wake_at(slots, clock, clock.now());
     if !slots.iter().any(|slot| slot.runnable()) {
         // Time in which all cores wait is skipped.
-        if let Some(next) = next.filter(|&next| next > clock.now()) {
+        let ahead = [next, looks.frame, looks.input].into_iter().flatten().filter(|&time| time > clock.now());
+        if let Some(next) = ahead.min() {
             clock.set_now(next);
             wake_at(slots, clock, next);
             return if slots.iter().any(|slot| slot.runnable()) { Activity::Busy } else { Activity::Idle(Some(next)) };
         }
-        return Activity::Idle(next);
+        return Activity::Idle(next.or(looks.input));
     }
     let Some(at) = (0..slots.len()).filter(|&at| slots[at].runnable()).min_by_key(|&at| (slots[at].local, at)) else {
         return Activity::Idle(next);
@@ -367,8 +412,8 @@ fn execute_deterministic(
     let ahead = others.map_or(LONE_BUDGET, |other| (other.0 - local.0).saturating_add(QUANTUM_NS));
     let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
     let overdue = next.is_some_and(|next| next <= local);
-    let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) }.min(executor.allowance);
-    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, parts)
+    let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) };
+    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, looks, parts)
 }
 
 /// Deterministic: runs a core's slice, or what is left of it.
@@ -377,22 +422,28 @@ fn run_deterministic(
     executor: &mut Executor,
     clock: &Clock,
     slice: Unfinished,
+    looks: &Looks,
     parts: &SliceParts,
 ) -> Activity {
     let Unfinished { at, retired: before, budget } = slice;
     let slot = &mut slots[at];
     let local = slot.local;
     clock.set_core_now(slot.id, local.plus(before));
+    // Whoever cuts the slice does not change when it is over.
+    clock.set_slice_end(slot.id, local.plus(before).plus(budget));
     let goal = match executor.goal {
         Some((Goal::All(_), left)) => left,
         Some((Goal::Core { core, .. }, left)) if core == slot.id => left,
         _ => u64::MAX,
     };
-    let (ran, spent) = slot.run(budget.min(goal), parts);
+    let begins = local.plus(before);
+    let frame = looks.frame.filter(|frame| *frame > begins).map_or(u64::MAX, |frame| frame.0 - begins.0);
+    let (ran, spent) = slot.run(budget.min(goal).min(executor.allowance).min(frame), parts);
     let retired = before + ran;
     executor.allowance = executor.allowance.saturating_sub(ran);
     if spent && ran < budget {
         executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
+        executor.cut_at = Some(local.plus(retired));
         return Activity::Busy;
     }
     slot.fall_asleep();

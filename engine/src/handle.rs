@@ -13,12 +13,13 @@ use crate::typist::Script;
 use crate::visit::Visits;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crossbeam::sync::{Parker, Unparker};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Something from outside for the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Bytes typed at serial port 0 (UART0), 1 (UART1) or 2 ([`crate::serial::CONSOLE`]).
     Serial {
@@ -71,6 +72,8 @@ pub enum ExitReason {
     MaxInstructions,
     /// All cores have stopped for good; why, in words.
     Lost(String),
+    /// The recording that it got its input from is over ([`crate::machine::Machine::play`]).
+    Played,
     /// The user or a frontend asked for it.
     Stopped,
 }
@@ -85,6 +88,7 @@ impl ExitReason {
             Self::Timeout => "timeout",
             Self::MaxInstructions => "max-instructions",
             Self::Lost(_) => "lost",
+            Self::Played => "played",
             Self::Stopped => "stopped",
         }
     }

@@ -3,11 +3,13 @@
 //! # Resources
 //! - USB HID Usage Tables, page 7 (keyboard).
 
+use crate::state::{Archive, Cell};
 use crossbeam::queue::SegQueue;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What somebody did with a key or a mouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HidEvent {
     /// A key, by its usage of page 7.
     Key {
@@ -32,6 +34,13 @@ pub enum HidEvent {
 /// The device's end of the wire: the engine pushes between slices, the device's system pops.
 #[derive(Clone, Debug, Default)]
 pub struct HidWire(Arc<SegQueue<HidEvent>>);
+
+/// Events that the guest has not taken.
+impl Cell for HidWire {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.0.pass(archive);
+    }
+}
 
 impl HidWire {
     /// The oldest event.

@@ -8,6 +8,7 @@ use crate::hid::{HidEvent, HidWire};
 use crate::history::Tape;
 use crate::journal::What;
 use crate::serial::{PORTS, SerialWire};
+use crate::state::{Archive, Cell};
 use crate::typist::Typist;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -22,6 +23,12 @@ pub(crate) struct ChannelsRes(pub Arc<Channels>);
 pub(crate) struct InputLines {
     pub wires: [SerialWire; PORTS],
     pub hid: HidWire,
+}
+
+impl Cell for InputLines {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.wires, &self.hid]);
+    }
 }
 
 impl InputLines {
@@ -58,6 +65,8 @@ pub(crate) struct SerialLines {
     printed: [u64; PORTS],
     /// Bytes that are printed again, after a rewind: they were told of.
     again: [u64; PORTS],
+    /// Bytes behind the text that ends the run: for whoever goes on from there.
+    rest: [Vec<u8>; PORTS],
 }
 
 /// Pieces that a frontend may leave untaken; what is printed further is held back, and sent as one piece.
@@ -69,7 +78,13 @@ const MOST_TYPED: usize = 1 << 16;
 
 impl SerialLines {
     pub fn new(wires: [SerialWire; PORTS]) -> Self {
-        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS] }
+        Self { wires, scratch: Vec::new(), held: Default::default(), printed: [0; PORTS], again: [0; PORTS], rest: Default::default() }
+    }
+
+    /// Passes how much was printed. What is held back goes to the frontends of the machine that printed it.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.printed);
+        archive.value(&mut self.rest);
     }
 
     /// Bytes of each port that frontends were told of.
@@ -79,7 +94,7 @@ impl SerialLines {
 
     /// After a rewind: so many bytes are told to nobody.
     pub fn set_told(&mut self, told: [u64; PORTS]) {
-        self.again = told;
+        self.again = std::array::from_fn(|port| told[port].saturating_sub(self.printed[port]));
     }
 
     /// Sends what was held back, on the ports whose frontends have caught up (`all`: on all ports).
@@ -116,20 +131,22 @@ impl Until {
         self.matched
     }
 
-    /// Feeds what a port printed. Bytes after the match are cut off: the run ends with the text.
-    fn feed(&mut self, port: usize, bytes: &mut Vec<u8>) {
+    /// Feeds what a port printed. Bytes after the match are cut off, and returned: the run ends with the text.
+    fn feed(&mut self, port: usize, bytes: &mut Vec<u8>) -> Vec<u8> {
+        let mut rest = Vec::new();
         if self.text.is_empty() || self.matched {
-            return;
+            return rest;
         }
         let tail = &mut self.tails[port];
         let old = tail.len();
         tail.extend_from_slice(bytes);
         if let Some(at) = tail.windows(self.text.len()).position(|window| window == self.text) {
             self.matched = true;
-            bytes.truncate(at + self.text.len() - old);
+            rest = bytes.split_off(at + self.text.len() - old);
         }
         let keep = (self.text.len() - 1).min(tail.len());
         tail.drain(..tail.len() - keep);
+        rest
     }
 }
 
@@ -139,6 +156,7 @@ pub(crate) fn receive_input(
     mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
     executor: Res<Executor>,
+    clock: Res<MachineClock>,
     mut tape: ResMut<Tape>,
 ) {
     // What is left of a slice is one with its beginning.
@@ -148,7 +166,7 @@ pub(crate) fn receive_input(
     typist.type_on(&lines);
     let Some(channels) = channels else { return };
     while !lines.is_full()
-        && let Some(input) = tape.input(|| channels.0.input.try_recv().ok())
+        && let Some(input) = tape.input(clock.now(), || channels.0.input.try_recv().ok())
     {
         lines.feed(input);
     }
@@ -162,15 +180,17 @@ pub(crate) fn publish_serial(
     channels: Option<Res<ChannelsRes>>,
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
+    mut tape: ResMut<Tape>,
 ) {
-    let SerialLines { wires, scratch, held, printed, again } = &mut *lines;
+    let SerialLines { wires, scratch, held, printed, again, rest } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
         scratch.clear();
+        scratch.append(&mut rest[port]);
         wire.drain(scratch);
         if scratch.is_empty() {
             continue;
         }
-        until.feed(port, scratch);
+        rest[port] = until.feed(port, scratch);
         typist.hear(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
@@ -179,6 +199,7 @@ pub(crate) fn publish_serial(
             scratch.drain(..old as usize);
         }
         if !scratch.is_empty() {
+            tape.printed(port, scratch);
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
         if channels.is_some() {
@@ -208,17 +229,27 @@ enum Step {
 pub(crate) struct FramePacer {
     deadline: Deadline,
     step: Step,
+    /// The deadline was loaded: a frontend that keeps step finds it as it was.
+    is_loaded: bool,
     /// Guest time of the power cycles before this one, in nanoseconds.
     before_ns: u64,
 }
 
 impl FramePacer {
     pub fn new(before_ns: u64) -> Self {
-        Self { deadline: Deadline::default(), step: Step::Unknown, before_ns }
+        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns }
     }
 
-    pub fn deadline(&self) -> Deadline {
-        self.deadline.clone()
+    /// Passes the time of the power cycles before this one, and of the next vertical sync.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.before_ns);
+        self.deadline.pass(archive);
+        self.is_loaded = archive.is_load();
+    }
+
+    /// When the next frame is taken. It is nobody else's: where slices end does not depend on who looks.
+    pub fn next(&self) -> Option<GuestTime> {
+        self.deadline.get()
     }
 
     /// The next vertical sync after `now`, on the grid of all.
@@ -231,7 +262,9 @@ impl FramePacer {
     fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
         let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
         self.step = frontend.map_or(Step::Free, Step::With);
-        self.deadline.set(self.beat(now));
+        if !self.is_loaded || matches!(self.step, Step::Free) {
+            self.deadline.set(self.beat(now));
+        }
     }
 
     /// Offers a frame and waits until it is drawn.
@@ -256,7 +289,7 @@ pub(crate) fn keep_step(
     if matches!(pacer.step, Step::Free) {
         return;
     }
-    let now = clock.now();
+    let now = executor.cut_at.unwrap_or(clock.now());
     if matches!(pacer.step, Step::Unknown) {
         pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now);
         return;
@@ -293,7 +326,7 @@ mod tests {
         until.feed(1, &mut other);
         assert!(!until.matched(), "ports are looked at one by one");
         let mut second = b"ne, and more".to_vec();
-        until.feed(0, &mut second);
+        assert_eq!(until.feed(0, &mut second), b", and more");
         assert!(until.matched());
         assert_eq!(second, b"ne");
     }

@@ -1,6 +1,7 @@
 //! The power switch: how a guest (or a frontend) ends or restarts the machine.
 
 use crate::clock::Deadline;
+use crate::state::{Archive, Cell};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +25,13 @@ pub struct PowerSwitch {
     request: AtomicU64,
     /// When a watchdog will ask, while it runs.
     watchdog: OnceLock<Deadline>,
+}
+
+/// What was asked for and not done yet.
+impl Cell for PowerSwitch {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.request.pass(archive);
+    }
 }
 
 impl PowerSwitch {

@@ -1,5 +1,6 @@
 //! Serial ports: the wires between a guest's UARTs and the frontends.
 
+use crate::state::{Archive, Cell};
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +62,13 @@ impl SerialListener {
 impl Default for SerialWire {
     fn default() -> Self {
         Self { tx: Arc::new(ArrayQueue::new(TX_CAPACITY)), rx: Arc::default(), rx_ended: Arc::default(), heard: Arc::default() }
+    }
+}
+
+/// Bytes on their way. Whether there is a second reader is the board's matter.
+impl Cell for SerialWire {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.tx, &self.rx, &self.rx_ended, &self.heard.bytes]);
     }
 }
 

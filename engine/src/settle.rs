@@ -34,6 +34,11 @@ impl Settler {
         Self { ram, display, clock, last: None, vsyncs: 0 }
     }
 
+    /// The machine's state was loaded: vertical syncs up to now are over.
+    pub fn set_now(&mut self) {
+        self.vsyncs = self.clock.now().0 / VSYNC_NS;
+    }
+
     /// True if the shown pages are to be settled now, for a machine that does so then. Asked before every tick: without a look it costs a load.
     #[inline]
     pub fn is_due(&mut self) -> bool {

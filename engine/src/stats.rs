@@ -5,6 +5,7 @@
 //! the latest values, or see one in a bucket and not yet in the total.
 
 use crate::clock::MAX_CORES;
+use crate::state::{Archive, Cell};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -119,6 +120,26 @@ pub struct Summary {
 
 /// How long ago a guest that looks after its keyboard has asked it at most.
 const KEYBOARD_WATCHED_NS: u64 = 2_000_000_000;
+
+impl Cell for Counter {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.0.pass(archive);
+    }
+}
+
+/// What the guest has done. What frontends have done belongs to theirs.
+impl Cell for Stats {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[
+            &self.instructions,
+            &self.guest_ns,
+            &self.keyboard_asked_ns,
+            &self.ticks,
+            &self.reconfigurations,
+            &self.property_messages,
+        ]);
+    }
+}
 
 /// Counters of a machine, over all its resets.
 #[derive(Debug, Default)]

@@ -5,11 +5,13 @@
 use crate::handle::Input;
 use crate::io::InputLines;
 use crate::serial::PORTS;
+use crate::state::Archive;
 use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A step of a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Wait until a serial port has printed this.
     Await(Vec<u8>),
@@ -31,6 +33,17 @@ pub(crate) struct Typist {
 impl Typist {
     pub fn new(rest: Script) -> Self {
         Self { rest, ..Self::default() }
+    }
+
+    /// Passes what is left of the script, and what was heard since it waits.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        let own = if archive.is_load() { std::mem::take(&mut self.rest) } else { Script::default() };
+        archive.value(&mut self.rest);
+        archive.value(&mut self.tails);
+        // Who has a script of its own does not go on with the other.
+        if !own.is_empty() {
+            *self = Self::new(own);
+        }
     }
 
     /// What is left of the script.

@@ -1,5 +1,7 @@
 //! What a core sees of the machine around it. Only slow paths come here: RAM is reached through the software TLB.
 
+use serde::{Deserialize, Serialize};
+
 /// One device access, by guest-physical address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -43,7 +45,7 @@ pub enum Timer {
 }
 
 /// What a TLB maintenance instruction names (ARM ARM D5.10.2), or more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TlbScope {
     /// Everything.
     All,

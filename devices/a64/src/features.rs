@@ -1,8 +1,10 @@
 //! Optional extensions of the architecture, chosen when a core is built.
 
+use serde::{Deserialize, Serialize};
+
 /// Which extensions a core has beyond those of the Pi 3's Cortex-A53. Instructions of the others are unallocated, and the ID registers do not tell of
 /// them. Looked at when an instruction is decoded, never when it executes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features {
     /// The Cryptographic Extension (ARM ARM A2.3): AES, SHA-1, SHA-256 and the product of 64-bit polynomials. The BCM2837 lacks it.
     pub crypto: bool,

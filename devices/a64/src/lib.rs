@@ -28,6 +28,7 @@ pub mod report;
 mod run;
 mod semihosting;
 pub mod simd;
+pub mod state;
 pub mod sysreg;
 pub mod system;
 #[cfg(test)]

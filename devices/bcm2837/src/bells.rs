@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use tayberry_a64::TlbScope;
 use tayberry_a64::core::doorbell;
-use tayberry_engine::{Attention, attention::STOP};
+use tayberry_engine::{Archive, Attention, Cell, attention::STOP};
 
 const _: () = assert!(doorbell::STOP == STOP, "engine and core agree on the bit that ends a slice");
 
@@ -30,6 +30,13 @@ pub struct Bells {
     waiting: AtomicU32,
     /// TLB invalidations asked of each core, pushed by all others and popped by itself.
     invalidations: Box<[ArrayQueue<TlbScope>]>,
+}
+
+/// The doorbells are the engine's to pass.
+impl Cell for Bells {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.waiting, &self.invalidations]);
+    }
 }
 
 /// Invalidations that wait for a core at most.

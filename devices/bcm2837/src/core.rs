@@ -10,6 +10,7 @@ use crate::generic_timer::{GenericTimers, Timers};
 use crate::local_controller::{LocalController, LocalInterrupts};
 use crate::semihosting::{Call, Guest, Semihosting, SemihostingResource, Served as CallServed};
 use bevy_ecs::prelude::Resource;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tayberry_a64::core::doorbell;
@@ -17,8 +18,8 @@ use tayberry_a64::{Access, Bus, Config, Core, Features, JitConfig, Lines, Mainte
 use tayberry_engine::attention::STOP;
 use tayberry_engine::builder::CoreParts;
 use tayberry_engine::{
-    BusContext, Clock, ClockMode, CodeAddress, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, ReportLine, Served, Slice,
-    SliceEnd,
+    Archive, BusContext, Clock, ClockMode, CodeAddress, Forget, GuestTime, MachineBuilder, PhysBus, Plugin, Processor, ReportLine, Served,
+    Slice, SliceEnd,
 };
 
 /// Where RAM ends for the cores and the peripherals begin.
@@ -36,8 +37,6 @@ struct Soc {
     timers: Arc<Timers>,
     local: Arc<LocalController>,
     semihosting: Option<Semihosting>,
-    /// Deterministic: when the current slice is over.
-    slice_end: GuestTime,
     /// Instructions retired in the current slice, as far as known.
     retired: u64,
 }
@@ -87,7 +86,7 @@ impl Bus for Soc {
         let Some(due) = self.timers.set(self.id, timer, ctl, cval, now) else { return };
         let near = match self.clock.mode() {
             ClockMode::Realtime => now.plus(NEAR_NS),
-            ClockMode::Deterministic => self.slice_end,
+            ClockMode::Deterministic => self.clock.slice_end(self.id),
         };
         if due < near {
             self.ring_self(STOP);
@@ -160,7 +159,7 @@ impl Guest for Caller<'_> {
 }
 
 /// What a core waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Wait {
     /// WFI.
     Interrupt,
@@ -205,7 +204,6 @@ impl A64Processor {
             timers,
             local,
             semihosting,
-            slice_end: GuestTime(0),
             retired: 0,
         };
         let publisher = Publisher::new(Arc::clone(&plugin.counters), parts.id);
@@ -280,9 +278,6 @@ impl Processor for A64Processor {
         }
         self.soc.bells.runs(self.soc.id);
         self.soc.retired = 0;
-        if self.soc.clock.mode() == ClockMode::Deterministic {
-            self.soc.slice_end = self.soc.now(budget);
-        }
         let run = self.core.run(&mut self.soc, budget);
         self.publisher.slice_ended(&self.core);
         self.waiting = matches!(run.stop, Stop::Wfi | Stop::Wfe { .. });
@@ -319,6 +314,17 @@ impl Processor for A64Processor {
 
     fn inspect(&self, visit: &mut dyn FnMut(&'static str, usize, u64)) {
         self.core.inspect(visit);
+    }
+
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        let mut state = self.core.state();
+        archive.value(&mut state);
+        if archive.is_load() && archive.is_good() && self.core.set_state(state).is_none() {
+            archive.refuse();
+        }
+        archive.value(&mut self.waits_for);
+        archive.value(&mut self.waiting);
+        archive.value(&mut self.call);
     }
 
     fn report(&self, tell: &mut dyn FnMut(ReportLine)) {
@@ -376,7 +382,13 @@ struct BellsResource(Arc<Bells>);
 /// The machine's bells, made on first use.
 pub(crate) fn bells(machine: &mut MachineBuilder) -> Arc<Bells> {
     let attention = machine.attention();
-    Arc::clone(&machine.world.get_resource_or_insert_with(|| BellsResource(Arc::new(Bells::new(attention)))).0)
+    if let Some(bells) = machine.world.get_resource::<BellsResource>() {
+        return Arc::clone(&bells.0);
+    }
+    let bells = Arc::new(Bells::new(attention));
+    machine.world.insert_resource(BellsResource(Arc::clone(&bells)));
+    machine.part_of("calls between cores", Arc::clone(&bells));
+    bells
 }
 
 /// Adds the cores. Needs [`crate::generic_timer::GenericTimersPlugin`] and [`crate::local_controller::LocalControllerPlugin`] before it.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use tayberry_a64::Timer;
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Deadline, GuestTime, MachineBuilder, Phase, Plugin};
+use tayberry_engine::{Archive, Cell, Deadline, GuestTime, MachineBuilder, Phase, Plugin};
 
 /// The crystal's frequency, which CNTFRQ_EL0 tells the guest.
 pub const CRYSTAL_HZ: u64 = 19_200_000;
@@ -42,6 +42,12 @@ const RATE_UNIT: u128 = 1_000_000_000 << 31;
 impl Default for SystemCounter {
     fn default() -> Self {
         Self { base: AtomicU64::new(0), epoch: AtomicU64::new(0), rate: AtomicU64::new(RATE_DEFAULT) }
+    }
+}
+
+impl Cell for SystemCounter {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.base, &self.epoch, &self.rate]);
     }
 }
 
@@ -99,6 +105,12 @@ struct TimerState {
     deadline: Deadline,
 }
 
+impl Cell for TimerState {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.ctl, &self.cval, &self.deadline]);
+    }
+}
+
 impl TimerState {
     fn is_live(&self) -> bool {
         self.ctl.load(Relaxed) & (CTL_ENABLE | CTL_IMASK) == CTL_ENABLE
@@ -111,6 +123,12 @@ pub struct Timers {
     /// The counter that they compare with.
     pub counter: SystemCounter,
     cores: Box<[[TimerState; 4]]>,
+}
+
+impl Cell for Timers {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.counter, &self.cores]);
+    }
 }
 
 impl Timers {
@@ -175,8 +193,9 @@ pub struct GenericTimersPlugin {
 
 impl Plugin for GenericTimersPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let timers = Timers::new(self.cores, || machine.deadline());
-        machine.world.insert_resource(GenericTimers(Arc::new(timers)));
+        let timers = Arc::new(Timers::new(self.cores, || machine.deadline()));
+        machine.part_of("generic timers", Arc::clone(&timers));
+        machine.world.insert_resource(GenericTimers(timers));
         machine.add_systems(Phase::Signal, retire_deadlines);
     }
 }

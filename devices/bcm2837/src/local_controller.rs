@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_a64::Lines;
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, Inbox, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, Inbox, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x4000_0000;
 const SIZE: u64 = 0x100;
@@ -84,6 +84,16 @@ pub struct LocalController {
 }
 
 /// Core and mailbox (or register) number of an offset in an array of registers.
+impl Cell for LocalController {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.inbox, &self.control, &self.prescaler, &self.gpu_routing, &self.pmu_routing, &self.pmu]);
+        archive.cells(&[&self.timer_high, &self.timer_low, &self.local_routing, &self.axi_irq]);
+        archive.cells(&[&self.local_control, &self.local_flag, &self.local_expiry, &self.local_wake]);
+        archive.cells(&[&self.timer_control, &self.mailbox_control, &self.mailboxes]);
+    }
+}
+
+/// The number of a register behind the first of its kind.
 fn index(offset: u32, first: u32) -> usize {
     ((offset - first) / 4) as usize
 }
@@ -371,6 +381,7 @@ impl Plugin for LocalControllerPlugin {
         let (bells, deadline) = (crate::core::bells(machine), machine.deadline());
         let local = Arc::new(LocalController::new(timers, gpu, bells, deadline));
         machine.map(BASE..BASE + SIZE, "local controller", Arc::clone(&local) as _);
+        machine.part_of("local controller", Arc::clone(&local));
         machine.world.insert_resource(LocalInterrupts(local));
         machine.add_systems(Phase::Service, serve_writes).add_systems(Phase::Signal, signal_local_timer);
     }

@@ -13,6 +13,7 @@
 use super::{Class, Exception, words};
 use crate::core::{Core, SLOT_SP, Stop};
 use crate::decode::Flow;
+use serde::{Deserialize, Serialize};
 
 /// As many exceptions with nothing in between make a core stuck.
 pub(super) const REPEATS_STUCK: u32 = 16;
@@ -26,7 +27,7 @@ const NESTED_WITHIN: u64 = 32;
 const HISTORY: usize = 8;
 
 /// One fault, as it was taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// Address of the instruction (the preferred return address).
     pub pc: u64,
@@ -71,7 +72,7 @@ enum Way {
 }
 
 /// Watches the exceptions of a core.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// What was last taken: vector, return address, syndrome.
     last: (u64, u64, u64),

@@ -25,6 +25,7 @@ use crate::core::Core;
 use crate::decode::Op;
 use crate::features::Features;
 use pmu::Pmu;
+use serde::{Deserialize, Serialize};
 use std::ops::{Index, IndexMut};
 pub use table::Reg;
 use table::{COUNT, TABLE};
@@ -236,7 +237,37 @@ pub struct SysRegs {
     pub(crate) progress: crate::exception::Progress,
 }
 
+/// What is saved of the system registers; everything else follows from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SavedRegs {
+    /// All of the table.
+    values: Vec<u64>,
+    sp: [u64; 4],
+    single_step: bool,
+    stepped: Option<bool>,
+    sync_pending: bool,
+    pmu: Pmu,
+    progress: crate::exception::Progress,
+}
+
 impl SysRegs {
+    /// For [`Core::state`].
+    pub(crate) fn saved(&self) -> SavedRegs {
+        // Written out, so that a new field is not forgotten.
+        let Self { values, sp, single_step, breaking: _, guest_watching: _, watching: _, stepped, sync_pending, pmu, progress } =
+            self.clone();
+        SavedRegs { values: values.to_vec(), sp, single_step, stepped, sync_pending, pmu, progress }
+    }
+
+    /// Takes over what was saved; what follows from it ([`Core::debug_changed`]) is the caller's business. `None` if there are not as many registers.
+    pub(crate) fn restore(&mut self, saved: SavedRegs) -> Option<()> {
+        let SavedRegs { values, sp, single_step, stepped, sync_pending, pmu, progress } = saved;
+        self.values = values.try_into().ok()?;
+        (self.sp, self.single_step, self.stepped, self.sync_pending) = (sp, single_step, stepped, sync_pending);
+        (self.pmu, self.progress) = (pmu, progress);
+        Some(())
+    }
+
     /// Values after a cold reset of core `id`, with these extensions.
     pub fn new(id: u8, features: Features) -> Self {
         let mut sys = Self {

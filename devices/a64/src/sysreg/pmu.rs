@@ -8,6 +8,7 @@ use super::{After, Reg};
 use crate::bus::Bus;
 use crate::core::Core;
 use crate::decode::{Op, field};
+use serde::{Deserialize, Serialize};
 
 /// Number of event counters (PMCR_EL0.N).
 const EVENTS: usize = 6;
@@ -53,7 +54,7 @@ const FILTER: u64 = 0xfc00_0000;
 const SELECT_CYCLES: u64 = 31;
 
 /// The counters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pmu {
     cycles: u64,
     /// Cycles that PMCR_EL0.D has not yet made a count.

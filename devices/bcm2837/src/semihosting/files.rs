@@ -2,8 +2,10 @@
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
+use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use tayberry_engine::Archive;
 
 /// Handles that a guest may have open at a time.
 const MOST_HANDLES: usize = 256;
@@ -106,7 +108,29 @@ pub(super) enum Handle {
 #[derive(Debug, Default)]
 pub(super) struct Files(Vec<Option<Handle>>);
 
+/// What is saved of a handle.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Saved {
+    Input { text: bool },
+    Output,
+    Error,
+    Features(usize),
+}
+
 impl Files {
+    /// Passes the handles. A file of the host's may be another one when the state is loaded, or gone: with one open, nothing is saved.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        if self.0.iter().flatten().any(|handle| matches!(handle, Handle::File(_))) && !archive.is_load() {
+            return archive.fail("a state cannot be saved while the guest has a file open by semihosting".into());
+        }
+        let mut saved: Vec<Option<Saved>> = self.0.iter().map(|handle| handle.as_ref().and_then(Handle::saved)).collect();
+        archive.value(&mut saved);
+        if saved.len() > MOST_HANDLES {
+            return archive.refuse();
+        }
+        self.0 = saved.into_iter().map(|handle| handle.map(Handle::from_saved)).collect();
+    }
+
     /// The handle of a number.
     pub fn get(&mut self, number: u64) -> Result<&mut Handle, u32> {
         let at = usize::try_from(number.wrapping_sub(1)).map_err(|_| errno::BADF)?;
@@ -151,6 +175,25 @@ impl Files {
 }
 
 impl Handle {
+    fn saved(&self) -> Option<Saved> {
+        match *self {
+            Self::Input { text } => Some(Saved::Input { text }),
+            Self::Output => Some(Saved::Output),
+            Self::Error => Some(Saved::Error),
+            Self::Features(at) => Some(Saved::Features(at)),
+            Self::File(_) => None,
+        }
+    }
+
+    fn from_saved(saved: Saved) -> Self {
+        match saved {
+            Saved::Input { text } => Self::Input { text },
+            Saved::Output => Self::Output,
+            Saved::Error => Self::Error,
+            Saved::Features(at) => Self::Features(at.min(FEATURE_BITS.len())),
+        }
+    }
+
     /// Bytes of what is open.
     pub fn len(&self) -> Result<u64, u32> {
         match self {

@@ -18,11 +18,12 @@ pub use files::Directory;
 use bevy_ecs::prelude::Resource;
 use crossbeam::queue::ArrayQueue;
 use files::Files;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tayberry_engine::power::{PowerRequest, PowerSwitch};
 use tayberry_engine::serial::{SerialListener, SerialWire};
-use tayberry_engine::{ClockMode, GuestTime, MachineBuilder, Plugin};
+use tayberry_engine::{Archive, Cell, ClockMode, GuestTime, MachineBuilder, Plugin};
 
 /// Time of day when a deterministic machine starts: 2020-01-01 00:00:00 UTC, in seconds since 1970.
 const DETERMINISTIC_EPOCH: u64 = 1_577_836_800;
@@ -64,7 +65,7 @@ pub(crate) trait Guest {
 }
 
 /// A call under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Call {
     /// W0: what is wanted.
     pub operation: u32,
@@ -116,6 +117,12 @@ impl Session {
         }
     }
 
+    /// Passes what the guest has opened, and the last error.
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        self.files.pass(archive);
+        archive.value(&mut self.errno);
+    }
+
     fn exit(&self, code: i32) -> Served {
         self.power.request(PowerRequest::Exit(code));
         Served::Ended
@@ -156,6 +163,16 @@ impl Semihosting {
     }
 }
 
+impl Cell for Semihosting {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        // Between ticks it is in its place.
+        if let Some(mut session) = self.session.pop() {
+            session.pass(archive);
+            let _ = self.session.push(session);
+        }
+    }
+}
+
 /// Semihosting, for the cores.
 #[derive(Resource, Clone)]
 pub(crate) struct SemihostingResource(pub Semihosting);
@@ -173,6 +190,7 @@ impl Plugin for SemihostingPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         if let Some(options) = &self.options {
             let semihosting = Semihosting::new(machine, options.clone(), self.heap);
+            machine.part_of("semihosting", Arc::new(semihosting.clone()));
             machine.world.insert_resource(SemihostingResource(semihosting));
         }
     }
