@@ -2,8 +2,9 @@
 //!
 //! - `cargo bench -p tayberry-benches --bench display`: by Criterion.
 //! - `cargo bench -p tayberry-benches --bench display -- --table`: a table for the README, all contestants of a line by turns. `--only TEXT` prints the
-//!   lines with that size or format, `--busy` is for a host that has other work as well.
+//!   lines with that size or format, `--busy` is for a host that has other work as well, `--kernels avx512|avx2|portable` takes other kernels than the best.
 
+mod bare;
 mod scene;
 mod table;
 
@@ -12,7 +13,7 @@ use scene::{Contestant, FORMATS, Motion, SIZES, Scene, copy, per_pixel, pool, re
 use std::sync::Arc;
 use std::time::Duration;
 use table::Statistic;
-use tayberry_engine::display::{Alpha, Depth, Display, PixelOrder, Scanout, ScanoutConfig, VideoMemory};
+use tayberry_engine::display::{Alpha, Depth, Display, Kernels, PixelOrder, Scanout, ScanoutConfig, VideoMemory};
 
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut contestant: Contestant) {
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
@@ -33,7 +34,7 @@ fn formats_and_sizes(criterion: &mut Criterion) {
             bench(&mut group, "copy-pixels-2", copy(pixels as usize, Some(pool())));
             bench(&mut group, "per-pixel", per_pixel(&scene));
             for threads in [1, 2] {
-                bench(&mut group, &format!("render-{threads}"), render(&scene, threads, Motion::New));
+                bench(&mut group, &format!("render-{threads}"), render(&scene, None, threads, Motion::New));
             }
             group.finish();
         }
@@ -48,7 +49,7 @@ fn known(criterion: &mut Criterion) {
             for threads in [1, 2] {
                 // A scene of its own, as one guest moves one cursor.
                 let scene = Arc::new(Scene::new((width, height), Depth::Rgb32, PixelOrder::Bgr, Alpha::Ignored));
-                bench(&mut group, &format!("{name}-{threads}"), render(&scene, threads, motion));
+                bench(&mut group, &format!("{name}-{threads}"), render(&scene, None, threads, motion));
             }
         }
         group.finish();
@@ -96,8 +97,10 @@ fn main() {
     let is_given = |option: &str| args.iter().any(|arg| arg == option);
     if is_given("--table") {
         let statistic = if is_given("--busy") { Statistic::Decile } else { Statistic::Median };
-        let only = args.iter().skip_while(|arg| *arg != "--only").nth(1);
-        return table::print(statistic, only.map(String::as_str));
+        let value = |option: &str| args.iter().skip_while(|arg| *arg != option).nth(1).map(String::as_str);
+        let kernels = value("--kernels")
+            .map(|name| Kernels::usable().find(|kernels| kernels.name() == name).expect("kernels that this host can run"));
+        return table::print(statistic, value("--only"), kernels);
     }
     benches();
     Criterion::default().configure_from_args().final_summary();

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_engine::GuestRam;
-use tayberry_engine::display::{Alpha, Depth, Display, Outcome, Overscan, PixelOrder, Renderer, Scanout, ScanoutConfig};
+use tayberry_engine::display::{Alpha, Depth, Display, Kernels, Outcome, Overscan, PixelOrder, Renderer, Scanout, ScanoutConfig};
 
 pub const SIZES: [(u32, u32); 5] = [(320, 200), (640, 480), (1024, 768), (1920, 1080), (3840, 2160)];
 
@@ -100,9 +100,10 @@ pub enum Motion {
 /// Something that makes frames, and says how long the last one took.
 pub type Contestant = Box<dyn FnMut() -> Duration>;
 
-/// The renderer.
-pub fn render(scene: &Arc<Scene>, threads: usize, motion: Motion) -> Contestant {
-    let (scene, display, mut renderer, mut step) = (Arc::clone(scene), Display::new(), Renderer::new(threads), 0);
+/// The renderer, by the kernels that the host can run best if none are named.
+pub fn render(scene: &Arc<Scene>, kernels: Option<Kernels>, threads: usize, motion: Motion) -> Contestant {
+    let mut renderer = kernels.map_or_else(|| Renderer::new(threads), |kernels| Renderer::with_kernels(threads, kernels));
+    let (scene, display, mut step) = (Arc::clone(scene), Display::new(), 0);
     display.publish(scene.scanout(0));
     renderer.render(&display);
     Box::new(move || {

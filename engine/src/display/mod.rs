@@ -11,24 +11,30 @@
 //! # Resources
 //! - Firmware wiki, "Mailbox property interface", Frame Buffer.
 
+mod band;
 mod convert;
 mod digest;
 mod memory;
 mod meter;
 #[cfg(all(test, tayberry_loom))]
 mod model;
+mod pixels;
 mod publish;
+mod records;
 pub mod reference;
 mod render;
 mod scanout;
 mod source;
 mod surface;
+mod survey;
 mod sync;
 #[cfg(all(test, not(tayberry_loom)))]
 mod tests;
 
+pub use convert::Kernels;
 pub use memory::{Reuse, VideoBuffer, VideoMemory};
 pub use meter::Meter;
+pub use pixels::Pixels;
 pub use publish::Display;
 pub use render::{Outcome, Renderer};
 pub use scanout::{Alpha, Depth, MAX_HEIGHT, MAX_WIDTH, Overscan, PixelOrder, Scanout, ScanoutConfig, ScanoutError};

@@ -8,9 +8,11 @@
 //! 3. If the frame may be shown, the drawn surface gets what it lacks of the shown one and takes its place; where less has changed than is lacking,
 //!    the shown one gets what has changed instead.
 
-use crate::display::convert::{Store, settle};
+use crate::display::band::{Band, Scratch};
+use crate::display::convert::{Kernels, Set, Store, cache_bytes, settle};
 use crate::display::publish::Footing;
-use crate::display::surface::{Band, Frame, Scratch, Surface, Survey};
+use crate::display::surface::{Frame, Surface};
+use crate::display::survey::Survey;
 use crate::display::{Display, Scanout};
 use crate::stats::Stats;
 use crossbeam::deque::{Stealer, Worker};
@@ -20,9 +22,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 const INLINE_BYTES: usize = 5 << 20;
 /// Bytes (read and written) of a band: a worker that comes late, or is slow, must find something to do, and nobody should wait for the last band.
 const BAND_BYTES: usize = 512 << 10;
-/// Frames of so many bytes are written around the caches: both surfaces and the guest's picture do not fit there together, and memory that is
-/// written as a whole need not be fetched first.
-const STREAM_BYTES: usize = 4 << 20;
 /// Frames in a row that are dropped because the guest pans faster than they are drawn, before one is shown torn, as hardware would.
 const PATIENCE: u32 = 8;
 
@@ -56,10 +55,13 @@ impl Outcome {
 pub struct Renderer {
     pool: Option<ThreadPool>,
     threads: usize,
+    set: Set,
     shown: Surface,
     next: Surface,
     survey: Survey,
     scratch: Scratch,
+    /// Bytes of the host's largest cache.
+    pub(super) cache_bytes: usize,
     /// Frames dropped in a row because of panning.
     shifted: u32,
 }
@@ -67,6 +69,12 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer that draws with up to `threads` threads, the calling one included.
     pub fn new(threads: usize) -> Self {
+        Self::with_kernels(threads, Kernels(Set::best()))
+    }
+
+    /// The same by a set of kernels that may not be the best.
+    #[doc(hidden)]
+    pub fn with_kernels(threads: usize, Kernels(set): Kernels) -> Self {
         let workers = threads.saturating_sub(1);
         let pool =
             (workers > 0).then(|| ThreadPoolBuilder::new().num_threads(workers).thread_name(|index| format!("render-{index}")).build());
@@ -76,10 +84,12 @@ impl Renderer {
         let mut renderer = Self {
             threads: pool.as_ref().map_or(1, |pool| pool.current_num_threads() + 1),
             pool,
+            set,
             shown: Surface::default(),
             next: Surface::default(),
             survey: Survey::default(),
             scratch: Scratch::default(),
+            cache_bytes: cache_bytes(),
             shifted: 0,
         };
         renderer.render(&Display::new());
@@ -122,20 +132,20 @@ impl Renderer {
 
     /// Draws the next surface. False without a signal.
     fn draw(&mut self, scanout: &Scanout) -> bool {
-        let Self { pool, threads, shown, next, survey, scratch, .. } = self;
-        next.prepare(scanout);
+        let Self { pool, threads, set, shown, next, survey, scratch, cache_bytes, .. } = self;
+        next.prepare(scanout, *set);
         survey.look(next, shown, scanout);
-        let (work, size) = (survey.work(next), next.frame.pixels.len());
+        let work = survey.work(next);
         if work > 0 {
-            // Of a frame that has mostly changed nothing will be found in the caches anyway.
-            let store = if size >= STREAM_BYTES && work > size { Store::Streaming } else { Store::Cached };
             let height = next.frame.height as usize;
+            let pool = pool.as_ref().filter(|_| work > INLINE_BYTES);
+            let store = store(work, next.frame.pixels.len(), *cache_bytes, pool.is_some());
             match pool {
-                Some(pool) if work > INLINE_BYTES => {
+                Some(pool) => {
                     let lines = height * BAND_BYTES / work.max(1);
                     draw_in_parallel(pool, *threads, survey.bands(next, shown, scanout, lines, store).collect(), scratch);
                 }
-                _ => {
+                None => {
                     survey.bands(next, shown, scanout, height, store).for_each(|band| band.draw(scratch));
                     settle();
                 }
@@ -158,6 +168,18 @@ impl Renderer {
         }
         Outcome::Presented
     }
+}
+
+/// How a frame of `size` bytes is written, of which `work` bytes are read and written.
+///
+/// Around the caches, memory need not be fetched to be overwritten, and what is in the caches stays there; but all cores of a complex write to memory together
+/// no faster than one of them, and what is in the caches is not written to memory at all. Measured with two surfaces and three pictures of the guest, streams win where
+/// these take three quarters of the cache; where threads share the work, which use the caches of all cores, only at twice that.
+fn store(work: usize, size: usize, cache_bytes: usize, is_shared: bool) -> Store {
+    let read = work.saturating_sub(size);
+    let (used, room) = (2 * size + 3 * read, cache_bytes / 4 * if is_shared { 6 } else { 3 });
+    // Of a frame that has mostly not changed, the lines around are in the caches, and what reads it looks for few.
+    if work > size && used > room { Store::Streaming } else { Store::Cached }
 }
 
 /// The caller and all workers draw a share of neighbouring bands each, from its start; who has nothing left takes from the ends of the others'. A worker

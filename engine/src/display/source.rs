@@ -45,12 +45,6 @@ impl<'a> Guest<'a> {
         self.count
     }
 
-    /// Guest-physical address of the first line.
-    #[inline]
-    pub(super) fn address(&self) -> u64 {
-        self.address
-    }
-
     /// One of them alone.
     #[inline]
     pub(super) fn line(self, index: usize) -> Self {

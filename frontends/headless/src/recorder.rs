@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn frame() -> Frame {
-        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8], changed: 0..1, ..Frame::default() }
+        Frame { generation: 7, width: 2, height: 1, depth: 16, pixels: vec![0xFF; 8].into(), changed: 0..1, ..Frame::default() }
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
             width,
             height,
             depth,
-            pixels: [r, g, b, 0xFF].repeat((width * height) as usize),
+            pixels: [r, g, b, 0xFF].repeat((width * height) as usize).into(),
             changed: 0..height,
             ..Frame::default()
         }

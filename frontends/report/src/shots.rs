@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn frame(generation: u64, width: u32, colour: u8) -> Frame {
-        let pixels = [colour, 0, 0, 0xFF].repeat(width as usize);
+        let pixels = [colour, 0, 0, 0xFF].repeat(width as usize).into();
         Frame { generation, width, height: 1, depth: 32, pixels, changed: 0..1, published_at: None }
     }
 

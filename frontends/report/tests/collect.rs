@@ -172,6 +172,9 @@ fn a_collector_that_is_let_go_leaves_no_thread_waiting() {
     drop(collector);
     // Nobody takes them in any more: whoever draws goes on all the same.
     for at in 0..10_000 {
-        observer(&Frame { generation: 1, width: 1, height: 1, depth: 32, pixels: vec![0; 4], changed: 0..1, published_at: None }, at * MS);
+        observer(
+            &Frame { generation: 1, width: 1, height: 1, depth: 32, pixels: vec![0; 4].into(), changed: 0..1, published_at: None },
+            at * MS,
+        );
     }
 }

@@ -20,6 +20,7 @@ mod vector;
 
 use crate::display::source::Guest;
 use crate::display::{Alpha, Depth, PixelOrder, ScanoutConfig};
+use std::sync::Arc;
 
 /// Bytes of an RGBA8 pixel.
 pub(super) const RGBA: usize = 4;
@@ -69,6 +70,7 @@ impl Kernel {
 /// A palette in the forms that kernels look it up in.
 #[derive(Clone, Debug)]
 struct Palette {
+    entries: Arc<[u32; 256]>,
     /// RGBA8 of every index.
     colours: [u32; 256],
     #[cfg_attr(any(not(target_arch = "x86_64"), miri, tayberry_loom, tayberry_portable), expect(dead_code, reason = "for vector kernels"))]
@@ -76,20 +78,24 @@ struct Palette {
 }
 
 impl Palette {
-    fn new(entries: &[u32; 256]) -> Self {
-        Self { colours: entries.map(|entry| entry | OPAQUE), planes: vector::Planes::new(entries) }
+    fn new(entries: &Arc<[u32; 256]>) -> Self {
+        Self { entries: Arc::clone(entries), colours: entries.map(|entry| entry | OPAQUE), planes: vector::Planes::new(entries) }
+    }
+
+    fn is_of(&self, entries: &Arc<[u32; 256]>) -> bool {
+        Arc::ptr_eq(&self.entries, entries) || self.entries == *entries
     }
 }
 
 impl PartialEq for Palette {
     fn eq(&self, other: &Self) -> bool {
-        self.colours == other.colours
+        self.is_of(&other.entries)
     }
 }
 
 /// Which set of kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Set {
+pub(super) enum Set {
     Portable,
     Vector(vector::Level),
 }
@@ -100,8 +106,28 @@ impl Set {
         vector::Level::usable().map(Self::Vector).chain([Self::Portable])
     }
 
-    fn best() -> Self {
+    pub(super) fn best() -> Self {
         Self::usable().next().unwrap_or(Self::Portable)
+    }
+}
+
+/// A set of kernels, for benches and tests: all draw the same, and a renderer takes the best by itself.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels(pub(super) Set);
+
+impl Kernels {
+    /// Those that this host can run, the best first.
+    pub fn usable() -> impl Iterator<Item = Self> {
+        Set::usable().map(Self)
+    }
+
+    /// What hosts call what it needs: `avx512`, `avx2`, or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            Set::Vector(level) => level.name(),
+        }
     }
 }
 
@@ -113,6 +139,13 @@ pub(super) enum Store {
     /// Around the caches where the kernels can: memory that is written as a whole need not be fetched first. Until [`settle`] other threads
     /// may not see it.
     Streaming,
+}
+
+/// Bytes of the host's largest cache, as far as it is known.
+pub(super) fn cache_bytes() -> usize {
+    /// What a host of this time has that does not tell.
+    const USUAL: usize = 16 << 20;
+    vector::cache_bytes().unwrap_or(USUAL)
 }
 
 /// Ends streaming stores: what the calling thread has written is ordered before what it writes from now on.
@@ -132,14 +165,15 @@ pub(super) struct Converter {
 }
 
 impl Converter {
-    pub(super) fn of(config: &ScanoutConfig) -> Self {
-        Self::with(Set::best(), config)
-    }
-
-    fn with(set: Set, config: &ScanoutConfig) -> Self {
+    pub(super) fn with(set: Set, config: &ScanoutConfig) -> Self {
         let kernel = Kernel::of(config);
         let palette = (kernel == Kernel::Indexed8).then(|| Box::new(Palette::new(&config.palette)));
         Self { set, kernel, source_pixel: config.depth.bytes() as usize, palette }
+    }
+
+    /// True if it is what [`Converter::with`] makes.
+    pub(super) fn is_for(&self, set: Set, config: &ScanoutConfig) -> bool {
+        self.set == set && self.kernel == Kernel::of(config) && self.palette.as_ref().is_none_or(|palette| palette.is_of(&config.palette))
     }
 
     /// Hashes a line. `copy` is memory to work in.

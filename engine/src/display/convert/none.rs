@@ -15,11 +15,15 @@ impl Planes {
 
 /// A set of vector kernels: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {}
+pub(in crate::display) enum Level {}
 
 impl Level {
     pub(super) fn usable() -> impl Iterator<Item = Self> {
         std::iter::empty()
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {}
     }
 
     pub(super) fn digest(self, _: Guest<'_>, _: &mut Vec<u8>) -> u64 {
@@ -32,3 +36,7 @@ impl Level {
 }
 
 pub(super) fn settle() {}
+
+pub(super) fn cache_bytes() -> Option<usize> {
+    None
+}

@@ -246,6 +246,7 @@ fn large_frames_of_all_depths_are_shared_and_right() {
     }
     let display = Display::new();
     let mut renderer = Renderer::new(3);
+    renderer.cache_bytes = 4 << 20;
     for depth in Depth::ALL {
         let palette = Arc::new(std::array::from_fn(|index| 0x9E37_79B9_u32.wrapping_mul(index as u32)));
         let config = ScanoutConfig { virtual_size: (width, height * 2), palette, ..config(depth, width, height) };

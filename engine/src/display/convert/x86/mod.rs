@@ -19,7 +19,7 @@ impl Planes {
 
 /// A set of vector kernels. That a value exists means that the host can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(in crate::display) enum Level {
     Avx512,
     Avx2,
 }
@@ -29,6 +29,13 @@ impl Level {
     pub(super) fn usable() -> impl Iterator<Item = Self> {
         let levels = [(avx512::usable(), Self::Avx512), (avx2::usable(), Self::Avx2)];
         levels.into_iter().filter_map(|(usable, level)| usable.then_some(level))
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+        }
     }
 
     #[inline]
@@ -50,6 +57,23 @@ impl Level {
             Self::Avx2 => unsafe { avx2::paint(converter, lines, copy, out, digests) },
         }
     }
+}
+
+/// Bytes of the largest cache that the processor tells of, in the same way on AMD's and Intel's ("Deterministic Cache Parameters").
+pub(super) fn cache_bytes() -> Option<usize> {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    const INTEL: u32 = 4;
+    const AMD: u32 = 0x8000_001D;
+    let caches = |leaf: u32| {
+        let leaves = if __cpuid(leaf & 0x8000_0000).eax >= leaf { 0..16 } else { 0..0 };
+        let found = leaves.map(move |index| __cpuid_count(leaf, index)).take_while(|found| found.eax & 0x1F != 0);
+        found.map(|found| {
+            let field = |shift: u32, bits: u32| (found.ebx >> shift & ((1 << bits) - 1)) as usize + 1;
+            // Line size, partitions, ways, sets.
+            field(0, 12) * field(12, 10) * field(22, 10) * (found.ecx as usize + 1)
+        })
+    };
+    caches(INTEL).chain(caches(AMD)).max()
 }
 
 /// Ends streaming stores.
