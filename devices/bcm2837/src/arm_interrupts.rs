@@ -12,7 +12,7 @@ use crate::irq;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, IrqLines, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, IrqLines, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F00_B200;
 const SIZE: u64 = 0x28;
@@ -59,6 +59,12 @@ pub struct ArmInterrupts {
     enable_2: AtomicU32,
     enable_basic: AtomicU32,
     fiq: AtomicU32,
+}
+
+impl Cell for ArmInterrupts {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.enable_1, &self.enable_2, &self.enable_basic, &self.fiq]);
+    }
 }
 
 impl ArmInterrupts {
@@ -166,6 +172,7 @@ impl Plugin for ArmInterruptControllerPlugin {
         let bells = crate::core::bells(machine);
         let controller = Arc::new(ArmInterrupts::new(machine.irq_lines(), bells));
         machine.map(BASE..BASE + SIZE, "ARM interrupt controller", Arc::clone(&controller) as _);
+        machine.part_of("ARM interrupt controller", Arc::clone(&controller));
         machine.world.insert_resource(ArmInterruptController(controller));
     }
 }

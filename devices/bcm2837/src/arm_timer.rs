@@ -12,7 +12,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F00_B400;
 const SIZE: u64 = 0x24;
@@ -34,6 +34,7 @@ const CONTROL_ENABLE: u32 = 1 << 7;
 const CONTROL_FREE_RUNNING: u32 = 1 << 9;
 const CONTROL_RESET: u32 = 0x003e_0020;
 const PREDIVIDER_RESET: u32 = 0x7d;
+const PREDIVIDER_BITS: u32 = 0x3ff;
 /// What the write-only acknowledge register reads as: "TMRA".
 const IRQ_CLEAR_READS: u32 = 0x544d_5241;
 
@@ -56,6 +57,16 @@ pub struct ArmTimer {
     inbox: Inbox,
     line: IrqLine,
     controller: Arc<ArmInterrupts>,
+}
+
+impl Cell for ArmTimer {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.load, &self.control, &self.predivider, &self.raw, &self.stopped_at]);
+        archive.cells(&[&self.free_base, &self.free_since, &self.expiry, &self.wake, &self.inbox]);
+        if self.predivider.load(SeqCst) > PREDIVIDER_BITS {
+            archive.refuse();
+        }
+    }
 }
 
 impl ArmTimer {
@@ -141,7 +152,7 @@ impl ArmTimer {
                 }
                 RELOAD => self.load.store(value, SeqCst),
                 PREDIVIDER => {
-                    self.predivider.store(value & 0x3ff, SeqCst);
+                    self.predivider.store(value & PREDIVIDER_BITS, SeqCst);
                     self.start(current, now);
                 }
                 _ => {
@@ -232,6 +243,7 @@ impl Plugin for ArmTimerPlugin {
             controller: Arc::clone(&machine.world.resource::<ArmInterruptController>().0),
         });
         machine.map(BASE..BASE + SIZE, "ARM timer", Arc::clone(&timer) as _);
+        machine.part_of("ARM timer", Arc::clone(&timer));
         machine.world.spawn(ArmTimerDevice(timer));
         machine.add_systems(Phase::Service, serve_setup).add_systems(Phase::Signal, signal_expiry);
     }

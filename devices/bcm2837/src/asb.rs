@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F00_A000;
 const SIZE: u64 = 0x24;
@@ -29,6 +29,12 @@ const BRIDGES: usize = ((LAST_CTRL - FIRST_CTRL) / 4 + 1) as usize;
 #[derive(Debug, Default)]
 pub struct Asb {
     stopped: [AtomicU32; BRIDGES],
+}
+
+impl Cell for Asb {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.stopped.pass(archive);
+    }
 }
 
 /// Number of the bridge whose control register is at `offset`.
@@ -62,7 +68,9 @@ pub struct AsbPlugin;
 
 impl Plugin for AsbPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        machine.map(BASE..BASE + SIZE, "bridges", Arc::new(Asb::default()));
+        let bridges = Arc::new(Asb::default());
+        machine.part_of("bridges", Arc::clone(&bridges));
+        machine.map(BASE..BASE + SIZE, "bridges", bridges);
     }
 }
 

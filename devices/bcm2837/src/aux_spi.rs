@@ -12,7 +12,7 @@
 
 use crossbeam::queue::ArrayQueue;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::GuestTime;
+use tayberry_engine::{Archive, Cell, GuestTime};
 
 const CNTL0: u32 = 0x00; // Control 0
 const CNTL1: u32 = 0x04; // Control 1
@@ -64,6 +64,12 @@ pub struct AuxSpi {
     /// The entry on its way, and when it is through (nanoseconds, or [`IDLE`]).
     entry: AtomicU32,
     done_at: AtomicU64,
+}
+
+impl Cell for AuxSpi {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.control, &self.tx, &self.rx, &self.shown, &self.input, &self.entry, &self.done_at]);
+    }
 }
 
 impl Default for AuxSpi {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F21_4000;
 const SIZE: u64 = 0x40;
@@ -41,6 +41,15 @@ pub struct BscSlave {
     waiting: AtomicU32,
     /// A byte was lost: bit 1 of RSR.
     overrun: AtomicU32,
+}
+
+impl Cell for BscSlave {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.words, &self.waiting, &self.overrun]);
+        if self.waiting.load(SeqCst) > FIFO_DEPTH {
+            archive.refuse();
+        }
+    }
 }
 
 impl BscSlave {
@@ -100,8 +109,9 @@ pub struct BscSlavePlugin;
 
 impl Plugin for BscSlavePlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let slave = BscSlave { words: Default::default(), waiting: AtomicU32::new(0), overrun: AtomicU32::new(0) };
-        machine.map(BASE..BASE + SIZE, "SPI/BSC slave", Arc::new(slave));
+        let slave = Arc::new(BscSlave { words: Default::default(), waiting: AtomicU32::new(0), overrun: AtomicU32::new(0) });
+        machine.part_of("SPI/BSC slave", Arc::clone(&slave));
+        machine.map(BASE..BASE + SIZE, "SPI/BSC slave", slave);
     }
 }
 

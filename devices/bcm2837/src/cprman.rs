@@ -12,7 +12,7 @@
 use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F10_1000;
 const SIZE: u64 = 0x2000;
@@ -92,6 +92,12 @@ pub struct Clocks(pub Arc<Cprman>);
 #[derive(Debug)]
 pub struct Cprman {
     words: Box<[AtomicU32]>,
+}
+
+impl Cell for Cprman {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.words.pass(archive);
+    }
 }
 
 fn is_control(offset: u32) -> bool {
@@ -176,6 +182,7 @@ impl Plugin for CprmanPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let manager = Arc::new(Cprman::new());
         machine.world.insert_resource(Clocks(Arc::clone(&manager)));
+        machine.part_of("clock manager", Arc::clone(&manager));
         machine.map(BASE..BASE + SIZE, "clock manager", manager);
     }
 }

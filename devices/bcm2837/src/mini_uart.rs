@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::serial::SerialWire;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F21_5000;
 const SIZE: u64 = 0x100;
@@ -89,6 +89,14 @@ pub struct Aux {
     line: IrqLine,
     turn: Turn,
     wake: Wake,
+}
+
+/// The wire is the engine's to pass.
+impl Cell for Aux {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.rx, &self.enables, &self.ier, &self.lcr, &self.mcr, &self.scratch, &self.cntl, &self.baud]);
+        archive.cells(&[&self.spi, &self.wake]);
+    }
 }
 
 impl Aux {
@@ -320,6 +328,7 @@ impl Plugin for AuxPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let aux = Arc::new(Aux::new(machine.serial_wire(1), machine.irq_line(irq::AUX), Wake::new(machine)));
         machine.map(BASE..BASE + SIZE, "AUX", Arc::clone(&aux) as _);
+        machine.part_of("AUX", Arc::clone(&aux));
         machine.world.spawn(AuxDevice(aux));
         machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::power::{PowerRequest, PowerSwitch};
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F10_0000;
 const SIZE: u64 = 0x114;
@@ -42,6 +42,12 @@ pub struct PowerManagement {
     /// While the watchdog runs: when it bites.
     deadline: Deadline,
     power: Arc<PowerSwitch>,
+}
+
+impl Cell for PowerManagement {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.words, &self.deadline]);
+    }
 }
 
 impl PowerManagement {
@@ -119,6 +125,7 @@ impl Plugin for PowerManagementPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let device = Arc::new(PowerManagement::new(machine.deadline(), machine.power()));
         machine.map(BASE..BASE + SIZE, "power management", Arc::clone(&device) as _);
+        machine.part_of("power management", Arc::clone(&device));
         machine.world.spawn(PowerManagementDevice(device));
         machine.add_systems(Phase::Signal, bite);
     }

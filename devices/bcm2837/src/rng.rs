@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use tayberry_engine::{BusContext, BusView, ClockMode, GuestTime, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, ClockMode, GuestTime, MachineBuilder, Plugin, Served};
 
 const BASE: u64 = 0x3F10_4000;
 const SIZE: u64 = 0x14;
@@ -41,6 +41,12 @@ pub struct Rng {
     threshold: AtomicU32,
     int_mask: AtomicU32,
     sequence: AtomicU64,
+}
+
+impl Cell for Rng {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.control, &self.warm_up, &self.since, &self.threshold, &self.int_mask, &self.sequence]);
+    }
 }
 
 impl Rng {
@@ -127,8 +133,9 @@ pub struct RngPlugin;
 
 impl Plugin for RngPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let mode = machine.clock().mode();
-        machine.map(BASE..BASE + SIZE, "RNG", Arc::new(Rng::new(mode)));
+        let rng = Arc::new(Rng::new(machine.clock().mode()));
+        machine.part_of("RNG", Arc::clone(&rng));
+        machine.map(BASE..BASE + SIZE, "RNG", rng);
     }
 }
 

@@ -18,7 +18,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F20_4000;
 const SIZE: u64 = 0x18;
@@ -83,6 +83,14 @@ pub struct Spi {
     line: IrqLine,
     tx_dreq: DreqLine,
     rx_dreq: DreqLine,
+}
+
+/// The DREQ lines are the DMA controller's to pass.
+impl Cell for Spi {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.cs, &self.clk, &self.dlen, &self.ltoh, &self.dc, &self.left, &self.tx, &self.rx]);
+        archive.cells(&[&self.shifter, &self.done_at, &self.wake]);
+    }
 }
 
 impl Spi {
@@ -325,6 +333,7 @@ impl Plugin for SpiPlugin {
         let (wake, line, dreqs) = (Wake::new(machine), machine.irq_line(irq::SPI), machine.world.resource::<Dreqs>().clone());
         let spi = Arc::new(Spi::new(wake, line, &dreqs));
         machine.map(BASE..BASE + SIZE, "SPI0", Arc::clone(&spi) as _);
+        machine.part_of("SPI0", Arc::clone(&spi));
         machine.world.spawn(SpiDevice(spi));
         machine.add_systems(Phase::Signal, signal);
     }

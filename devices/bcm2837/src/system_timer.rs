@@ -13,7 +13,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F00_3000;
 const SIZE: u64 = 0x1c;
@@ -39,12 +39,24 @@ struct Channel {
     line: IrqLine,
 }
 
+impl Cell for Channel {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.compare, &self.matches, &self.wake]);
+    }
+}
+
 /// The timer's registers.
 #[derive(Debug)]
 pub struct SystemTimer {
     status: AtomicU32,
     channels: [Channel; CHANNELS],
     controller: Arc<ArmInterrupts>,
+}
+
+impl Cell for SystemTimer {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.status, &self.channels]);
+    }
 }
 
 impl SystemTimer {
@@ -138,6 +150,7 @@ impl Plugin for SystemTimerPlugin {
         });
         let timer = Arc::new(SystemTimer { status: AtomicU32::new(0), channels, controller });
         machine.map(BASE..BASE + SIZE, "system timer", Arc::clone(&timer) as _);
+        machine.part_of("system timer", Arc::clone(&timer));
         machine.world.spawn(SystemTimerDevice(timer));
         machine.add_systems(Phase::Signal, signal_matches);
     }

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder};
+use tayberry_engine::{Archive, Attention, Cell, Deadline, GuestTime, MachineBuilder};
 
 /// Shortest time between two looks at a device by itself, nanoseconds: what it does faster is done several at once.
 const GRAIN_NS: u64 = 1_000;
 
-/// Lets one core in; what others ask for meanwhile is done by that one.
+/// Lets one core in; what others ask for meanwhile is done by that one. Between ticks nobody is in: there is nothing to save.
 #[derive(Debug, Default)]
 pub struct Turn {
     busy: AtomicBool,
@@ -37,6 +37,12 @@ pub struct Wake {
     /// When it was last due, nanoseconds. Written by the machine's thread.
     last: AtomicU64,
     attention: Arc<Attention>,
+}
+
+impl Cell for Wake {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.deadline, &self.last]);
+    }
 }
 
 impl Wake {
@@ -83,6 +89,12 @@ pub struct Beat {
 impl Default for Beat {
     fn default() -> Self {
         Self { next: AtomicU64::new(STOPPED) }
+    }
+}
+
+impl Cell for Beat {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.next.pass(archive);
     }
 }
 

@@ -19,10 +19,13 @@ mod transfer;
 use crate::irq;
 use bevy_ecs::prelude::*;
 use dreq::{DreqLines, Dreqs};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tayberry_engine::builder::{BusRes, MachineClock, Ram};
-use tayberry_engine::{BusContext, BusView, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{
+    Archive, BusContext, BusView, Cell, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served,
+};
 use transfer::{BLOCK_ALIGN, Block, PIECE, Port, TI_INTEN, TI_PERMAP_SHIFT};
 
 const BASE: u64 = 0x3F00_7000;
@@ -83,6 +86,13 @@ struct Registers {
     inbox: Inbox,
 }
 
+/// As they were shown last: the channels may have come further since.
+impl Cell for Registers {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.channels, &self.enable, &self.int_status, &self.dreq, &self.inbox]);
+    }
+}
+
 impl Registers {
     fn read(&self, channel: usize, offset: u32) -> u32 {
         let registers = &self.channels[channel];
@@ -132,7 +142,7 @@ impl BusView for View15 {
 }
 
 /// One channel.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Channel {
     /// Bits of CS that are kept, ACTIVE, END and INT.
     cs: u32,
@@ -282,6 +292,13 @@ struct DmaController {
 }
 
 impl DmaController {
+    /// What a block says is checked where it is used: no word of it makes a transfer go astray.
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(&mut self.channels);
+        archive.value(&mut self.enable);
+        archive.cells(&[&self.registers, &self.deadline]);
+    }
+
     fn is_enabled(&self, index: usize) -> bool {
         index == CHANNEL_15 || self.enable >> index & 1 != 0
     }
@@ -397,6 +414,8 @@ impl Plugin for DmaPlugin {
         };
         controller.publish();
         machine.world.spawn(controller);
+        let mut found = machine.world.query::<&mut DmaController>();
+        machine.part("DMA", move |world, archive| found.iter_mut(world).for_each(|mut dma| dma.pass(archive)));
         machine.add_systems(Phase::Service, run_channels);
     }
 }
