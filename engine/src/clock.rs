@@ -91,6 +91,9 @@ impl Cell for Clock {
             }
         }
         archive.cells(&[&self.cores, &self.ends]);
+        if self.cores.iter().any(|core| core.load(Relaxed) > LATEST) {
+            archive.refuse();
+        }
     }
 }
 

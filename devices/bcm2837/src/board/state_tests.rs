@@ -1,0 +1,145 @@
+//! The state of all devices together: a board that takes over another one's state cannot be told from it.
+
+use super::tests::{device_address, value};
+use super::*;
+use proptest::prelude::*;
+use tayberry_engine::GuestTime;
+use tayberry_engine::bench::Bench;
+use tayberry_engine::builder::Ram;
+
+/// Memory is not what is looked at here: this much is saved quickly.
+const RAM: u64 = 0x10_0000;
+
+/// Windows of devices that do not save their state: nobody touches them.
+const UNSAVED: &[&str] = &["GPIO", "EMMC", "SDHOST", "PWM", "PCM", "USB", "mailbox"];
+
+/// Address, value, whether to write, size (a power of two), core, and time that passes.
+type Step = (u64, u64, bool, u32, usize, u64);
+
+fn bench() -> Bench {
+    let board =
+        Raspi3b::new(BoardOptions { kernel: vec![0; 4], mode: ClockMode::Deterministic, ..BoardOptions::default() }).expect("a board");
+    Bench::new(RAM, board.cores, |machine| board.install(machine))
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (device_address(), value(), any::<bool>(), 0u32..4, 0usize..4, 0u64..1_000_000);
+    prop::collection::vec(step, 1..150)
+}
+
+/// Windows of devices that save their state.
+fn windows(bench: &Bench) -> Vec<(&'static str, std::ops::Range<u64>)> {
+    bench.bus().windows().filter(|window| !UNSAVED.contains(&window.0)).collect()
+}
+
+/// What a guest sees of a step.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    value: u64,
+    ends: bool,
+    lines: [u64; 2],
+    deadline: Option<GuestTime>,
+    power: bool,
+    sent: [Vec<u8>; 2],
+}
+
+fn run(bench: &mut Bench, &(addr, value, writes, size, core, time): &Step) -> Seen {
+    bench.feed(time as usize % 2, &[time as u8]);
+    let size = 1u8 << size;
+    let addr = addr & !(u64::from(size) - 1);
+    let unsaved =
+        bench.bus().windows().filter(|window| UNSAVED.contains(&window.0)).any(|(_, range)| addr < range.end && range.start < addr + 8);
+    let (mut seen, mut ends) = (0, false);
+    if !unsaved && writes {
+        ends = bench.bus().write(addr, size, value, &bench.context(core)) == tayberry_engine::Served::EndSlice;
+    } else if !unsaved {
+        seen = bench.bus().read(addr, size, &bench.context(core));
+    }
+    if ends || time % 3 == 0 {
+        // Sometimes to the next thing that happens, sometimes past it.
+        let now = bench.clock.now();
+        let next = bench.next_deadline().filter(|&at| time % 2 == 0 && at > now && at < now.plus(1_000_000_000));
+        bench.tick_at(next.unwrap_or(now.plus(time)));
+    }
+    let sent = if time % 7 == 0 { [bench.sent(0), bench.sent(1)] } else { [vec![], vec![]] };
+    let lines = [bench.irq.levels(0), bench.irq.levels(1)];
+    Seen { value: seen, ends, lines, deadline: bench.next_deadline(), power: bench.power.is_pending(), sent }
+}
+
+/// Puts control blocks where DMA channels may be sent by chance: short ones, which end.
+fn lay_blocks(bench: &Bench) {
+    let ram = &bench.world.resource::<Ram>().0;
+    for at in (0..0x1_0000u64).step_by(32) {
+        let words = [0x0331, at as u32 * 8 & 0x7_ffff, 0x8_0000 | at as u32, 0x400 + at as u32, 0, (at as u32 * 7) & 0xffe0];
+        (at..).step_by(4).zip(words).for_each(|(at, word)| _ = ram.write_u32(at, word));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_board_goes_on_from_another_one_s_state_as_that_one_does(before in steps(), after in steps()) {
+        let (mut ours, mut theirs) = (bench(), bench());
+        lay_blocks(&ours);
+        before.iter().for_each(|step| _ = run(&mut ours, step));
+        let state = ours.save();
+        // What was there before must not shine through.
+        after.iter().for_each(|step| _ = run(&mut theirs, step));
+        theirs.load(&state).expect("a board of the same kind");
+        let again = theirs.save();
+        for (first, second) in state.parts.iter().zip(&again.parts) {
+            prop_assert_eq!(first, second);
+        }
+        prop_assert!(state.ram == again.ram);
+        for (index, step) in after.iter().enumerate() {
+            prop_assert_eq!(run(&mut ours, step), run(&mut theirs, step), "step {}: {:x?}", index, step);
+        }
+        for (name, range) in windows(&ours) {
+            for addr in range.step_by(4) {
+                prop_assert_eq!(ours.read(addr), theirs.read(addr), "{} {:#x}", name, addr);
+            }
+        }
+        let (ours, theirs) = (ours.save(), theirs.save());
+        for (first, second) in ours.parts.iter().zip(&theirs.parts) {
+            prop_assert_eq!(first, second);
+        }
+        prop_assert!(ours.ram == theirs.ram);
+    }
+
+    #[test]
+    fn no_damage_makes_a_board_panic(
+        before in steps(),
+        after in steps(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(0xff), Just(0)]), 1..40)
+    ) {
+        let (mut ours, mut theirs) = (bench(), bench());
+        lay_blocks(&ours);
+        before.iter().for_each(|step| _ = run(&mut ours, step));
+        let mut state = ours.save();
+        for (part, at, value) in damage {
+            let bytes = &mut part.get_mut(&mut state.parts).1;
+            if !bytes.is_empty() {
+                *at.get_mut(bytes) = value;
+            }
+        }
+        if theirs.load(&state).is_ok() {
+            after.iter().for_each(|step| _ = run(&mut theirs, step));
+            for (_, range) in windows(&theirs) {
+                range.step_by(4).for_each(|addr| _ = theirs.read(addr));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_device_saves_its_state() {
+    let mut unsaved = Vec::new();
+    let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], ..BoardOptions::default() }).expect("a board");
+    Bench::new(RAM, board.cores, |machine| {
+        board.install(machine);
+        unsaved = machine.stateless().to_vec();
+    });
+    let names: Vec<&str> = unsaved.iter().map(|name| name.rsplit("::").next().unwrap_or(name)).collect();
+    println!("{names:?}");
+}
