@@ -72,6 +72,8 @@ pub enum ExitReason {
     MaxInstructions,
     /// All cores have stopped for good; why, in words.
     Lost(String),
+    /// The recording that it got its input from is over ([`crate::machine::Machine::play`]).
+    Played,
     /// The user or a frontend asked for it.
     Stopped,
 }
@@ -86,6 +88,7 @@ impl ExitReason {
             Self::Timeout => "timeout",
             Self::MaxInstructions => "max-instructions",
             Self::Lost(_) => "lost",
+            Self::Played => "played",
             Self::Stopped => "stopped",
         }
     }

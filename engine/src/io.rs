@@ -156,6 +156,7 @@ pub(crate) fn receive_input(
     mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
     executor: Res<Executor>,
+    clock: Res<MachineClock>,
     mut tape: ResMut<Tape>,
 ) {
     // What is left of a slice is one with its beginning.
@@ -165,7 +166,7 @@ pub(crate) fn receive_input(
     typist.type_on(&lines);
     let Some(channels) = channels else { return };
     while !lines.is_full()
-        && let Some(input) = tape.input(|| channels.0.input.try_recv().ok())
+        && let Some(input) = tape.input(clock.now(), || channels.0.input.try_recv().ok())
     {
         lines.feed(input);
     }
@@ -179,6 +180,7 @@ pub(crate) fn publish_serial(
     channels: Option<Res<ChannelsRes>>,
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
+    mut tape: ResMut<Tape>,
 ) {
     let SerialLines { wires, scratch, held, printed, again, rest } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
@@ -197,6 +199,7 @@ pub(crate) fn publish_serial(
             scratch.drain(..old as usize);
         }
         if !scratch.is_empty() {
+            tape.printed(port, scratch);
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
         if channels.is_some() {
@@ -237,14 +240,16 @@ impl FramePacer {
         Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns }
     }
 
-    /// Passes the time of the power cycles before this one; the deadline is passed with all others.
+    /// Passes the time of the power cycles before this one, and of the next vertical sync.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
         archive.value(&mut self.before_ns);
+        self.deadline.pass(archive);
         self.is_loaded = archive.is_load();
     }
 
-    pub fn deadline(&self) -> Deadline {
-        self.deadline.clone()
+    /// When the next frame is taken. It is nobody else's: where slices end does not depend on who looks.
+    pub fn next(&self) -> Option<GuestTime> {
+        self.deadline.get()
     }
 
     /// The next vertical sync after `now`, on the grid of all.
@@ -284,7 +289,7 @@ pub(crate) fn keep_step(
     if matches!(pacer.step, Step::Free) {
         return;
     }
-    let now = clock.now();
+    let now = executor.cut_at.unwrap_or(clock.now());
     if matches!(pacer.step, Step::Unknown) {
         pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now);
         return;

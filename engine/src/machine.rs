@@ -8,12 +8,14 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
-use crate::history::{Goal, Rewind, Tape};
+use crate::history::{Event, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
+use crate::quiet::Quiet;
 use crate::realtime::Lengths;
+use crate::rewind::Checkpoints;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
@@ -36,56 +38,26 @@ const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
 const POLL_NAP: Duration = Duration::from_micros(50);
 
-/// A machine is quiet that retires fewer than [`QUIET_INSTRUCTIONS`] in this time.
-const QUIET_TIME: Duration = Duration::from_secs(2);
-/// A system that only keeps its clock retires some millions a second.
-const QUIET_INSTRUCTIONS: u64 = 20_000_000;
-
-/// Watches for idle times, so that cores give memory back in each once.
-struct Quiet {
-    since: Instant,
-    /// Instructions that had retired then.
-    instructions: u64,
-    /// Nothing to give back: it was done, and little has run since.
-    trimmed: bool,
-}
-
-impl Quiet {
-    fn new(instructions: u64) -> Self {
-        Self { since: Instant::now(), instructions, trimmed: false }
-    }
-
-    /// Asked when nothing runs: is it time to trim?
-    fn is_due(&mut self, instructions: u64) -> bool {
-        if self.since.elapsed() < QUIET_TIME {
-            return false;
-        }
-        let quiet = instructions - self.instructions < QUIET_INSTRUCTIONS;
-        let due = quiet && !self.trimmed;
-        *self = Self { trimmed: quiet, ..Self::new(instructions) };
-        due
-    }
-}
-
 /// A machine that can be run.
 pub struct Machine {
     pub(crate) world: World,
-    schedule: Schedule,
-    clock: Arc<Clock>,
+    pub(crate) schedule: Schedule,
+    pub(crate) clock: Arc<Clock>,
     power: Arc<PowerSwitch>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     bus: Arc<PhysBus>,
     ram: Arc<GuestRam>,
     irq: Arc<IrqLines>,
     pub(crate) parts: Parts,
-    /// The state that was loaded: what rewinds begin at.
-    origin: Option<Arc<State>>,
+    /// What ways back begin at.
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) way_began: u64,
     settler: Settler,
     /// A debugger holds it: it stands still, and so does its time.
     held: bool,
     /// Instructions of each core, and guest time in nanoseconds, before this power cycle.
-    before: ([u64; MAX_CORES], u64),
-    rewind: Option<Rewind>,
+    pub(crate) before: ([u64; MAX_CORES], u64),
+    pub(crate) rewind: Option<Rewind>,
 }
 
 /// Parts that the builder hands over.
@@ -141,13 +113,28 @@ impl Machine {
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);
-        world.resource_mut::<Deadlines>().0.push(pacer.deadline());
         world.insert_resource(pacer);
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
         let settler = Settler::new(Arc::clone(&ram), Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, ram, irq, parts, origin: None, settler, held: false, before, rewind: None }
+        Self {
+            world,
+            schedule,
+            clock,
+            power,
+            shared,
+            bus,
+            ram,
+            irq,
+            parts,
+            checkpoints: Checkpoints::default(),
+            way_began: 0,
+            settler,
+            held: false,
+            before,
+            rewind: None,
+        }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -187,9 +174,9 @@ impl Machine {
     }
 
     /// All parts are loaded.
-    pub(crate) fn loaded(&mut self, state: Arc<State>) {
+    pub(crate) fn loaded(&mut self, state: &Arc<State>) {
         self.settler.set_now();
-        self.origin = Some(state);
+        self.checkpoints = Checkpoints::of_loaded(Arc::clone(state), std::array::from_fn(|core| self.retired(core)));
     }
 
     /// The world, for tests and tools that look at a machine between ticks.
@@ -250,61 +237,6 @@ impl Machine {
         self.held
     }
 
-    /// From now on input is kept, so that the machine can be rewound: for deterministic machines, before their first tick ([`Attendant::begins`]). What is kept grows with what is typed.
-    pub fn keep_history(&mut self) {
-        self.world.resource_mut::<Tape>().kept = true;
-    }
-
-    /// Instructions that a core has retired since power-on or reset, between ticks.
-    pub fn retired(&self, core: usize) -> u64 {
-        let counter = self.shared.stats.instructions.get(core);
-        counter.map_or(0, |counter| counter.get().saturating_sub(self.before.0[core]))
-    }
-
-    /// The same of all cores together.
-    pub fn retired_by_all(&self) -> u64 {
-        (0..MAX_CORES).map(|core| self.retired(core)).sum()
-    }
-
-    /// Goes back to where the machine was before: see [`Rewind`]. False if its history was not kept.
-    pub fn rewind(&mut self, rewind: Rewind) -> bool {
-        let kept = self.clock.mode() == ClockMode::Deterministic && self.world.resource::<Tape>().kept;
-        if kept {
-            self.rewind = Some(rewind);
-        }
-        kept
-    }
-
-    /// Instructions that are left up to a goal.
-    fn left_to(&self, goal: Goal) -> u64 {
-        match goal {
-            Goal::All(all) => all.saturating_sub(self.retired_by_all()),
-            Goal::Core { core, retired } => retired.saturating_sub(self.retired(core)),
-        }
-    }
-
-    /// Runs a new machine up to a goal, with the input of its tape, and nobody told.
-    fn replay(&mut self, goal: Goal, halted: &mut dyn FnMut(&mut Machine)) {
-        while !self.shared.control.stop.load(Ordering::Relaxed) {
-            let left = self.left_to(goal);
-            if left == 0 {
-                break;
-            }
-            self.world.resource_mut::<Executor>().goal = Some((goal, left));
-            self.schedule.run(&mut self.world);
-            let executor = self.world.resource::<Executor>();
-            let stuck = matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_));
-            if executor.halted {
-                self.clear_halts();
-                halted(self);
-            } else if stuck && !self.world.resource::<Tape>().is_due() {
-                break;
-            }
-        }
-        self.world.resource_mut::<Executor>().goal = None;
-        self.world.resource_mut::<Tape>().replays = false;
-    }
-
     /// Lets a core stand still while the others run, or no more: for a debugger that moves one core alone. A frozen core is as one that waits.
     pub fn set_frozen(&mut self, core: usize, frozen: bool) {
         let mut slots = self.world.query::<&mut CoreSlot>();
@@ -317,11 +249,11 @@ impl Machine {
     }
 
     /// Connects it to the frontends' channels.
-    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
+    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Option<Script>) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
-        // What is left of a loaded machine's script is typed if nothing else is to be.
-        if self.origin.is_none() || !script.is_empty() {
+        // Where there is none, the machine has what is left of its own.
+        if let Some(script) = script {
             self.world.insert_resource(Typist::new(script));
         }
     }
@@ -333,9 +265,15 @@ impl Machine {
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
+            let stop = self.to_stop();
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
+            let left = match stop {
+                Some((0, Event::Reset { .. })) => return CycleEnd::Reset,
+                Some((0, _)) => return CycleEnd::Exit(ExitReason::Played),
+                stop => stop.map_or(left, |(to_stop, _)| left.min(to_stop)),
+            };
             self.receive_visits();
             if let Some(rewind) = self.rewind.take() {
                 return CycleEnd::Rewind(rewind);
@@ -357,6 +295,7 @@ impl Machine {
                 self.halt(attendants);
                 continue;
             }
+            self.keep_checkpoint();
             if self.world.resource::<Until>().matched() {
                 return CycleEnd::Exit(ExitReason::Until);
             }
@@ -395,7 +334,7 @@ impl Machine {
         attendants.iter_mut().for_each(|attendant| attendant.halted(self));
     }
 
-    fn clear_halts(&mut self) {
+    pub(crate) fn clear_halts(&mut self) {
         self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
         self.world.resource_mut::<Executor>().halted = false;
     }
@@ -424,8 +363,8 @@ impl Machine {
     }
 
     /// What ends the run between two ticks, if anything.
-    fn ended(&self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
-        let control = &self.shared.control;
+    fn ended(&mut self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
+        let control = Arc::clone(&self.shared.control);
         match self.power.take() {
             Some(PowerRequest::Off) => return Some(CycleEnd::Exit(ExitReason::PowerOff)),
             Some(PowerRequest::Exit(code)) => return Some(CycleEnd::Exit(ExitReason::GuestExit(code))),
@@ -435,7 +374,8 @@ impl Machine {
         if control.stop.load(Ordering::Relaxed) {
             return Some(CycleEnd::Exit(ExitReason::Stopped));
         }
-        if control.reset.swap(false, Ordering::Relaxed) {
+        if control.reset.swap(false, Ordering::Relaxed) && !self.world.resource::<Tape>().is_played() {
+            self.note_reset();
             return Some(CycleEnd::Reset);
         }
         if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
@@ -525,7 +465,7 @@ impl Starter {
     /// What `build` says.
     pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
         let mut machine = build(self.shared)?;
-        machine.connect(&self.end.channels, &Limits::default(), Script::default());
+        machine.connect(&self.end.channels, &Limits::default(), Some(Script::default()));
         Ok(machine)
     }
 
@@ -578,10 +518,12 @@ fn run_cycles<E: std::error::Error>(
     let mut rewind: Option<Rewind> = None;
     // What is left of it where the power cycle begins.
     let mut script = limits.script.clone();
+    let mut is_on_its_way = false;
     loop {
-        machine.connect(channels, limits, script.clone());
+        machine.connect(channels, limits, (!is_on_its_way).then(|| script.clone()));
+        is_on_its_way = false;
         attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
-        if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
+        if let Some(Rewind { goal, mut halted, done, .. }) = rewind.take() {
             // What was told is not told again.
             let silent = tracing::subscriber::NoSubscriber::default();
             tracing::subscriber::with_default(silent, || machine.replay(goal, &mut halted));
@@ -591,13 +533,15 @@ fn run_cycles<E: std::error::Error>(
         machine.flush_serial(channels);
         match end.unless_reset_ends(limits) {
             CycleEnd::Exit(reason) => {
+                machine.end_recording();
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;
             }
             CycleEnd::Rewind(wanted) => {
+                let (goal, begin) = (wanted.goal, wanted.begin);
                 rewind = Some(wanted);
                 let tape = machine.world.resource_mut::<Tape>().rewound();
-                let origin = machine.origin.take();
+                let checkpoints = std::mem::take(&mut machine.checkpoints);
                 let (told, (instructions, guest_ns)) = (machine.world.resource::<SerialLines>().told(), machine.before);
                 drop(machine);
                 shared.stats.instructions.iter().zip(instructions).for_each(|(counter, before)| counter.set(before));
@@ -607,13 +551,15 @@ fn run_cycles<E: std::error::Error>(
                     Err(error) => return built(error, "to go back"),
                 };
                 machine.world.insert_resource(tape);
-                if let Some(Err(error)) = origin.map(|origin| machine.load(&origin)) {
-                    return ExitReason::Lost(format!("the machine's state could not be loaded again to go back: {error}"));
-                }
+                is_on_its_way = match machine.begin_way(checkpoints, goal, begin) {
+                    Ok(loaded) => loaded,
+                    Err(error) => return ExitReason::Lost(format!("the machine's state could not be loaded again to go back: {error}")),
+                };
                 machine.world.resource_mut::<SerialLines>().set_told(told);
             }
             CycleEnd::Reset => {
                 script = machine.world.resource_mut::<Typist>().take_rest();
+                let tape = machine.world.resource_mut::<Tape>().after_reset();
                 // The old machine's threads and memory go before the new one's come.
                 drop(machine);
                 let _ = channels.events.send(MachineEvent::Reset);
@@ -623,6 +569,7 @@ fn run_cycles<E: std::error::Error>(
                     Ok(machine) => machine,
                     Err(error) => return built(error, "after a reset"),
                 };
+                machine.world.insert_resource(tape);
             }
         }
     }

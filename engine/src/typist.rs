@@ -37,8 +37,13 @@ impl Typist {
 
     /// Passes what is left of the script, and what was heard since it waits.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        let own = if archive.is_load() { std::mem::take(&mut self.rest) } else { Script::default() };
         archive.value(&mut self.rest);
         archive.value(&mut self.tails);
+        // Who has a script of its own does not go on with the other.
+        if !own.is_empty() {
+            *self = Self::new(own);
+        }
     }
 
     /// What is left of the script.

@@ -12,7 +12,7 @@ use crate::irq;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, IrqLines, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, IrqLines, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_B200;
 const SIZE: u64 = 0x28;
@@ -61,11 +61,7 @@ pub struct ArmInterrupts {
     fiq: AtomicU32,
 }
 
-impl Cell for ArmInterrupts {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.enable_1, &self.enable_2, &self.enable_basic, &self.fiq]);
-    }
-}
+cell!(ArmInterrupts { enable_1, enable_2, enable_basic, fiq } but { lines, bells });
 
 impl ArmInterrupts {
     /// All disabled.

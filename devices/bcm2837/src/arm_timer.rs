@@ -12,7 +12,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_B400;
 const SIZE: u64 = 0x24;
@@ -34,7 +34,6 @@ const CONTROL_ENABLE: u32 = 1 << 7;
 const CONTROL_FREE_RUNNING: u32 = 1 << 9;
 const CONTROL_RESET: u32 = 0x003e_0020;
 const PREDIVIDER_RESET: u32 = 0x7d;
-const PREDIVIDER_BITS: u32 = 0x3ff;
 /// What the write-only acknowledge register reads as: "TMRA".
 const IRQ_CLEAR_READS: u32 = 0x544d_5241;
 
@@ -59,15 +58,7 @@ pub struct ArmTimer {
     controller: Arc<ArmInterrupts>,
 }
 
-impl Cell for ArmTimer {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.load, &self.control, &self.predivider, &self.raw, &self.stopped_at]);
-        archive.cells(&[&self.free_base, &self.free_since, &self.expiry, &self.wake, &self.inbox]);
-        if self.predivider.load(SeqCst) > PREDIVIDER_BITS {
-            archive.refuse();
-        }
-    }
-}
+cell!(ArmTimer { load, control, predivider, raw, stopped_at, free_base, free_since, expiry, wake, inbox } but { line, controller });
 
 impl ArmTimer {
     fn enabled(&self) -> bool {
@@ -152,7 +143,7 @@ impl ArmTimer {
                 }
                 RELOAD => self.load.store(value, SeqCst),
                 PREDIVIDER => {
-                    self.predivider.store(value & PREDIVIDER_BITS, SeqCst);
+                    self.predivider.store(value & 0x3ff, SeqCst);
                     self.start(current, now);
                 }
                 _ => {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_A000;
 const SIZE: u64 = 0x24;
@@ -31,11 +31,7 @@ pub struct Asb {
     stopped: [AtomicU32; BRIDGES],
 }
 
-impl Cell for Asb {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        self.stopped.pass(archive);
-    }
-}
+cell!(Asb { stopped });
 
 /// Number of the bridge whose control register is at `offset`.
 fn bridge_of(offset: u32) -> Option<usize> {
@@ -68,9 +64,9 @@ pub struct AsbPlugin;
 
 impl Plugin for AsbPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let bridges = Arc::new(Asb::default());
-        machine.part_of("bridges", Arc::clone(&bridges));
-        machine.map(BASE..BASE + SIZE, "bridges", bridges);
+        let asb = Arc::<Asb>::default();
+        machine.part_of("bridges", Arc::clone(&asb));
+        machine.map(BASE..BASE + SIZE, "bridges", asb);
     }
 }
 

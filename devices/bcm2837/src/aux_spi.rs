@@ -12,7 +12,7 @@
 
 use crossbeam::queue::ArrayQueue;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::{Archive, Cell, GuestTime};
+use tayberry_engine::{GuestTime, cell};
 
 const CNTL0: u32 = 0x00; // Control 0
 const CNTL1: u32 = 0x04; // Control 1
@@ -66,11 +66,7 @@ pub struct AuxSpi {
     done_at: AtomicU64,
 }
 
-impl Cell for AuxSpi {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.control, &self.tx, &self.rx, &self.shown, &self.input, &self.entry, &self.done_at]);
-    }
-}
+cell!(AuxSpi { control, tx, rx, shown, input, entry, done_at });
 
 impl Default for AuxSpi {
     fn default() -> Self {

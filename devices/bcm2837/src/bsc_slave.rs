@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_4000;
 const SIZE: u64 = 0x40;
@@ -43,14 +43,7 @@ pub struct BscSlave {
     overrun: AtomicU32,
 }
 
-impl Cell for BscSlave {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.words, &self.waiting, &self.overrun]);
-        if self.waiting.load(SeqCst) > FIFO_DEPTH {
-            archive.refuse();
-        }
-    }
-}
+cell!(BscSlave { words, waiting, overrun });
 
 impl BscSlave {
     fn word(&self, offset: u32) -> &AtomicU32 {

@@ -12,7 +12,7 @@
 use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_1000;
 const SIZE: u64 = 0x2000;
@@ -94,11 +94,7 @@ pub struct Cprman {
     words: Box<[AtomicU32]>,
 }
 
-impl Cell for Cprman {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        self.words.pass(archive);
-    }
-}
+cell!(Cprman { words });
 
 fn is_control(offset: u32) -> bool {
     offset.is_multiple_of(8) && offset != CM_PLLB && CONTROLS.iter().any(|range| range.contains(&offset))

@@ -17,7 +17,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASES: [u64; 3] = [0x3F20_5000, 0x3F80_4000, 0x3F80_5000];
 const NAMES: [&str; 3] = ["BSC0", "BSC1", "BSC2"];
@@ -80,12 +80,7 @@ struct Master {
     ends_at: AtomicU64,
 }
 
-impl Cell for Master {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.control, &self.latched, &self.dlen, &self.address, &self.div, &self.del, &self.clkt]);
-        archive.cells(&[&self.fifo, &self.ends_at]);
-    }
-}
+cell!(Master { control, latched, dlen, address, div, del, clkt, fifo, ends_at });
 
 impl Master {
     fn new() -> Self {
@@ -175,11 +170,7 @@ pub struct I2c {
     line: IrqLine,
 }
 
-impl Cell for I2c {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.masters, &self.wake]);
-    }
-}
+cell!(I2c { masters, turn, wake } but { line });
 
 impl I2c {
     fn update(&self, now: GuestTime) {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::serial::SerialWire;
-use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_5000;
 const SIZE: u64 = 0x100;
@@ -91,13 +91,7 @@ pub struct Aux {
     wake: Wake,
 }
 
-/// The wire is the engine's to pass.
-impl Cell for Aux {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.rx, &self.enables, &self.ier, &self.lcr, &self.mcr, &self.scratch, &self.cntl, &self.baud]);
-        archive.cells(&[&self.spi, &self.wake]);
-    }
-}
+cell!(Aux { rx, refilling, enables, ier, lcr, mcr, scratch, cntl, baud, spi, traced_disabled, turn, wake } but { wire, line });
 
 impl Aux {
     fn new(wire: SerialWire, line: IrqLine, wake: Wake) -> Self {

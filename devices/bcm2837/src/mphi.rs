@@ -12,7 +12,7 @@
 use crate::irq;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, IrqLine, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_6000;
 const SIZE: u64 = 0x200;
@@ -43,11 +43,7 @@ pub struct Mphi {
     line: IrqLine,
 }
 
-impl Cell for Mphi {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.address, &self.length, &self.control, &self.status, &self.software]);
-    }
-}
+cell!(Mphi { address, length, control, status, software } but { line });
 
 impl Mphi {
     fn update(&self) {

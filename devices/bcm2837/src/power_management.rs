@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::power::{PowerRequest, PowerSwitch};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_0000;
 const SIZE: u64 = 0x114;
@@ -44,11 +44,7 @@ pub struct PowerManagement {
     power: Arc<PowerSwitch>,
 }
 
-impl Cell for PowerManagement {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.words, &self.deadline]);
-    }
-}
+cell!(PowerManagement { words, deadline } but { power });
 
 impl PowerManagement {
     fn new(deadline: Deadline, power: Arc<PowerSwitch>) -> Self {

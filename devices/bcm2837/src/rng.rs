@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, ClockMode, GuestTime, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, ClockMode, GuestTime, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_4000;
 const SIZE: u64 = 0x14;
@@ -43,11 +43,7 @@ pub struct Rng {
     sequence: AtomicU64,
 }
 
-impl Cell for Rng {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.control, &self.warm_up, &self.since, &self.threshold, &self.int_mask, &self.sequence]);
-    }
-}
+cell!(Rng { control, warm_up, since, threshold, int_mask, sequence } but { mode });
 
 impl Rng {
     fn new(mode: ClockMode) -> Self {
@@ -133,7 +129,8 @@ pub struct RngPlugin;
 
 impl Plugin for RngPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let rng = Arc::new(Rng::new(machine.clock().mode()));
+        let mode = machine.clock().mode();
+        let rng = Arc::new(Rng::new(mode));
         machine.part_of("RNG", Arc::clone(&rng));
         machine.map(BASE..BASE + SIZE, "RNG", rng);
     }

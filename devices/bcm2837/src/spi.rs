@@ -18,7 +18,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_4000;
 const SIZE: u64 = 0x18;
@@ -85,13 +85,7 @@ pub struct Spi {
     rx_dreq: DreqLine,
 }
 
-/// The DREQ lines are the DMA controller's to pass.
-impl Cell for Spi {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.cs, &self.clk, &self.dlen, &self.ltoh, &self.dc, &self.left, &self.tx, &self.rx]);
-        archive.cells(&[&self.shifter, &self.done_at, &self.wake]);
-    }
-}
+cell!(Spi { cs, clk, dlen, ltoh, dc, left, tx, rx, shifter, done_at, turn, wake } but { line, tx_dreq, rx_dreq });
 
 impl Spi {
     fn new(wake: Wake, line: IrqLine, dreqs: &Dreqs) -> Self {

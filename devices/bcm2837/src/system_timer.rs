@@ -13,7 +13,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_3000;
 const SIZE: u64 = 0x1c;
@@ -39,11 +39,7 @@ struct Channel {
     line: IrqLine,
 }
 
-impl Cell for Channel {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.compare, &self.matches, &self.wake]);
-    }
-}
+cell!(Channel { compare, matches, wake } but { line });
 
 /// The timer's registers.
 #[derive(Debug)]
@@ -53,11 +49,7 @@ pub struct SystemTimer {
     controller: Arc<ArmInterrupts>,
 }
 
-impl Cell for SystemTimer {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.status, &self.channels]);
-    }
-}
+cell!(SystemTimer { status, channels } but { controller });
 
 impl SystemTimer {
     /// Latches the matches that have come by `now`.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_2000;
 const SIZE: u64 = 0x8;
@@ -25,12 +25,7 @@ pub struct Thermal {
     counts: u32,
 }
 
-/// The reading is the board's.
-impl Cell for Thermal {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        self.control.pass(archive);
-    }
-}
+cell!(Thermal { control } but { counts });
 
 impl BusView for Thermal {
     fn read(&self, offset: u32, _: &BusContext<'_>) -> u32 {
@@ -59,9 +54,9 @@ pub struct ThermalPlugin {
 impl Plugin for ThermalPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let counts = (OFFSET_MILLI.saturating_sub(self.temperature) / COUNT_MILLI).min(0x3ff);
-        let sensor = Arc::new(Thermal { control: AtomicU32::new(CTL_RESET), counts });
-        machine.part_of("thermal", Arc::clone(&sensor));
-        machine.map(BASE..BASE + SIZE, "thermal", sensor);
+        let thermal = Arc::new(Thermal { control: AtomicU32::new(CTL_RESET), counts });
+        machine.part_of("thermal", Arc::clone(&thermal));
+        machine.map(BASE..BASE + SIZE, "thermal", thermal);
     }
 }
 

@@ -6,17 +6,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::{Archive, Attention, Cell, Deadline, GuestTime, MachineBuilder};
+use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder, cell};
 
 /// Shortest time between two looks at a device by itself, nanoseconds: what it does faster is done several at once.
 const GRAIN_NS: u64 = 1_000;
 
-/// Lets one core in; what others ask for meanwhile is done by that one. Between ticks nobody is in: there is nothing to save.
+/// Lets one core in; what others ask for meanwhile is done by that one.
 #[derive(Debug, Default)]
 pub struct Turn {
     busy: AtomicBool,
     asked: AtomicBool,
 }
+
+cell!(Turn { busy, asked });
 
 impl Turn {
     /// Does `work`, now or, if another core is at it, by that one. `work` must depend on the device's state alone: it may run more than once.
@@ -39,11 +41,7 @@ pub struct Wake {
     attention: Arc<Attention>,
 }
 
-impl Cell for Wake {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.deadline, &self.last]);
-    }
-}
+cell!(Wake { deadline, last } but { attention });
 
 impl Wake {
     /// A new one, at no time.
@@ -86,15 +84,11 @@ pub struct Beat {
     next: AtomicU64,
 }
 
+cell!(Beat { next });
+
 impl Default for Beat {
     fn default() -> Self {
         Self { next: AtomicU64::new(STOPPED) }
-    }
-}
-
-impl Cell for Beat {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        self.next.pass(archive);
     }
 }
 

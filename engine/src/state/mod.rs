@@ -7,11 +7,13 @@
 //! frontends.
 
 mod archive;
+pub(crate) mod file;
 mod pages;
 #[cfg(test)]
 mod tests;
 
 pub use archive::{Archive, Cell};
+pub use file::{FileError, MadeFrom, VERSION};
 pub use pages::Pages;
 
 use crate::builder::Deadlines;
@@ -110,6 +112,11 @@ impl Machine {
     /// # Errors
     /// [`StateError::Unfit`] where something cannot be saved.
     pub fn save(&mut self) -> Result<State, StateError> {
+        self.save_beside(None)
+    }
+
+    /// The same, where an earlier state is kept too: they share pages.
+    pub(crate) fn save_beside(&mut self, earlier: Option<&State>) -> Result<State, StateError> {
         let mut parts = Vec::new();
         for (name, pass) in OWN {
             let mut archive = Archive::save(name);
@@ -117,7 +124,8 @@ impl Machine {
             parts.push((name.to_owned(), archive.finish()?));
         }
         parts.extend(self.parts.save(&mut self.world)?);
-        Ok(State { parts, ram: Pages::of(self.ram()) })
+        let ram = earlier.map_or_else(|| Pages::of(self.ram()), |earlier| Pages::since(self.ram(), &earlier.ram));
+        Ok(State { parts, ram })
     }
 
     /// Takes over a state. The machine must have been built as the one that the state is of, and not have run. Where its history is kept, it begins here.
@@ -141,7 +149,7 @@ impl Machine {
             archive.finish()?;
         }
         self.parts.load(&mut self.world, devices)?;
-        self.loaded(Arc::clone(state));
+        self.loaded(state);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ pub mod boot;
 pub mod diagnosis;
 pub mod gdb;
 pub mod input;
+pub mod past;
 pub mod picture;
 pub mod semihosting;
 pub mod sound;
@@ -12,6 +13,7 @@ use crate::args::boot::BootArgs;
 use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::input::{InputArgs, InputOptions};
+use crate::args::past::PastArgs;
 use crate::args::picture::{PictureArgs, PictureOptions};
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
@@ -174,6 +176,9 @@ struct Args {
 
     #[command(flatten)]
     gdb: GdbArgs,
+
+    #[command(flatten)]
+    past: PastArgs,
 }
 
 /// Where the picture goes.
@@ -308,6 +313,7 @@ pub struct Config {
     pub qemu: Option<QemuOptions>,
     pub diagnosis: DiagnosisArgs,
     pub gdb: Option<GdbOptions>,
+    pub past: PastArgs,
 }
 
 impl Config {
@@ -383,7 +389,7 @@ Exit status
   2    arguments or files that cannot be used
   3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
-  5    the screen is not the picture of --expect, after a run that would have ended with 0
+  5    the screen is not the picture of --expect, or a run with --replay-input has printed something else, after a run that would have ended with 0
   130  Ctrl-C
   else the guest's own exit code";
 
@@ -452,6 +458,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         qemu: None,
         diagnosis: args.diagnosis,
         gdb: args.gdb.options(),
+        past: args.past,
     })
 }
 

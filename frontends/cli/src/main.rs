@@ -14,6 +14,7 @@ mod interrupt;
 mod jit;
 mod memory;
 mod page;
+mod past;
 mod progress;
 mod qemu;
 mod record;

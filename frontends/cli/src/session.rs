@@ -12,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::page::Page;
+use crate::past::{self, Past};
 use crate::progress::Progress;
 use crate::qemu;
 use crate::record;
@@ -84,6 +85,8 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
         ("--symbols", &config.diagnosis.symbols),
+        ("--load-state", &config.past.load_state),
+        ("--replay-input", &config.past.replay_input),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -97,6 +100,8 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--trace-file", &config.trace_file),
         ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
+        ("--save-state", &config.past.save_state),
+        ("--record-input", &config.past.record_input),
     ]);
     for target in &config.serial {
         if let SerialTarget::File(path) = target {
@@ -159,6 +164,7 @@ struct Started {
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
     crashes: Crashes,
+    past: past::Outcome,
 }
 
 /// How a machine's run went, for this side.
@@ -167,6 +173,8 @@ struct Outcome {
     /// Host time that it took.
     wall: Duration,
     lost_output: bool,
+    /// It was to be a recorded run again, and printed something else.
+    differs: bool,
     /// Resident bytes while the machine was there.
     resident: Option<u64>,
 }
@@ -197,6 +205,8 @@ struct Run<'a> {
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
     gdb: Option<tayberry_gdb::Port>,
+    /// States and recordings, until it is.
+    past: Past,
 }
 
 impl<'a> Run<'a> {
@@ -212,7 +222,7 @@ impl<'a> Run<'a> {
             config.cores,
             kernel.append
         );
-        let tour = kernel.is_demo && config.append.is_none();
+        let tour = kernel.is_demo && config.append.is_none() && !config.past.are_given();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
         let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
@@ -230,6 +240,7 @@ impl<'a> Run<'a> {
             ..BoardOptions::default()
         };
         kernel.notes.iter().for_each(say);
+        let past = Past::open(config, &kernel, &base)?;
         let name = kernel.name.clone();
         let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
         let board = kernel.clone().board(&base, Raspi3b::new)?;
@@ -276,6 +287,7 @@ impl<'a> Run<'a> {
             recorder,
             interrupt,
             gdb,
+            past,
         })
     }
 
@@ -490,8 +502,10 @@ impl<'a> Run<'a> {
         if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
             self.audio = Some(sound::start(handle, file, path)?);
         }
-        let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
+        let past = std::mem::take(&mut self.past);
+        let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed && !past.is_replay());
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
+        let past = past.attend(&mut starter, &handle.control);
         let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
         let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
         let running = starter.start(self.limits(), move |shared| {
@@ -506,7 +520,7 @@ impl<'a> Run<'a> {
         self.interrupt.stops(&handle.control);
         let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes, past })
     }
 
     /// Awaits GDB, and says where.
@@ -527,7 +541,7 @@ impl<'a> Run<'a> {
 
     /// Writes what is to be written and says what is to be said.
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
-        let Outcome { reason, wall, mut lost_output, resident } = outcome;
+        let Outcome { reason, wall, mut lost_output, differs, resident } = outcome;
         let reason = &reason;
         let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
@@ -551,7 +565,7 @@ impl<'a> Run<'a> {
             written.push(record::finish(video, path));
         }
         let as_expected = self.expected.as_ref().map_or(Ok(true), |expected| expected.is(picture));
-        let differs = !matches!(as_expected, Ok(true));
+        let differs = differs || !matches!(as_expected, Ok(true));
         written.push(as_expected.map(drop));
         if let Some(output) = screenshot {
             written.push(output.write("--screenshot", |out| picture.write_png(out)));
@@ -592,8 +606,12 @@ impl<'a> Run<'a> {
     fn say_end(&self, reason: &ExitReason, status: u8) {
         match reason {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
-            ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
-                let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
+            ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Played if status != 0 => {
+                let limit = match reason {
+                    ExitReason::Timeout => "--timeout",
+                    ExitReason::MaxInstructions => "--max-instructions",
+                    _ => "the end of the recording",
+                };
                 match &self.config.until {
                     Some(text) => say(format_args!("{limit} ended the run before the guest printed {text:?}")),
                     None => say(format_args!("{limit} ended the run before the guest exited")),
@@ -644,6 +662,11 @@ impl Started {
             say(format_args!("error: --crash-report: {error}"));
             lost = true;
         }
-        Outcome { reason, wall, lost_output: lost, resident }
+        let past = self.past.take();
+        if let Some(why) = past.failed {
+            say(format_args!("error: {why}"));
+            lost = true;
+        }
+        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident }
     }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tayberry_engine::builder::{BusRes, MachineClock, Ram};
 use tayberry_engine::{
-    Archive, BusContext, BusView, Cell, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served,
+    Archive, BusContext, BusView, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell,
 };
 use transfer::{BLOCK_ALIGN, Block, PIECE, Port, TI_INTEN, TI_PERMAP_SHIFT};
 
@@ -86,12 +86,7 @@ struct Registers {
     inbox: Inbox,
 }
 
-/// As they were shown last: the channels may have come further since.
-impl Cell for Registers {
-    fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.channels, &self.enable, &self.int_status, &self.dreq, &self.inbox]);
-    }
-}
+cell!(Registers { channels, enable, int_status, dreq, inbox });
 
 impl Registers {
     fn read(&self, channel: usize, offset: u32) -> u32 {
@@ -292,11 +287,11 @@ struct DmaController {
 }
 
 impl DmaController {
-    /// What a block says is checked where it is used: no word of it makes a transfer go astray.
     fn pass(&mut self, archive: &mut Archive<'_>) {
-        archive.value(&mut self.channels);
-        archive.value(&mut self.enable);
-        archive.cells(&[&self.registers, &self.deadline]);
+        let Self { channels, enable, registers, dreq: _, deadline, lines: _, buffer: _ } = self;
+        archive.value(channels);
+        archive.value(enable);
+        archive.cells(&[registers, deadline]);
     }
 
     fn is_enabled(&self, index: usize) -> bool {
@@ -414,8 +409,9 @@ impl Plugin for DmaPlugin {
         };
         controller.publish();
         machine.world.spawn(controller);
-        let mut found = machine.world.query::<&mut DmaController>();
-        machine.part("DMA", move |world, archive| found.iter_mut(world).for_each(|mut dma| dma.pass(archive)));
+        machine.part("DMA", |world, archive| {
+            world.query::<&mut DmaController>().iter_mut(world).for_each(|mut controller| controller.pass(archive));
+        });
         machine.add_systems(Phase::Service, run_channels);
     }
 }
