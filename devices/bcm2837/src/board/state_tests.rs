@@ -191,7 +191,7 @@ fn lay_blocks(bench: &Bench) {
         (at..).step_by(4).zip(words).for_each(|(at, word)| _ = ram.write_u32(at, *word));
     }
     for at in (0..0x1_0000u64).step_by(32) {
-        let words = [0x0331, at as u32 * 8 & 0x7_ffff, 0x8_0000 | at as u32, 0x400 + at as u32, 0, (at as u32 * 7) & 0xffe0];
+        let words = [0x0331, (at as u32 * 8) & 0x7_ffff, 0x8_0000 | at as u32, 0x400 + at as u32, 0, (at as u32 * 7) & 0xffe0];
         (at..).step_by(4).zip(words).for_each(|(at, word)| _ = ram.write_u32(at, word));
     }
 }
