@@ -18,7 +18,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F20_3000;
 const SIZE: u64 = 0x24;
@@ -112,7 +112,17 @@ pub struct Pcm {
     rx_dreq: DreqLine,
 }
 
-cell!(Pcm { cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake } but { clocks, line, tx_dreq, rx_dreq });
+impl Cell for Pcm {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let Self { cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake, .. } = self;
+        archive.cells(&[cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake]);
+        for level in [tx, rx] {
+            if level.fetch_min(FIFO_DEPTH, SeqCst) > FIFO_DEPTH {
+                archive.refuse();
+            }
+        }
+    }
+}
 
 /// Adds `words` to what `level` holds, up to the FIFO's depth. Returns false if not all fit.
 fn put(level: &AtomicU32, words: u64) -> bool {

@@ -28,6 +28,7 @@ fn bench() -> Bench {
 }
 
 fn write(bench: &mut Bench, register: u32, value: u32) {
+    state::move_on(bench);
     bench.write(at(register), value);
     bench.tick();
 }
@@ -40,6 +41,7 @@ fn pass(bench: &mut Bench, ns: u64) {
     let end = bench.clock.now().plus(ns);
     while let Some(next) = bench.next_deadline().filter(|&next| next <= end) {
         bench.tick_at(next.max(bench.clock.now()));
+        state::move_on(bench);
     }
     bench.tick_at(end);
 }
@@ -621,6 +623,8 @@ fn slave_mode_asks_once_a_request() {
     write(&mut bench, CHANNEL + HCCHAR, pipe.character(true) | HCCHAR_ENABLE | HCCHAR_DISABLE);
     assert_eq!(read(&bench, CHANNEL + HCINT), HCINT_HALTED);
 }
+
+mod state;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
