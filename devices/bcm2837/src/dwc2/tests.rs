@@ -8,6 +8,8 @@ use tayberry_engine::HidEvent;
 use tayberry_engine::bench::Bench;
 use tayberry_engine::builder::Ram;
 
+mod state;
+
 const RAM: u64 = 0x1_0000;
 /// Where data of transfers lie, and how the bus calls that: by the alias that drivers use.
 const BUFFER: u64 = 0x8000;
@@ -623,8 +625,6 @@ fn slave_mode_asks_once_a_request() {
     write(&mut bench, CHANNEL + HCCHAR, pipe.character(true) | HCCHAR_ENABLE | HCCHAR_DISABLE);
     assert_eq!(read(&bench, CHANNEL + HCINT), HCINT_HALTED);
 }
-
-mod state;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
