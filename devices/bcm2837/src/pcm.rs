@@ -521,6 +521,14 @@ mod tests {
         assert_eq!(ram.read_u32(0x2_0f9c), Some(0), "silence");
     }
 
+    /// A new bench that takes over another one's state.
+    fn moved(old: &mut Bench) -> Bench {
+        let (state, mut new) = (old.save(), bench());
+        new.load(&state).expect("the same devices");
+        assert_eq!(new.save().parts, state.parts, "nothing is lost on the way");
+        new
+    }
+
     #[test]
     fn frames_by_dma_go_on_from_their_state() {
         let session = |moves: bool| {
@@ -542,7 +550,12 @@ mod tests {
             ram.fill(0x2_0000, 800, 0xee).expect("in RAM");
             bench.tick();
             bench.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_SYNC);
+            if moves {
+                bench = moved(&mut bench);
+            }
+            assert_eq!(bench.read(at(CS_A)) & CS_SYNC, 0, "not yet");
             bench.tick_at(GuestTime(1_000));
+            assert_eq!(bench.read(at(CS_A)) & CS_SYNC, CS_SYNC);
             bench.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_RXON | CS_SYNC);
             let mut halves = 0;
             for _ in 0..1_000 {
@@ -551,10 +564,7 @@ mod tests {
                 let pcm = Arc::clone(&bench.world.query::<&PcmDevice>().single(&bench.world).expect("one").0);
                 halves += u32::from((1..FIFO_DEPTH).contains(&pcm.tx.load(SeqCst)) && bench.read(0x3f00_7000) & 1 != 0);
                 if moves {
-                    let state = bench.save();
-                    bench = self::bench();
-                    bench.load(&state).expect("the same devices");
-                    assert_eq!(bench.save().parts, state.parts, "nothing is lost on the way");
+                    bench = moved(&mut bench);
                 }
             }
             assert_eq!(bench.read(0x3f00_7000) & 1 | bench.read(0x3f00_7100) & 1, 0, "both are done");
@@ -579,6 +589,8 @@ mod tests {
         (0..20).for_each(|_| _ = busy.write(at(FIFO_A), 1));
         busy.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_RXON);
         busy.tick_at(GuestTime(100_000));
+        // No frame is due when it goes on: levels are as they were saved.
+        busy.read(at(CS_A));
         let (state, mut victim, mut refused) = (busy.save(), bench(), 0);
         let part = state.parts.iter().position(|part| part.0 == "PCM").expect("the part");
         for at_byte in 0..state.parts[part].1.len() {
