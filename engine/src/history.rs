@@ -82,9 +82,18 @@ pub enum Event {
     End {
         /// The same.
         retired: u64,
-        /// Sums (CRC-32) of all that each serial port had printed.
-        printed: [u32; PORTS],
+        /// What each serial port had printed.
+        printed: [Printed; PORTS],
     },
+}
+
+/// What a serial port has printed, as far as two runs are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Printed {
+    /// How much, in bytes.
+    pub bytes: u64,
+    /// Its sum (CRC-32).
+    pub sum: u32,
 }
 
 /// An entry of a recording ([`Machine::record`]).
@@ -115,7 +124,9 @@ pub(crate) struct Tape {
     sink: Option<Sink>,
     /// Entries of a recording for later power cycles. While there is one, live input is dropped.
     recording: Option<VecDeque<Entry>>,
-    printed: [crc32fast::Hasher; PORTS],
+    printed: [(u64, crc32fast::Hasher); PORTS],
+    /// The tick in which more was printed than the recording has: its last, if the recorded run was ended by a text.
+    excess: Option<u64>,
 }
 
 impl Tape {
@@ -200,23 +211,34 @@ impl Tape {
         (matches!(entry.event, Event::Input(_)) && entry.when.tick == self.tick).then_some(entry.when.at)
     }
 
-    /// What comes next is no input: what, and at how many instructions.
-    pub fn stop(&self) -> Option<(u64, &Event)> {
-        let entry = self.log.get(self.next)?;
-        match entry.event {
-            Event::Input(_) => None,
-            Event::Reset { retired } | Event::End { retired, .. } => Some((retired, &entry.event)),
+    /// What comes next is no input.
+    pub fn stop(&self) -> Option<&Entry> {
+        self.log.get(self.next).filter(|entry| !matches!(entry.event, Event::Input(_)))
+    }
+
+    /// A serial port has printed something that was not printed before. What a recorded run did not print is cut off.
+    pub fn print(&mut self, port: usize, bytes: &mut Vec<u8>) {
+        let (printed, sum) = &mut self.printed[port];
+        let last = self.recording.as_ref().and_then(|later| later.back().or(self.log.last()));
+        if let Some(Entry { event: Event::End { printed: all, .. }, .. }) = last {
+            let room = all[port].bytes.saturating_sub(*printed) as usize;
+            if bytes.len() > room {
+                bytes.truncate(room);
+                self.excess.get_or_insert(self.tick);
+            }
         }
+        *printed += bytes.len() as u64;
+        sum.update(bytes);
     }
 
-    /// A serial port has printed something that was not printed before.
-    pub fn printed(&mut self, port: usize, bytes: &[u8]) {
-        self.printed[port].update(bytes);
+    /// All that was printed.
+    pub fn printed(&self) -> [Printed; PORTS] {
+        std::array::from_fn(|port| Printed { bytes: self.printed[port].0, sum: self.printed[port].1.clone().finalize() })
     }
 
-    /// Sums of all that was printed.
-    pub fn sums(&self) -> [u32; PORTS] {
-        std::array::from_fn(|port| self.printed[port].clone().finalize())
+    /// More was printed than the recorded run printed, and not by the way in its last tick.
+    pub fn has_excess(&self) -> bool {
+        self.excess.is_some_and(|tick| tick != self.tick)
     }
 
     /// Passes the number of the tick. What was logged before belongs to the machine that logged it.
@@ -260,14 +282,15 @@ impl Machine {
         self.world.resource_mut::<Tape>().play(entries);
     }
 
-    /// The sums that a recording's last entry has, now.
-    pub fn printed_sums(&self) -> [u32; PORTS] {
-        self.world.resource::<Tape>().sums()
+    /// It has printed what the recording that it plays says, `printed`, and no more. Asked at the end.
+    pub fn has_printed(&self, printed: &[Printed; PORTS]) -> bool {
+        let tape = self.world.resource::<Tape>();
+        tape.printed() == *printed && !tape.has_excess()
     }
 
     /// The recording is over.
     pub(crate) fn end_recording(&mut self) {
-        let event = Event::End { retired: self.retired_by_all(), printed: self.printed_sums() };
+        let event = Event::End { retired: self.retired_by_all(), printed: self.world.resource::<Tape>().printed() };
         let at = self.clock().now();
         self.world.resource_mut::<Tape>().note(event, at);
     }
@@ -279,10 +302,15 @@ impl Machine {
         self.world.resource_mut::<Tape>().note(event, at);
     }
 
-    /// Instructions up to what comes next in a recording that is no input, and what that is.
-    pub(crate) fn to_stop(&self) -> Option<(u64, Event)> {
-        let (retired, event) = self.world.resource::<Tape>().stop()?;
-        Some((retired.saturating_sub(self.retired_by_all()), event.clone()))
+    /// Instructions up to what comes next in a recording that is no input, when that is, and whether it is a reset.
+    pub(crate) fn to_stop(&self) -> Option<(u64, GuestTime, bool)> {
+        let stop = self.world.resource::<Tape>().stop()?;
+        let (retired, is_reset) = match stop.event {
+            Event::Reset { retired } => (retired, true),
+            Event::End { retired, .. } => (retired, false),
+            Event::Input(_) => return None,
+        };
+        Some((retired.saturating_sub(self.retired_by_all()), stop.when.at, is_reset))
     }
 }
 
@@ -332,9 +360,9 @@ mod tests {
         let mut tape = tape.after_reset();
         tape.count();
         tape.input(GuestTime(10), || Some(typed(2)));
-        tape.printed(0, b"123456789");
-        let end = Event::End { retired: 9, printed: [0xcbf4_3926, 0, 0] };
-        assert_eq!(tape.sums(), [0xcbf4_3926, 0, 0]);
+        tape.print(0, &mut b"123456789".to_vec());
+        let end = Event::End { retired: 9, printed: [Printed { bytes: 9, sum: 0xcbf4_3926 }, Printed::default(), Printed::default()] };
+        assert!(matches!(end, Event::End { printed, .. } if printed == tape.printed()));
         tape.note(end.clone(), GuestTime(20));
         let entries: Vec<Entry> = told.try_iter().collect();
         assert_eq!(entries.len(), 4);
@@ -342,12 +370,18 @@ mod tests {
         played.play(entries);
         let mut live = vec![typed(9)];
         assert_eq!(played.input(NOW, || live.pop()), Some(typed(1)));
-        assert_eq!(played.stop(), Some((7, &Event::Reset { retired: 7 })));
+        assert_eq!(played.stop().map(|entry| &entry.event), Some(&Event::Reset { retired: 7 }));
         assert_eq!((played.input(NOW, || live.pop()), live.len()), (None, 0), "live input is dropped");
         let mut played = played.after_reset();
         assert_eq!((played.input(GuestTime(0), || None), played.stop()), (None, None), "not yet");
         played.count();
         assert_eq!(played.input(GuestTime(10), || None), Some(typed(2)));
-        assert_eq!(played.stop(), Some((9, &end)));
+        assert_eq!(played.stop().map(|entry| &entry.event), Some(&end));
+        let mut more = b"123456789, and more".to_vec();
+        played.print(0, &mut more);
+        assert_eq!((more.len(), played.has_excess()), (9, false), "what came with the text that ended the recorded run is cut off");
+        assert!(matches!(end, Event::End { printed, .. } if printed == played.printed()));
+        played.count();
+        assert!(played.has_excess(), "it went on after that");
     }
 }

@@ -199,7 +199,7 @@ pub(crate) fn publish_serial(
             scratch.drain(..old as usize);
         }
         if !scratch.is_empty() {
-            tape.printed(port, scratch);
+            tape.print(port, scratch);
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
         if channels.is_some() {

@@ -109,7 +109,7 @@ impl GuestRam {
 
     /// Where anything but zero may be, ascending: what was never touched is not, as far as the host tells. Bounds are multiples of [`crate::PAGE_BYTES`].
     pub fn touched(&self) -> Vec<Range<u64>> {
-        self.map.touched().unwrap_or_else(|| vec![0..self.len()])
+        self.map.touched().unwrap_or_else(|| std::iter::once(0..self.len()).collect())
     }
 
     /// Copies guest bytes to `out` by relaxed loads of eight bytes where aligned. `None`, and `out` untouched, if they are not all in RAM.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tayberry_bcm2837::BoardOptions;
 use tayberry_bcm2837::sd::CardImage;
 use tayberry_engine::handle::{Control, ExitReason};
-use tayberry_engine::history::{Entry, Event};
+use tayberry_engine::history::{Entry, Event, Printed};
 use tayberry_engine::machine::{Machine, Starter};
 use tayberry_engine::recording::{self, Writer};
 use tayberry_engine::serial::PORTS;
@@ -34,8 +34,8 @@ pub struct Past {
 struct Keeper {
     past: Past,
     control: Control,
-    /// The sums that the recording ends with.
-    expected: Option<[u32; PORTS]>,
+    /// The instructions that the recorded run ended with, and what it had printed.
+    expected: Option<(u64, [Printed; PORTS])>,
     tell: Sender<Left>,
     /// What went wrong first.
     failed: Option<String>,
@@ -74,7 +74,7 @@ impl Past {
         }
         let made_from = made_from(config, kernel, base);
         let load = options.load_state.as_deref().map(|path| {
-            let state = open("--load-state", path).and_then(|file| Ok(State::read(&made_from, file)?));
+            let state = open("--load-state", path).and_then(|file| State::read(&made_from, file));
             state.map(Arc::new).map_err(|error| unusable("--load-state", path, &error))
         });
         let load = load.transpose()?;
@@ -107,7 +107,7 @@ impl Past {
             return Outcome::default();
         }
         let expected = replay.as_ref().and_then(|entries| match entries.last()?.event {
-            Event::End { printed, .. } => Some(printed),
+            Event::End { retired, printed } => Some((retired, printed)),
             _ => None,
         });
         let (tell, left) = bounded(1);
@@ -144,9 +144,11 @@ impl Attendant for Keeper {
         if let Some(output) = self.past.save.take().filter(|_| left.failed.is_none()) {
             left.failed = save(machine, reason, &self.past.made_from, output).err();
         }
-        let is_whole = !matches!(reason, ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Stopped);
-        if let Some(expected) = self.expected.filter(|_| is_whole) {
-            left.differs = machine.printed_sums() != expected;
+        // A run that was ended on its way is none again.
+        let guests_own = matches!(reason, ExitReason::PowerOff | ExitReason::GuestExit(_) | ExitReason::Lost(_));
+        let whole = |(retired, _): &(u64, _)| guests_own || *retired == machine.retired_by_all();
+        if let Some((_, expected)) = self.expected.filter(whole) {
+            left.differs = !machine.has_printed(&expected);
             say(match left.differs {
                 false => "the replay printed what the recorded run printed",
                 true => "the replay did not print what the recorded run printed",

@@ -9,6 +9,7 @@ mod headless;
 mod host;
 mod jit;
 mod page;
+mod past;
 mod program;
 mod qemu;
 mod record;
