@@ -93,7 +93,10 @@ impl Bench {
     /// [`StateError`], where a part refuses what was saved of it.
     pub fn load(&mut self, state: &State) -> Result<(), StateError> {
         state.ram.load(&self.ram)?;
-        self.parts.load(&mut self.world, &state.parts)
+        self.parts.load(&mut self.world, &state.parts)?;
+        let now = self.clock.now();
+        (0..MAX_CORES).for_each(|core| self.clock.set_core_now(core, now));
+        Ok(())
     }
 
     /// Reads 32 bits by core 0.

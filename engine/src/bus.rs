@@ -187,6 +187,11 @@ impl PhysBus {
         Self { windows, pages, base, strays: Strays::new(base, end), names: |_, _| None }
     }
 
+    /// Its windows: what each is called, and where it is.
+    pub fn windows(&self) -> impl Iterator<Item = (&'static str, Range<u64>)> {
+        self.windows.iter().map(|window| (window.name, window.range.clone()))
+    }
+
     /// With names of registers.
     pub(crate) fn with_names(self, names: RegisterNames) -> Self {
         Self { names, ..self }

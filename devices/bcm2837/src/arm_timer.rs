@@ -72,7 +72,7 @@ impl ArmTimer {
             2 => 256,
             _ => 1,
         };
-        u64::from(self.predivider.load(SeqCst) + 1) * prescale
+        (u64::from(self.predivider.load(SeqCst)) + 1) * prescale
     }
 
     fn ticks_ns(&self, ticks: u64) -> u64 {

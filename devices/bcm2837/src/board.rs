@@ -253,6 +253,9 @@ impl Raspi3b {
 }
 
 #[cfg(test)]
+mod state_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::setup::{DisplaySetup, MemorySplit};
@@ -262,7 +265,7 @@ mod tests {
     use tayberry_engine::display::Depth;
 
     /// Addresses where devices are dense, and everywhere else.
-    fn device_address() -> impl Strategy<Value = u64> {
+    pub(super) fn device_address() -> impl Strategy<Value = u64> {
         let blocks = [0x3F00_3000u64, 0x3F00_B200, 0x3F00_B400, 0x3F00_B880, 0x3F10_0000, 0x3F10_1000, 0x3F10_4000, 0x3F20_0000];
         let more = [0x3F20_1000u64, 0x3F20_3000, 0x3F20_4000, 0x3F20_5000, 0x3F20_C000, 0x3F21_4000, 0x3F80_4000, 0x3F80_5000];
         let rest = [0x3F00_7000u64, 0x3F21_2000, 0x3F21_5000, 0x3F20_2000, 0x3F30_0000, 0x4000_0000];
@@ -271,7 +274,7 @@ mod tests {
     }
 
     /// Values that registers mean something by, and any.
-    fn value() -> impl Strategy<Value = u64> {
+    pub(super) fn value() -> impl Strategy<Value = u64> {
         prop_oneof![
             any::<u64>(),
             (0u32..32).prop_map(|bit| 1 << bit),

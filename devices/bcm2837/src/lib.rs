@@ -13,6 +13,8 @@ pub mod bsc_slave;
 pub mod core;
 pub mod counters;
 pub mod cprman;
+#[cfg(test)]
+mod damage;
 pub mod device_tree;
 pub mod dma;
 pub mod dwc2;

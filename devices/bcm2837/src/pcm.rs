@@ -18,7 +18,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
 
 const BASE: u64 = 0x3F20_3000;
 const SIZE: u64 = 0x24;
@@ -112,7 +112,17 @@ pub struct Pcm {
     rx_dreq: DreqLine,
 }
 
-cell!(Pcm { cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake } but { clocks, line, tx_dreq, rx_dreq });
+impl Cell for Pcm {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let Self { cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake, .. } = self;
+        archive.cells(&[cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake]);
+        for level in [tx, rx] {
+            if level.fetch_min(FIFO_DEPTH, SeqCst) > FIFO_DEPTH {
+                archive.refuse();
+            }
+        }
+    }
+}
 
 /// Adds `words` to what `level` holds, up to the FIFO's depth. Returns false if not all fit.
 fn put(level: &AtomicU32, words: u64) -> bool {
@@ -509,5 +519,96 @@ mod tests {
         assert!((9_600_000..10_800_000).contains(&took), "{took} ns for 500 frames of 20 us");
         assert_eq!(bench.irq.levels(0) >> 16 & 3, 3);
         assert_eq!(ram.read_u32(0x2_0f9c), Some(0), "silence");
+    }
+
+    /// A new bench that takes over another one's state.
+    fn moved(old: &mut Bench) -> Bench {
+        let (state, mut new) = (old.save(), bench());
+        new.load(&state).expect("the same devices");
+        assert_eq!(new.save().parts, state.parts, "nothing is lost on the way");
+        new
+    }
+
+    #[test]
+    fn frames_by_dma_go_on_from_their_state() {
+        let session = |moves: bool| {
+            let mut bench = bench();
+            let ram = Arc::clone(&bench.world.resource::<Ram>().0);
+            start_clock(&bench);
+            bench.write(at(TXC_A), STEREO);
+            bench.write(at(RXC_A), STEREO);
+            bench.write(at(INTEN_A), INT_TXERR | INT_RXERR);
+            for (channel, permap, ends) in
+                [(0, 2 << 16 | 1 << 8 | 1 << 6, [0x1_0000, 0x7e20_3004]), (1, 3 << 16 | 1 << 10 | 1 << 4, [0x7e20_3004, 0x2_0000])]
+            {
+                let block = [permap | 1, ends[0], ends[1], 800, 0, 0];
+                let place = 0x1000 + 0x100 * channel;
+                (0..).zip(block).for_each(|(word, value)| ram.write_u32(place + 4 * word, value).expect("in RAM"));
+                bench.write(0x3f00_7004 + 0x100 * channel, place as u32);
+                bench.write(0x3f00_7000 + 0x100 * channel, 1);
+            }
+            ram.fill(0x2_0000, 800, 0xee).expect("in RAM");
+            bench.tick();
+            bench.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_SYNC);
+            if moves {
+                bench = moved(&mut bench);
+            }
+            assert_eq!(bench.read(at(CS_A)) & CS_SYNC, 0, "not yet");
+            bench.tick_at(GuestTime(1_000));
+            assert_eq!(bench.read(at(CS_A)) & CS_SYNC, CS_SYNC);
+            bench.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_RXON | CS_SYNC);
+            let mut halves = 0;
+            for _ in 0..1_000 {
+                let Some(next) = bench.next_deadline() else { break };
+                bench.tick_at(next.max(bench.clock.now()));
+                let pcm = Arc::clone(&bench.world.query::<&PcmDevice>().single(&bench.world).expect("one").0);
+                halves += u32::from((1..FIFO_DEPTH).contains(&pcm.tx.load(SeqCst)) && bench.read(0x3f00_7000) & 1 != 0);
+                if moves {
+                    bench = moved(&mut bench);
+                }
+            }
+            assert_eq!(bench.read(0x3f00_7000) & 1 | bench.read(0x3f00_7100) & 1, 0, "both are done");
+            assert_eq!(bench.world.resource::<Ram>().0.read_u32(0x2_031c), Some(0), "silence came");
+            (bench, halves)
+        };
+        let ((mut straight, _), (mut moving, halves)) = (session(false), session(true));
+        assert!(halves > 20, "{halves}");
+        assert_eq!(straight.clock.now(), moving.clock.now());
+        assert_eq!((straight.irq.levels(0), straight.irq.levels(1)), (moving.irq.levels(0), moving.irq.levels(1)));
+        let (straight, moving) = (straight.save(), moving.save());
+        assert_eq!(straight.parts, moving.parts);
+        assert!(straight.ram == moving.ram);
+    }
+
+    #[test]
+    fn a_damaged_state_is_refused_or_does_no_harm() {
+        let mut busy = bench();
+        start_clock(&busy);
+        busy.write(at(TXC_A), STEREO);
+        busy.write(at(INTEN_A), 0xf);
+        (0..20).for_each(|_| _ = busy.write(at(FIFO_A), 1));
+        busy.write(at(CS_A), CS_EN | CS_DMAEN | CS_TXON | CS_RXON);
+        busy.tick_at(GuestTime(100_000));
+        // No frame is due when it goes on: levels are as they were saved.
+        busy.read(at(CS_A));
+        let (state, mut victim, mut refused) = (busy.save(), bench(), 0);
+        let part = state.parts.iter().position(|part| part.0 == "PCM").expect("the part");
+        for at_byte in 0..state.parts[part].1.len() {
+            for value in [0, 1, 0x41, u64::from(u32::MAX), 1 << 62, u64::MAX] {
+                let mut damaged = state.clone();
+                let Some(bytes) = crate::damage::replaced(&damaged.parts[part].1, at_byte, value) else { continue };
+                damaged.parts[part].1 = bytes;
+                if victim.load(&damaged).is_err() {
+                    refused += 1;
+                    continue;
+                }
+                for time in [0, 20_000, 1_000_000] {
+                    victim.tick_at(victim.clock.now().plus(time));
+                    (0..9).for_each(|word| _ = victim.read(at(4 * word)));
+                    victim.write(at(FIFO_A), 1);
+                }
+            }
+        }
+        assert!(refused > 5, "{refused}");
     }
 }

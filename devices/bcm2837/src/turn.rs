@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder, cell};
+use tayberry_engine::{Archive, Attention, Cell, Deadline, GuestTime, MachineBuilder, cell};
 
 /// Shortest time between two looks at a device by itself, nanoseconds: what it does faster is done several at once.
 const GRAIN_NS: u64 = 1_000;
@@ -18,7 +18,16 @@ pub struct Turn {
     asked: AtomicBool,
 }
 
-cell!(Turn { busy, asked });
+/// Between ticks nobody is in: who would be in after loading would never let go.
+impl Cell for Turn {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let Self { busy, asked } = self;
+        archive.cells(&[busy, asked]);
+        if busy.swap(false, SeqCst) {
+            archive.refuse();
+        }
+    }
+}
 
 impl Turn {
     /// Does `work`, now or, if another core is at it, by that one. `work` must depend on the device's state alone: it may run more than once.

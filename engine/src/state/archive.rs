@@ -2,7 +2,7 @@
 
 use super::StateError;
 use crate::bus::{Inbox, PostedWrite};
-use crate::clock::Deadline;
+use crate::clock::{Deadline, LATEST, MAX_CORES};
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -190,6 +190,9 @@ impl Cell for Inbox {
     fn pass(&self, archive: &mut Archive<'_>) {
         let mut writes: Vec<PostedWrite> = std::iter::from_fn(|| self.pop()).collect();
         archive.value(&mut writes);
+        if writes.iter().any(|write| write.time.0 > LATEST || write.core >= MAX_CORES) {
+            return archive.refuse();
+        }
         writes.into_iter().for_each(|write| self.put(write));
     }
 }

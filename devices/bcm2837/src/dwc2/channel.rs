@@ -33,6 +33,11 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// What it holds is not more than it can.
+    pub fn is_possible(&self) -> bool {
+        self.out.len() <= MOST_OUT && self.out.len().is_multiple_of(4) && self.requests <= FIFO_WORDS
+    }
+
     /// It is at work.
     pub fn is_enabled(&self) -> bool {
         self.hcchar & HCCHAR_ENABLE != 0

@@ -45,11 +45,24 @@ impl Controller {
 
     /// Passes it with all devices on the bus.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
-        archive.value(self);
-        if self.words.len() != WORDS {
-            self.words.resize(WORDS, 0);
+        archive.same("USB keyboards and mice", self.bus.inputs());
+        let mut passed = self.clone();
+        archive.value(&mut passed);
+        if passed.is_possible(self.bus.inputs()) {
+            *self = passed;
+        } else {
             archive.refuse();
         }
+    }
+
+    /// Nothing of it is beyond its bounds, and as many keyboards and mice are plugged in.
+    fn is_possible(&self, inputs: usize) -> bool {
+        let Self { words, channels, port: _, frames, bus } = self;
+        words.len() == WORDS
+            && channels.iter().all(Channel::is_possible)
+            && frames.is_possible()
+            && bus.is_possible()
+            && bus.inputs() == inputs
     }
 
     fn word(&mut self, register: u32) -> &mut u32 {

@@ -6,7 +6,7 @@
 
 use super::registers::FIFO_WORDS;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
-use tayberry_engine::cell;
+use tayberry_engine::{Archive, Cell, cell};
 
 /// Entries of each ring.
 const ENTRIES: usize = FIFO_WORDS as usize;
@@ -20,7 +20,16 @@ struct Ring {
     put: AtomicUsize,
 }
 
-cell!(Ring { words, taken, put });
+impl Cell for Ring {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let Self { words, taken, put } = self;
+        archive.cells(&[words, taken, put]);
+        if put.load(SeqCst).wrapping_sub(taken.load(SeqCst)) > ENTRIES {
+            self.clear();
+            archive.refuse();
+        }
+    }
+}
 
 /// A copy of what is in it, taken between slices.
 impl Clone for Ring {

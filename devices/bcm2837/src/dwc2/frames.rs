@@ -29,6 +29,11 @@ impl Frames {
         Self { since: Some(now), length: length.max(1), seen: 0 }
     }
 
+    /// There are frames of this length.
+    pub fn is_possible(&self) -> bool {
+        matches!((self.length, self.since), (MICROFRAME_NS | FRAME_NS, _) | (0, None))
+    }
+
     /// The frame at `now`, from 0.
     pub fn index(&self, now: GuestTime) -> Option<u64> {
         self.since.map(|since| now.0.saturating_sub(since.0) / self.length)

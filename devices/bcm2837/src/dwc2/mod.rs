@@ -72,11 +72,18 @@ struct Registers {
     line: IrqLine,
 }
 
-cell!(Registers { words, since, length, seen, fifo, inbox } but { attention, line });
+cell!(Registers { words, fifo, inbox } but { since, length, seen, attention, line });
 
 impl Registers {
     fn word(&self, register: u32) -> u32 {
         self.words[register as usize / 4 % WORDS].load(Relaxed)
+    }
+
+    /// Shows cores the frame counter.
+    fn show(&self, Frames { since, length, seen }: Frames) {
+        self.since.store(since.map_or(STOPPED, |since| since.0), Relaxed);
+        self.length.store(length, Relaxed);
+        self.seen.store(seen, Relaxed);
     }
 
     fn frames(&self) -> Frames {
@@ -146,6 +153,7 @@ impl Usb {
         let Self { controller, registers, wire: _, deadline, stats: _ } = self;
         controller.pass(archive);
         archive.cells(&[registers, deadline]);
+        registers.show(controller.frames);
     }
 
     fn is_due(&self, now: GuestTime) -> bool {
@@ -188,10 +196,7 @@ impl Usb {
         for register in CHANGING.into_iter().chain((CHANNELS..CHANNELS + CHANNEL_COUNT as u32 * CHANNEL_BYTES).step_by(4)) {
             self.publish_word(register);
         }
-        let Frames { since, length, seen } = self.controller.frames;
-        self.registers.since.store(since.map_or(STOPPED, |since| since.0), Relaxed);
-        self.registers.length.store(length, Relaxed);
-        self.registers.seen.store(seen, Relaxed);
+        self.registers.show(self.controller.frames);
         self.registers.drive(now);
         if self.controller.bus.keyboard().is_some_and(Keyboard::take_asked) {
             self.stats.keyboard_asked_ns.set(self.stats.guest_ns.get().max(1));

@@ -10,6 +10,8 @@ use tayberry_engine::HidEvent;
 use tayberry_engine::bench::Bench;
 use tayberry_engine::builder::Ram;
 
+mod state;
+
 const RAM: u64 = 0x1_0000;
 /// Where data of transfers lie, and how the bus calls that: by the alias that drivers use.
 const BUFFER: u64 = 0x8000;
@@ -30,6 +32,7 @@ fn bench() -> Bench {
 }
 
 fn write(bench: &mut Bench, register: u32, value: u32) {
+    state::move_on(bench);
     bench.write(at(register), value);
     bench.tick();
 }
@@ -42,6 +45,7 @@ fn pass(bench: &mut Bench, ns: u64) {
     let end = bench.clock.now().plus(ns);
     while let Some(next) = bench.next_deadline().filter(|&next| next <= end) {
         bench.tick_at(next.max(bench.clock.now()));
+        state::move_on(bench);
     }
     bench.tick_at(end);
 }

@@ -494,4 +494,47 @@ mod tests {
         assert_eq!(bench.read(at(STA)), STA_EMPTY | STA_STA1);
         assert_eq!(heard(&listener), [(0, [0, u16::MAX])]);
     }
+
+    /// A tune by DMA, looked at whenever there is a deadline; it may move to a new bench each time. What was heard, how often the FIFO was in part full, and the bench.
+    fn tune(moves: bool) -> (Vec<(u64, [u16; 2])>, u32, Bench) {
+        let mut bench = bench();
+        let mut listener = listen(&bench);
+        let ram = Arc::clone(&bench.world.resource::<Ram>().0);
+        (0..400).for_each(|word| ram.write_u32(0x1_0000 + 4 * word, (word as u32 * 37) % 192).expect("in RAM"));
+        bench.write(at(RNG1), 192); // 50 kHz
+        bench.write(at(RNG2), 192);
+        bench.write(at(CTL), BOTH);
+        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
+        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 400, 0, 0];
+        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
+        start_clock(&bench);
+        bench.write(0x3f00_7004, 0x1000);
+        bench.write(0x3f00_7000, 1);
+        bench.tick();
+        let (mut all, mut halves) = (Vec::new(), 0);
+        while let Some(next) = bench.next_deadline() {
+            bench.tick_at(next.max(bench.clock.now()));
+            let waiting = bench.world.query::<&PwmDevice>().single(&bench.world).expect("one").0.waiting();
+            halves += u32::from((1..FIFO_DEPTH).contains(&waiting) && bench.read(0x3f00_7000) & 1 != 0);
+            if moves {
+                all.extend(heard(&listener));
+                let state = bench.save();
+                bench = self::bench();
+                bench.load(&state).expect("the same devices");
+                assert_eq!(bench.save().parts, state.parts, "nothing is lost on the way");
+                listener = listen(&bench);
+            }
+        }
+        all.extend(heard(&listener));
+        (all, halves, bench)
+    }
+
+    #[test]
+    fn a_tune_goes_on_from_its_state_without_a_gap() {
+        let ((straight, _, mut first), (moving, halves, mut second)) = (tune(false), tune(true));
+        assert!(halves > 20, "{halves}");
+        assert!(straight.len() > 190 && straight == moving, "{} and {} changes", straight.len(), moving.len());
+        assert_eq!(first.clock.now(), second.clock.now());
+        assert_eq!(first.save().parts, second.save().parts);
+    }
 }

@@ -171,6 +171,26 @@ impl Card {
         [blocks, moved].into_iter().for_each(|count| archive.value(count));
         [erase_start, erase_end].into_iter().for_each(|bound| archive.value(bound));
         archive.value(erasing);
+        if !self.is_possible() {
+            // What its numbers would lead to must not happen, although the machine is of no use.
+            self.reset();
+            archive.refuse();
+        }
+    }
+
+    /// Its numbers are within their bounds.
+    fn is_possible(&self) -> bool {
+        let is_inside = |edge: Option<u64>| edge.is_none_or(|at| at < self.bytes());
+        let Range { start, end } = self.erasing;
+        (1..=BLOCK).contains(&self.block_len.into())
+            && self.function <= 1
+            && self.moved <= self.blocks
+            && is_inside(self.erase_start)
+            && is_inside(self.erase_end)
+            && start <= end
+            && end <= self.bytes()
+            && start.is_multiple_of(BLOCK)
+            && end.is_multiple_of(BLOCK)
     }
 
     /// A card with this content, at power-on.

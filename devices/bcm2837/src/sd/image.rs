@@ -12,12 +12,20 @@ use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use tayberry_engine::Archive;
 use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes of a region: what was written is kept apart from what was not by regions.
 const REGION: u64 = 1 << 16;
+/// So much of an image is looked at to know it again: all of its beginning, where the partition table, the boot partition and most file systems' tables are, and samples of the rest.
+/// A card of many gigabytes is not to hold up a machine for seconds.
+const KNOWN_WHOLE: u64 = 256 << 20;
+/// Samples of the rest, and their bytes.
+const SAMPLES: u64 = 4096;
+const SAMPLE: u64 = 4096;
 
 /// Bytes of a block.
 pub const BLOCK: u64 = 512;
@@ -58,6 +66,8 @@ pub struct CardImage {
     source: Option<File>,
     /// Regions of a card in memory that were written to, a bit each. Set by whoever writes, before it does (`Relaxed`); read between ticks.
     written: Box<[AtomicU64]>,
+    /// [`CardImage::fingerprint`], once it was asked for.
+    fingerprint: OnceLock<u64>,
     /// The host's error number of the last write that failed; 0 for none.
     failed: AtomicI32,
 }
@@ -108,6 +118,7 @@ impl CardImage {
             tail_written: AtomicBool::new(false),
             file_bytes,
             written: regions(registers::card_bytes(file_bytes)),
+            fingerprint: OnceLock::new(),
             source: if writable { None } else { Some(file.try_clone()?) },
             file: writable.then_some(file),
             failed: AtomicI32::new(0),
@@ -128,6 +139,7 @@ impl CardImage {
             tail_written: AtomicBool::new(false),
             file_bytes,
             written: regions(file_bytes),
+            fingerprint: OnceLock::new(),
             source: None,
             file: None,
             failed: AtomicI32::new(0),
@@ -228,12 +240,55 @@ impl CardImage {
         }
     }
 
+    /// What tells a card from others of its size, from what it held at first: only that is not in states.
+    fn fingerprint(&self) -> io::Result<u64> {
+        if let Some(&known) = self.fingerprint.get() {
+            return Ok(known);
+        }
+        let mut hash = Xxh3::new();
+        if let Some(mut file) = self.source.as_ref() {
+            let whole = self.file_bytes.min(KNOWN_WHOLE);
+            let mut piece = vec![0; REGION as usize];
+            let mut take = |at: u64, bytes: u64| {
+                let piece = &mut piece[..bytes as usize];
+                file.seek(SeekFrom::Start(at))?;
+                file.read_exact(piece)?;
+                hash.update(piece);
+                io::Result::Ok(())
+            };
+            for at in (0..whole).step_by(REGION as usize) {
+                take(at, REGION.min(whole - at))?;
+            }
+            let apart = ((self.file_bytes - whole) / SAMPLES).max(SAMPLE);
+            for at in (whole..self.file_bytes).step_by(apart as usize) {
+                take(at, SAMPLE.min(self.file_bytes - at))?;
+            }
+        }
+        Ok(*self.fingerprint.get_or_init(|| hash.digest()))
+    }
+
+    /// Sees to it that a state comes to the card that it was saved with.
+    fn pass_fingerprint(&self, archive: &mut Archive<'_>) {
+        let own = match self.fingerprint() {
+            Ok(own) => own,
+            Err(error) => return archive.fail(format!("the SD card's image cannot be read: {error}")),
+        };
+        let mut saved = own;
+        archive.value(&mut saved);
+        if archive.is_good() && saved != own {
+            archive.fail(
+                "the state is of a machine with another SD card: one of the same size that holds something else, or this one's image was changed since".into(),
+            );
+        }
+    }
+
     /// Passes what was written; on loading, everything else becomes as it was at first. A card that is written to its file cannot come back, so it is not saved.
     pub fn pass(&self, archive: &mut Archive<'_>) {
         if self.file.is_some() {
             return archive.fail("a state cannot be saved with a card whose image is written (--sd-writable)".into());
         }
         archive.same("bytes on its SD card", self.bytes());
+        self.pass_fingerprint(archive);
         let mut regions: Vec<(u64, Vec<u8>)> = Vec::new();
         if !archive.is_load() {
             regions = self.written().map(|number| (number, self.region(number))).collect();
@@ -242,6 +297,13 @@ impl CardImage {
         if !archive.is_load() || !archive.is_good() {
             return;
         }
+        let is_whole = |&(number, ref bytes): &(u64, Vec<u8>)| {
+            let start = number.checked_mul(REGION).filter(|&start| start < self.bytes());
+            start.is_some_and(|start| bytes.len() as u64 == REGION.min(self.bytes() - start))
+        };
+        if !regions.iter().all(is_whole) {
+            return archive.refuse();
+        }
         for number in self.written() {
             match self.region_at_first(number) {
                 Ok(bytes) => self.set_region(number, &bytes),
@@ -249,12 +311,7 @@ impl CardImage {
             }
         }
         self.written.iter().for_each(|word| word.store(0, Relaxed));
-        for (number, bytes) in regions {
-            if bytes.len() as u64 > REGION || number > self.bytes() / REGION {
-                return archive.refuse();
-            }
-            self.set_region(number, &bytes);
-        }
+        regions.iter().for_each(|(number, bytes)| self.set_region(*number, bytes));
     }
 
     /// True if writing to the file has failed.

@@ -11,6 +11,7 @@ use crate::gpio::GpioPlugin;
 use crate::sdhost::SdHostPlugin;
 use proptest::prelude::*;
 use tayberry_engine::GuestRam;
+use tayberry_engine::GuestTime;
 use tayberry_engine::Served;
 use tayberry_engine::bench::Bench;
 use tayberry_engine::builder::Ram;
@@ -96,12 +97,14 @@ fn words(from: u64, bytes: u64) -> Vec<u32> {
 
 impl Dut {
     fn emmc(&mut self, offset: u64, value: u32) {
+        state::move_on(self);
         if self.bench.write(EMMC + offset, value) == Served::EndSlice {
             self.bench.tick();
         }
     }
 
     fn sdhost(&mut self, offset: u64, value: u32) {
+        state::move_on(self);
         if self.bench.write(SDHOST + offset, value) == Served::EndSlice {
             self.bench.tick();
         }
@@ -209,14 +212,17 @@ impl Dut {
     /// Takes `count` words from the data register, as the controller lets it.
     fn take(&mut self, count: usize) -> Vec<u32> {
         let words = (0..count)
-            .map(|_| match self.host {
-                Host::Emmc => {
-                    assert_eq!(self.bench.read(EMMC + 0x24) & 1 << 11, 1 << 11, "data is there");
-                    self.bench.read(EMMC + 0x20)
-                }
-                Host::SdHost => {
-                    assert_ne!(self.bench.read(SDHOST + 0x34) >> 4 & 0x1f, 0, "data is there");
-                    self.bench.read(SDHOST + 0x40)
+            .map(|_| {
+                state::move_on(self);
+                match self.host {
+                    Host::Emmc => {
+                        assert_eq!(self.bench.read(EMMC + 0x24) & 1 << 11, 1 << 11, "data is there");
+                        self.bench.read(EMMC + 0x20)
+                    }
+                    Host::SdHost => {
+                        assert_ne!(self.bench.read(SDHOST + 0x34) >> 4 & 0x1f, 0, "data is there");
+                        self.bench.read(SDHOST + 0x40)
+                    }
                 }
             })
             .collect();
@@ -274,6 +280,7 @@ impl Dut {
         for _ in 0..100_000 {
             let Some(next) = self.bench.next_deadline() else { return };
             self.bench.tick_at(next.max(self.bench.clock.now()));
+            state::move_on(self);
         }
         panic!("it goes on and on");
     }
@@ -506,6 +513,8 @@ fn step() -> impl Strategy<Value = (u64, u32)> {
         2 => (prop_oneof![(0u64..64).prop_map(|word| EMMC + 4 * word), (0u64..24).prop_map(|word| SDHOST + 4 * word)], any::<u32>()),
     ]
 }
+
+mod state;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]

@@ -9,7 +9,7 @@ use super::card::{Card, Data};
 use super::image::CardImage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use tayberry_engine::cell;
+use tayberry_engine::{Archive, Cell};
 
 /// Words of the largest block.
 const WORDS: usize = 128;
@@ -48,7 +48,16 @@ pub struct Transfer {
     buffer: [AtomicU32; WORDS],
 }
 
-cell!(Transfer { kind, start, block, len, position, buffer } but { image });
+impl Cell for Transfer {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        let Self { image: _, kind, start, block, len, position, buffer } = self;
+        archive.cells(&[kind, start, block, len, position, buffer]);
+        if !self.is_possible() {
+            self.end();
+            archive.refuse();
+        }
+    }
+}
 
 impl Transfer {
     /// No transfer yet.
@@ -63,6 +72,22 @@ impl Transfer {
             position: zero(),
             buffer: std::array::from_fn(|_| AtomicU32::new(0)),
         }
+    }
+
+    /// What it moves lies within the card, or within the buffer.
+    fn is_possible(&self) -> bool {
+        let [start, block, len, position] = [&self.start, &self.block, &self.len, &self.position].map(|value| value.load(Relaxed));
+        let most = WORDS as u64 * WORD;
+        let is_inside = || self.image.as_ref().is_some_and(|image| start.checked_add(len).is_some_and(|end| end <= image.bytes()));
+        let fits = match self.kind.load(Relaxed) {
+            NONE => return len == 0 && position == 0,
+            READ_MEMORY => is_inside(),
+            // Writes are of whole, aligned blocks.
+            WRITE_MEMORY => block == most && start.is_multiple_of(most) && is_inside(),
+            READ_REGISTER | WRITE_REGISTER => len <= most,
+            _ => false,
+        };
+        fits && (1..=most).contains(&block) && len.is_multiple_of(block) && position <= len
     }
 
     /// Sets up a transfer of at most `blocks`. It has fewer where the card has no more.

@@ -61,6 +61,22 @@ impl Bus {
         }
     }
 
+    /// Keyboards and mice that are plugged in.
+    pub fn inputs(&self) -> usize {
+        usize::from(self.keyboard.is_some()) + usize::from(self.mouse.is_some())
+    }
+
+    /// No device is anywhere where none can be.
+    pub fn is_possible(&self) -> bool {
+        #[cfg(test)]
+        if !self.loopback.is_possible() {
+            return false;
+        }
+        self.hub.is_possible()
+            && self.keyboard.as_ref().is_none_or(Device::is_possible)
+            && self.mouse.as_ref().is_none_or(Device::is_possible)
+    }
+
     /// The root port was reset; from now on it is at `speed`.
     pub fn reset(&mut self, speed: Speed) {
         self.speed = speed;

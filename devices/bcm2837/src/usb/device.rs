@@ -97,6 +97,15 @@ impl<F: Function> Device<F> {
         }
     }
 
+    /// Its control transfer is within its data.
+    pub fn is_possible(&self) -> bool {
+        match &self.stage {
+            Stage::In(data, at) => *at <= data.len(),
+            Stage::Out(setup, taken) => setup.length <= MOST_DATA && taken.len() < usize::from(setup.length),
+            Stage::None | Stage::Status(..) | Stage::Stalled => true,
+        }
+    }
+
     /// Its address.
     pub fn address(&self) -> u8 {
         self.address
