@@ -344,8 +344,10 @@ pub(crate) fn execute(
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
         ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
     };
-    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
-        tape.count();
+    match executor.activity {
+        _ if executor.is_within_slice() => {}
+        Activity::Idle(None) | Activity::Dead(_) => tape.sleep(),
+        _ => tape.count(),
     }
     executor.halted = slots.iter().any(|slot| slot.halted);
     // What was told of is not told again on the way back to it.

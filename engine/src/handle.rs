@@ -74,6 +74,10 @@ pub enum ExitReason {
     Lost(String),
     /// The user or a frontend asked for it.
     Stopped,
+    /// The recording that was replayed ends here.
+    Replayed,
+    /// The machine went another way than the recording that it replays; how, in words.
+    Differs(String),
 }
 
 impl ExitReason {
@@ -87,6 +91,8 @@ impl ExitReason {
             Self::MaxInstructions => "max-instructions",
             Self::Lost(_) => "lost",
             Self::Stopped => "stopped",
+            Self::Replayed => "replayed",
+            Self::Differs(_) => "differs",
         }
     }
 }

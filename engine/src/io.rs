@@ -157,16 +157,20 @@ pub(crate) fn receive_input(
     channels: Option<Res<ChannelsRes>>,
     executor: Res<Executor>,
     mut tape: ResMut<Tape>,
+    shared: Res<SharedRes>,
 ) {
     // What is left of a slice is one with its beginning.
     if executor.is_within_slice() {
         return;
     }
-    typist.type_on(&lines);
+    let stats = &shared.0.stats;
+    typist.type_on(|input| {
+        tape.note(&input, stats);
+        lines.feed(input);
+    });
     let Some(channels) = channels else { return };
-    while !lines.is_full()
-        && let Some(input) = tape.input(|| channels.0.input.try_recv().ok())
-    {
+    // What was logged was taken at this tick before, however full the wires were.
+    while let Some(input) = tape.input(stats, || if lines.is_full() { None } else { channels.0.input.try_recv().ok() }) {
         lines.feed(input);
     }
 }
@@ -179,6 +183,7 @@ pub(crate) fn publish_serial(
     channels: Option<Res<ChannelsRes>>,
     clock: Res<MachineClock>,
     shared: Res<SharedRes>,
+    mut tape: ResMut<Tape>,
 ) {
     let SerialLines { wires, scratch, held, printed, again, rest } = &mut *lines;
     for (port, wire) in wires.iter().enumerate() {
@@ -188,8 +193,12 @@ pub(crate) fn publish_serial(
         if scratch.is_empty() {
             continue;
         }
+        let room = tape.room(port).map_or(usize::MAX, |room| room as usize).min(scratch.len());
+        let behind = scratch.split_off(room);
         rest[port] = until.feed(port, scratch);
+        rest[port].extend_from_slice(&behind);
         typist.hear(port, scratch);
+        tape.print(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
             let old = again[port].min(scratch.len() as u64);
@@ -230,11 +239,18 @@ pub(crate) struct FramePacer {
     is_loaded: bool,
     /// Guest time of the power cycles before this one, in nanoseconds.
     before_ns: u64,
+    /// A beat that is kept whether a frontend does or not.
+    own_ns: Option<u64>,
 }
 
 impl FramePacer {
     pub fn new(before_ns: u64) -> Self {
-        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns }
+        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns, own_ns: None }
+    }
+
+    /// No beat is kept.
+    fn is_free(&self) -> bool {
+        matches!(self.step, Step::Free) && self.own_ns.is_none()
     }
 
     /// Passes the time of the power cycles before this one; the deadline is passed with all others.
@@ -249,15 +265,20 @@ impl FramePacer {
 
     /// The next vertical sync after `now`, on the grid of all.
     fn beat(&self, now: GuestTime) -> Option<GuestTime> {
-        let Step::With(InStep { period_ns, .. }) = self.step else { return None };
+        let period_ns = match (self.own_ns, &self.step) {
+            (Some(own_ns), _) => own_ns,
+            (None, Step::With(InStep { period_ns, .. })) => *period_ns,
+            (None, _) => return None,
+        };
         Some(GuestTime(now.0 / period_ns * period_ns).plus(period_ns))
     }
 
-    /// Looks for a frontend once. Realtime machines wait for nobody.
-    fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
+    /// Looks for a frontend once. Realtime machines wait for nobody. `own_ns`: a beat of the machine's own.
+    fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime, own_ns: Option<u64>) {
+        self.own_ns = own_ns;
         let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
         self.step = frontend.map_or(Step::Free, Step::With);
-        if !self.is_loaded || matches!(self.step, Step::Free) {
+        if !self.is_loaded || self.is_free() {
             self.deadline.set(self.beat(now));
         }
     }
@@ -267,7 +288,9 @@ impl FramePacer {
         let Step::With(in_step) = &self.step else { return };
         if !in_step.offer(self.before_ns + now.0, stop) {
             self.step = Step::Free;
-            self.deadline.set(None);
+            if self.is_free() {
+                self.deadline.set(None);
+            }
         }
     }
 }
@@ -281,12 +304,12 @@ pub(crate) fn keep_step(
     shared: Res<SharedRes>,
     tape: Res<Tape>,
 ) {
-    if matches!(pacer.step, Step::Free) {
+    if pacer.is_free() {
         return;
     }
     let now = clock.now();
     if matches!(pacer.step, Step::Unknown) {
-        pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now);
+        pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now, tape.beat_ns());
         return;
     }
     let Some(beat) = pacer.deadline.get() else {

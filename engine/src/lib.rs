@@ -22,6 +22,7 @@ pub mod machine;
 pub mod moment;
 pub mod power;
 mod realtime;
+pub mod recording;
 pub mod schedule;
 pub mod serial;
 mod settle;

@@ -8,12 +8,13 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
-use crate::history::{Goal, Rewind, Tape};
+use crate::history::{Cue, Goal, Player, Reel, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::realtime::Lengths;
+use crate::recording::{Entry, Recorder, Recording, Verdict};
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
@@ -21,6 +22,7 @@ use crate::state::{Archive, Cell, Parts, State};
 use crate::typist::{Script, Typist};
 use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
+use crossbeam::channel::{Receiver, bounded};
 use crossbeam::sync::Parker;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -320,8 +322,8 @@ impl Machine {
     fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
-        // What is left of a loaded machine's script is typed if nothing else is to be.
-        if self.origin.is_none() || !script.is_empty() {
+        // What is left of a loaded machine's script is typed if nothing else is to be. A recording has what was typed.
+        if self.origin.is_none() || !script.is_empty() || self.world.resource::<Tape>().plays() {
             self.world.insert_resource(Typist::new(script));
         }
     }
@@ -332,8 +334,12 @@ impl Machine {
         let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
             let stats = &self.shared.stats;
-            let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
-            if let Some(end) = self.ended(limits, started, left) {
+            let mut left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
+            let cue = self.cue();
+            if let Cue::Soon(soon) = cue {
+                left = left.min(soon);
+            }
+            if let Some(end) = self.ended(limits, started, left, cue) {
                 return end;
             }
             self.receive_visits();
@@ -373,6 +379,9 @@ impl Machine {
                     if next.is_none() && self.clock.mode() == ClockMode::Deterministic {
                         // Time stands still: no vertical sync is to come.
                         self.settle();
+                        if self.replay_wakes() {
+                            continue;
+                        }
                     }
                     if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
                         self.trim();
@@ -423,20 +432,55 @@ impl Machine {
         self.world.resource::<Deadlines>().0.iter().filter_map(Deadline::get).min()
     }
 
+    /// What a recording that is replayed has the machine do now.
+    fn cue(&self) -> Cue {
+        self.world.resource::<Tape>().cue(self.world.resource::<Executor>().is_within_slice(), &self.shared.stats)
+    }
+
+    /// The machine sleeps, and the recording that is replayed goes on, or ends here. False if none is replayed.
+    fn replay_wakes(&mut self) -> bool {
+        let within = self.world.resource::<Executor>().is_within_slice();
+        // A core that a debugger keeps from running may be the one that ran.
+        let frozen = self.world.query::<&CoreSlot>().iter(&self.world).any(|slot| slot.frozen);
+        !frozen && self.world.resource_mut::<Tape>().wakes(within, &self.shared.stats)
+    }
+
     /// What ends the run between two ticks, if anything.
-    fn ended(&self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
-        let control = &self.shared.control;
+    fn ended(&mut self, limits: &Limits, started: Instant, instructions_left: u64, cue: Cue) -> Option<CycleEnd> {
+        if let Cue::Differs(why) = cue {
+            return Some(CycleEnd::Exit(ExitReason::Differs(why)));
+        }
         match self.power.take() {
             Some(PowerRequest::Off) => return Some(CycleEnd::Exit(ExitReason::PowerOff)),
             Some(PowerRequest::Exit(code)) => return Some(CycleEnd::Exit(ExitReason::GuestExit(code))),
+            // A recorded run with [`Limits::reset_ends`] ends here.
+            Some(PowerRequest::Reset) if cue == Cue::End => return Some(CycleEnd::Exit(ExitReason::Replayed)),
             Some(PowerRequest::Reset) => return Some(CycleEnd::Reset),
             None => {}
         }
+        match cue {
+            Cue::Reset | Cue::End => {
+                let tape = self.world.resource_mut::<Tape>().into_inner();
+                if cue == Cue::End && !tape.goes_on() {
+                    return Some(CycleEnd::Exit(ExitReason::Replayed));
+                }
+                tape.pass_stop(&self.shared.stats);
+                if cue == Cue::Reset {
+                    return Some(CycleEnd::Reset);
+                }
+            }
+            Cue::None | Cue::Soon(_) | Cue::Differs(_) => {}
+        }
+        let control = &self.shared.control;
         if control.stop.load(Ordering::Relaxed) {
             return Some(CycleEnd::Exit(ExitReason::Stopped));
         }
         if control.reset.swap(false, Ordering::Relaxed) {
-            return Some(CycleEnd::Reset);
+            let cut = self.world.resource::<Executor>().is_within_slice();
+            if self.world.resource_mut::<Tape>().note_reset(cut, &self.shared.stats) {
+                return Some(CycleEnd::Reset);
+            }
+            tracing::warn!(target: "boot", "the reset is ignored: the machine replays a recording");
         }
         if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
             return Some(CycleEnd::Exit(ExitReason::Timeout));
@@ -505,18 +549,35 @@ pub struct Starter {
     shared: Arc<Shared>,
     end: MachineEnd,
     attendants: Vec<Box<dyn Attendant>>,
+    reel: Option<Reel>,
 }
 
 /// The handle of a machine to be, and what starts it.
 pub fn prepare() -> (MachineHandle, Starter) {
     let (handle, shared, end) = connect();
-    (handle, Starter { shared, end, attendants: Vec::new() })
+    (handle, Starter { shared, end, attendants: Vec::new(), reel: None })
 }
 
 impl Starter {
     /// Has `attendant` be with the machine that is started.
     pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
         self.attendants.push(attendant);
+    }
+
+    /// Has all that comes from outside recorded: `sink` gets the entries of a [`Recording`] as they happen, on the machine's thread. `beat` is the time between two frames of a frontend that keeps
+    /// step with the machine; the machine keeps it also without one. For deterministic machines.
+    pub fn record(&mut self, beat: Duration, sink: impl FnMut(&Entry) + Send + Sync + 'static) {
+        let beat_ns = u64::try_from(beat.as_nanos()).unwrap_or(u64::MAX).max(1000);
+        self.reel = Some(Reel::Records(Recorder { sink: Box::new(sink), beat_ns, written: 0 }));
+    }
+
+    /// Replays a recording: the machine, built as the recorded one was, gets what that got and when it did, and nothing else. A script is not typed: what the recorded machine's script typed is in the recording. The run
+    /// ends where the recorded one did ([`ExitReason::Replayed`], if the guest does not end it itself); if it `goes_on`, or the recording has no end, live input
+    /// comes behind it. What came of the replay is told at its end.
+    pub fn replay(&mut self, recording: Recording, goes_on: bool) -> Receiver<Verdict> {
+        let (tell, told) = bounded(1);
+        self.reel = Some(Reel::Plays(Player::new(recording, goes_on, tell)));
+        told
     }
 
     /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
@@ -538,9 +599,16 @@ impl Starter {
         limits: Limits,
         mut build: impl FnMut(Arc<Shared>) -> Result<Machine, E> + Send + 'static,
     ) -> Result<Running, E> {
-        let Self { shared, end, mut attendants } = self;
+        let Self { shared, end, mut attendants, reel } = self;
         let MachineEnd { channels, parker } = end;
-        let machine = build(Arc::clone(&shared))?;
+        let mut machine = build(Arc::clone(&shared))?;
+        let mut limits = limits;
+        if let Some(reel) = reel {
+            if matches!(reel, Reel::Plays(_)) {
+                limits.script.clear();
+            }
+            machine.world.resource_mut::<Tape>().begin(reel, &shared.stats);
+        }
         let body = move || {
             let _ended = EndedGuard { shared: Arc::clone(&shared) };
             let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits, &mut attendants);
@@ -591,6 +659,8 @@ fn run_cycles<E: std::error::Error>(
         machine.flush_serial(channels);
         match end.unless_reset_ends(limits) {
             CycleEnd::Exit(reason) => {
+                let cut = machine.world.resource::<Executor>().is_within_slice();
+                let reason = machine.world.resource_mut::<Tape>().end(reason, cut, &shared.stats);
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;
             }
@@ -614,6 +684,7 @@ fn run_cycles<E: std::error::Error>(
             }
             CycleEnd::Reset => {
                 script = machine.world.resource_mut::<Typist>().take_rest();
+                let tape = machine.world.resource_mut::<Tape>().reset();
                 // The old machine's threads and memory go before the new one's come.
                 drop(machine);
                 let _ = channels.events.send(MachineEvent::Reset);
@@ -623,6 +694,7 @@ fn run_cycles<E: std::error::Error>(
                     Ok(machine) => machine,
                     Err(error) => return built(error, "after a reset"),
                 };
+                machine.world.insert_resource(tape);
             }
         }
     }

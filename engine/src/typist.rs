@@ -3,7 +3,6 @@
 //! The machine decides between ticks, by what the guest has printed alone: a deterministic run gets the same bytes at the same guest time every time.
 
 use crate::handle::Input;
-use crate::io::InputLines;
 use crate::serial::PORTS;
 use crate::state::Archive;
 use bevy_ecs::prelude::*;
@@ -47,9 +46,9 @@ impl Typist {
     }
 
     /// Types what is to be typed before the next text is awaited.
-    pub fn type_on(&mut self, lines: &InputLines) {
+    pub fn type_on(&mut self, mut put: impl FnMut(Input)) {
         while let Some(Step::Type(inputs)) = self.rest.pop_front_if(|step| matches!(step, Step::Type(_))) {
-            inputs.into_iter().for_each(|input| lines.feed(input));
+            inputs.into_iter().for_each(&mut put);
         }
     }
 
@@ -72,6 +71,7 @@ impl Typist {
 mod tests {
     use super::*;
     use crate::hid::HidWire;
+    use crate::io::InputLines;
     use crate::serial::SerialWire;
 
     fn typed(wire: &SerialWire) -> Vec<u8> {
@@ -86,7 +86,7 @@ mod tests {
         let mut typist = Typist::new(steps.into());
         let mut now = |port: usize, printed: &str| {
             typist.hear(port, printed.as_bytes());
-            typist.type_on(&lines);
+            typist.type_on(|input| lines.feed(input));
             String::from_utf8(typed(&lines.wires[0])).expect("text")
         };
         assert_eq!(now(0, "# "), "a", "nothing was awaited yet");
