@@ -2,6 +2,7 @@
  * echo: sends back every byte it receives, CR as CR LF. Ctrl-D switches the board off.
  *
  * echo.uart=1 uses the mini UART instead of the PL011.
+ * echo.stamp=1 prints the time in microseconds in front of each byte.
  */
 #include "guest.h"
 
@@ -13,6 +14,7 @@ void guest_main(void)
         console = &mini_uart;
         console->init();
     }
+    u32 stamp = (u32)option_number("echo.stamp", 0);
     print("echo: %s ready, Ctrl-D powers off\n", console == &pl011 ? "UART0 (PL011)" : "UART1 (mini UART)");
 
     for (;;) {
@@ -21,6 +23,8 @@ void guest_main(void)
             continue;
         if (byte == CTRL_D)
             break;
+        if (stamp)
+            print(" %u:", (u32)time_us());
         console->put((u8)byte);
         if (byte == '\r')
             console->put('\n');

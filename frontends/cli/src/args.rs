@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub mod gdb;
 pub mod input;
 pub mod picture;
+pub mod recording;
 pub mod semihosting;
 pub mod sound;
 
@@ -13,6 +14,7 @@ use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::input::{InputArgs, InputOptions};
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::recording::RecordingArgs;
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
 use crate::qemu::QemuOptions;
@@ -138,6 +140,9 @@ struct Args {
 
     #[command(flatten)]
     input: InputArgs,
+
+    #[command(flatten)]
+    recording: RecordingArgs,
 
     #[command(flatten)]
     picture: PictureArgs,
@@ -295,6 +300,7 @@ pub struct Config {
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
     pub input: InputOptions,
+    pub recording: RecordingArgs,
     pub picture: PictureOptions,
     pub sound: SoundArgs,
     /// What a guest may ask of the host by semihosting; `None`: nothing.
@@ -384,6 +390,7 @@ Exit status
   3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
   5    the screen is not the picture of --expect, after a run that would have ended with 0
+  6    a replay went another way than its recording
   130  Ctrl-C
   else the guest's own exit code";
 
@@ -443,6 +450,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         screenshot: args.screenshot,
         frame_log: args.frame_log,
         input: InputOptions::default(),
+        recording: args.recording,
         picture,
         sound: args.sound,
         contact_sheet: args.contact_sheet,
@@ -587,6 +595,11 @@ mod tests {
             ("--record-size 1x1", "--record"),
             ("--expect-diff x", "--expect"),
             ("--expect /", "--expect"),
+            ("--record-input r", "--deterministic"),
+            ("--replay-input r", "--deterministic"),
+            ("--deterministic --replay-input r --record-input q", "--record-input"),
+            ("--deterministic --replay-input r --type x", "--type"),
+            ("--deterministic --replay-then-live", "--replay-input"),
         ] {
             let error = run(args).expect_err(args);
             assert!(error.contains(named), "{args}: {error}");
@@ -609,6 +622,6 @@ mod tests {
             assert!(help.contains(&format!("--{option}")), "--{option}");
         }
         assert!(trace::known().iter().all(|topic| help.contains(topic)));
-        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  5 ", "  130 "].iter().all(|status| help.contains(status)));
+        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  130 "].iter().all(|status| help.contains(status)));
     }
 }

@@ -17,6 +17,7 @@ mod page;
 mod progress;
 mod qemu;
 mod record;
+mod recording;
 mod report;
 mod session;
 mod sound;

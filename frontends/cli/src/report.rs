@@ -12,6 +12,8 @@ const LIMIT: u8 = 3;
 const LOST: u8 = 4;
 /// Exit status when the screen is not the picture expected, after a run that would have ended with 0.
 pub const DIFFERENT: u8 = 5;
+/// Exit status when a replay went another way than its recording.
+const DIVERGED: u8 = 6;
 /// Exit status after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -37,9 +39,10 @@ pub fn status(reason: &ExitReason, interrupted: bool, expected: bool) -> u8 {
     match reason {
         ExitReason::PowerOff | ExitReason::Until => 0,
         ExitReason::GuestExit(code) => guest_status(*code),
-        ExitReason::Timeout | ExitReason::MaxInstructions if expected => LIMIT,
-        ExitReason::Timeout | ExitReason::MaxInstructions => 0,
+        ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed if expected => LIMIT,
+        ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed => 0,
         ExitReason::Lost(_) => LOST,
+        ExitReason::Differs(_) => DIVERGED,
         ExitReason::Stopped if interrupted => INTERRUPTED,
         ExitReason::Stopped => 0,
     }

@@ -15,6 +15,7 @@ use crate::page::Page;
 use crate::progress::Progress;
 use crate::qemu;
 use crate::record;
+use crate::recording::{Reel, Turning};
 use crate::report::{self, Unusable, say};
 use crate::sound;
 use crate::stats::{End, How, Report};
@@ -84,6 +85,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
         ("--symbols", &config.diagnosis.symbols),
+        ("--replay-input", &config.recording.replay_input),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -93,6 +95,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
+        ("--record-input", &config.recording.record_input),
         ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
         ("--crash-report", &config.diagnosis.crash_report),
@@ -159,6 +162,8 @@ struct Started {
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
     crashes: Crashes,
+    /// What is recorded or replayed.
+    recording: Option<Turning>,
 }
 
 /// How a machine's run went, for this side.
@@ -197,6 +202,8 @@ struct Run<'a> {
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
     gdb: Option<tayberry_gdb::Port>,
+    /// What is to be recorded or replayed, until the machine is started.
+    recording: Option<Reel>,
 }
 
 impl<'a> Run<'a> {
@@ -212,7 +219,8 @@ impl<'a> Run<'a> {
             config.cores,
             kernel.append
         );
-        let tour = kernel.is_demo && config.append.is_none();
+        // A recording does not depend on who watches.
+        let tour = kernel.is_demo && config.append.is_none() && !config.recording.is_given();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
         let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
@@ -234,6 +242,7 @@ impl<'a> Run<'a> {
         let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
         let board = kernel.clone().board(&base, Raspi3b::new)?;
         let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
+        let recording = Reel::open(config, &kernel, &base)?;
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -276,6 +285,7 @@ impl<'a> Run<'a> {
             recorder,
             interrupt,
             gdb,
+            recording,
         })
     }
 
@@ -493,6 +503,7 @@ impl<'a> Run<'a> {
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
         let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
+        let recording = self.recording.take().map(|reel| reel.thread(&mut starter));
         let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
         let running = starter.start(self.limits(), move |shared| {
             starts += 1;
@@ -506,7 +517,7 @@ impl<'a> Run<'a> {
         self.interrupt.stops(&handle.control);
         let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes, recording })
     }
 
     /// Awaits GDB, and says where.
@@ -592,8 +603,12 @@ impl<'a> Run<'a> {
     fn say_end(&self, reason: &ExitReason, status: u8) {
         match reason {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
-            ExitReason::Timeout | ExitReason::MaxInstructions if status != 0 => {
-                let limit = if *reason == ExitReason::Timeout { "--timeout" } else { "--max-instructions" };
+            ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed if status != 0 => {
+                let limit = match reason {
+                    ExitReason::Timeout => "--timeout",
+                    ExitReason::MaxInstructions => "--max-instructions",
+                    _ => "the end of the recording",
+                };
                 match &self.config.until {
                     Some(text) => say(format_args!("{limit} ended the run before the guest printed {text:?}")),
                     None => say(format_args!("{limit} ended the run before the guest exited")),
@@ -642,6 +657,10 @@ impl Started {
         drop(self.terminal);
         if let Err(error) = self.crashes.finish() {
             say(format_args!("error: --crash-report: {error}"));
+            lost = true;
+        }
+        if let Some(Err(error)) = self.recording.map(Turning::finish) {
+            say(format_args!("error: {error}"));
             lost = true;
         }
         Outcome { reason, wall, lost_output: lost, resident }
