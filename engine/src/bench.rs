@@ -1,6 +1,7 @@
 //! A machine on the test bench: devices on their bus with the tick's schedule, but no run loop. Tests of devices drive registers and
 //! (deterministic) time by hand.
 
+use crate::attention::Attention;
 use crate::builder::MachineBuilder;
 use crate::bus::{BusContext, PhysBus, Served};
 use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
@@ -9,6 +10,7 @@ use crate::hid::{HidEvent, HidWire};
 use crate::irq::IrqLines;
 use crate::power::PowerSwitch;
 use crate::serial::{PORTS, SerialWire};
+use crate::state::{Pages, Parts, State, StateError};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use tayberry_ram::GuestRam;
@@ -25,9 +27,27 @@ pub struct Bench {
     pub power: Arc<PowerSwitch>,
     bus: Arc<PhysBus>,
     schedule: Schedule,
+    ram: Arc<GuestRam>,
     deadlines: Vec<Deadline>,
     wires: [SerialWire; PORTS],
     hid: HidWire,
+    parts: Parts,
+}
+
+/// What a bench is made of.
+pub(crate) struct BenchParts {
+    pub world: World,
+    pub schedule: Schedule,
+    pub clock: Arc<Clock>,
+    pub irq: Arc<IrqLines>,
+    pub attention: Arc<Attention>,
+    pub power: Arc<PowerSwitch>,
+    pub bus: Arc<PhysBus>,
+    pub ram: Arc<GuestRam>,
+    pub deadlines: Vec<Deadline>,
+    pub wires: [SerialWire; PORTS],
+    pub hid: HidWire,
+    pub parts: Parts,
 }
 
 /// State that a machine without frontends shares with nobody.
@@ -48,16 +68,32 @@ impl Bench {
         builder.into_bench()
     }
 
-    pub(crate) fn from_parts(
-        world: World,
-        schedule: Schedule,
-        (clock, irq, power): (Arc<Clock>, Arc<IrqLines>, Arc<PowerSwitch>),
-        bus: Arc<PhysBus>,
-        deadlines: Vec<Deadline>,
-        wires: [SerialWire; PORTS],
-        hid: HidWire,
-    ) -> Self {
-        Self { world, clock, irq, power, bus, schedule, deadlines, wires, hid }
+    pub(crate) fn from_parts(from: BenchParts) -> Self {
+        let BenchParts { world, schedule, clock, irq, attention, power, bus, ram, deadlines, wires, hid, parts: devices } = from;
+        let (lines, inputs, outside) = ((Arc::clone(&clock), Arc::clone(&irq)), (wires.clone(), hid.clone()), Arc::clone(&power));
+        let all = deadlines.clone().into_boxed_slice();
+        let mut parts = Parts::default();
+        parts.add("bench", move |_, archive| archive.cells(&[&lines.0, &lines.1, &attention, &outside, &all, &inputs.0, &inputs.1]));
+        parts.append(devices);
+        Self { world, clock, irq, power, bus, schedule, ram, deadlines, wires, hid, parts }
+    }
+
+    /// The state of all there is: time, deadlines, lines and wires, the devices' parts, RAM.
+    ///
+    /// # Panics
+    /// If something cannot be saved.
+    pub fn save(&mut self) -> State {
+        let parts = self.parts.save(&mut self.world).expect("it can be saved");
+        State { parts, ram: Pages::of(&self.ram) }
+    }
+
+    /// Takes over the state of a bench with the same devices.
+    ///
+    /// # Errors
+    /// [`StateError`], where a part refuses what was saved of it.
+    pub fn load(&mut self, state: &State) -> Result<(), StateError> {
+        state.ram.load(&self.ram)?;
+        self.parts.load(&mut self.world, &state.parts)
     }
 
     /// Reads 32 bits by core 0.

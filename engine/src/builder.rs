@@ -250,10 +250,22 @@ impl MachineBuilder {
 
     /// Puts devices together for tests, without cores.
     pub(crate) fn into_bench(mut self) -> crate::bench::Bench {
-        let parts = (self.clock, self.irq, self.power);
         let bus = Arc::new(PhysBus::new(self.windows));
         self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        crate::bench::Bench::from_parts(self.world, self.schedule, parts, bus, self.deadlines, self.wires, self.hid)
+        crate::bench::Bench::from_parts(crate::bench::BenchParts {
+            world: self.world,
+            schedule: self.schedule,
+            clock: self.clock,
+            irq: self.irq,
+            attention: self.attention,
+            power: self.power,
+            bus,
+            ram: self.ram,
+            deadlines: self.deadlines,
+            wires: self.wires,
+            hid: self.hid,
+            parts: self.parts,
+        })
     }
 
     /// Puts it together.

@@ -74,7 +74,7 @@ pub struct Clock {
 /// A time that no machine reaches: sums with it do not overflow.
 pub(crate) const LATEST: u64 = 1 << 62;
 
-/// The machine's time and the cores' own ones. A realtime machine goes on from its time.
+/// The machine's time. The cores' own times are set before each of their slices. A realtime machine goes on from its time.
 impl Cell for Clock {
     fn pass(&self, archive: &mut Archive<'_>) {
         let mut now = self.now();
@@ -90,7 +90,6 @@ impl Cell for Clock {
                 ClockMode::Deterministic => self.offset_or_now.store(now.0, Relaxed),
             }
         }
-        archive.cells(&[&self.cores, &self.ends]);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::builder::{Deadlines, MachineClock};
 use crate::clock::{Clock, ClockMode, GuestTime, MAX_CORES};
 use crate::cpu::{CoreReport, Fate, Processor, Slice, SliceEnd};
 use crate::history::{Goal, Tape};
+use crate::io::FramePacer;
 use crate::moment;
 use crate::realtime::{Lengths, Pace, execute_realtime};
 use crate::state::Archive;
@@ -249,6 +250,8 @@ pub(crate) struct Executor {
     /// Deterministic: the slice in which a debugger stopped the machine. It is taken up again before anything else happens, so that the cores' interleaving does
     /// not depend on who looked.
     unfinished: Option<Unfinished>,
+    /// How far that slice has come.
+    pub cut_at: Option<GuestTime>,
     /// A debugger has stopped the machine in the last tick.
     pub halted: bool,
     /// Deterministic: a rewind's goal, and the instructions that are left up to it.
@@ -277,6 +280,7 @@ impl Executor {
             stranded_since: None,
             yielded_to: None,
             unfinished: None,
+            cut_at: None,
             halted: false,
             goal: None,
         }
@@ -333,6 +337,7 @@ pub(crate) fn execute(
     clock: Res<MachineClock>,
     deadlines: Res<Deadlines>,
     parts: Res<SliceParts>,
+    pacer: Res<FramePacer>,
     mut tape: ResMut<Tape>,
 ) {
     parts.attention.clear_stops();
@@ -342,12 +347,13 @@ pub(crate) fn execute(
     let clock = &*clock.0;
     executor.activity = match clock.mode() {
         ClockMode::Realtime => execute_realtime(&mut slots, &mut executor, clock, next, &parts),
-        ClockMode::Deterministic => execute_deterministic(&mut slots, &mut executor, clock, next, &parts),
+        ClockMode::Deterministic => {
+            let looks = Looks { frame: pacer.next(), input: tape.awaited() };
+            execute_deterministic(&mut slots, &mut executor, clock, next, &looks, &parts)
+        }
     };
-    match executor.activity {
-        _ if executor.is_within_slice() => {}
-        Activity::Idle(None) | Activity::Dead(_) => tape.sleep(),
-        _ => tape.count(),
+    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
+        tape.count();
     }
     executor.halted = slots.iter().any(|slot| slot.halted);
     // What was told of is not told again on the way back to it.
@@ -360,25 +366,36 @@ pub(crate) fn execute(
     parts.stats.ticks.add(1);
 }
 
+/// Times at which somebody looks at a deterministic machine, or knows that something comes. Slices are the same whoever does.
+struct Looks {
+    /// A frame is taken.
+    frame: Option<GuestTime>,
+    /// Input comes before the next slice.
+    input: Option<GuestTime>,
+}
+
 fn execute_deterministic(
     slots: &mut [Mut<CoreSlot>],
     executor: &mut Executor,
     clock: &Clock,
     next: Option<GuestTime>,
+    looks: &Looks,
     parts: &SliceParts,
 ) -> Activity {
+    executor.cut_at = None;
     if let Some(unfinished) = executor.unfinished.take_if(|unfinished| slots.get(unfinished.at).is_some_and(|slot| !slot.frozen)) {
-        return run_deterministic(slots, executor, clock, unfinished, parts);
+        return run_deterministic(slots, executor, clock, unfinished, looks, parts);
     }
     wake_at(slots, clock, clock.now());
     if !slots.iter().any(|slot| slot.runnable()) {
         // Time in which all cores wait is skipped.
-        if let Some(next) = next.filter(|&next| next > clock.now()) {
+        let ahead = [next, looks.frame, looks.input].into_iter().flatten().filter(|&time| time > clock.now());
+        if let Some(next) = ahead.min() {
             clock.set_now(next);
             wake_at(slots, clock, next);
             return if slots.iter().any(|slot| slot.runnable()) { Activity::Busy } else { Activity::Idle(Some(next)) };
         }
-        return Activity::Idle(next);
+        return Activity::Idle(next.or(looks.input));
     }
     let Some(at) = (0..slots.len()).filter(|&at| slots[at].runnable()).min_by_key(|&at| (slots[at].local, at)) else {
         return Activity::Idle(next);
@@ -396,7 +413,7 @@ fn execute_deterministic(
     let until_next = next.map_or(LONE_BUDGET, |next| next.0.saturating_sub(local.0)).max(1);
     let overdue = next.is_some_and(|next| next <= local);
     let budget = if overdue { MIN_BUDGET } else { ahead.min(until_next) };
-    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, parts)
+    run_deterministic(slots, executor, clock, Unfinished { at, retired: 0, budget }, looks, parts)
 }
 
 /// Deterministic: runs a core's slice, or what is left of it.
@@ -405,6 +422,7 @@ fn run_deterministic(
     executor: &mut Executor,
     clock: &Clock,
     slice: Unfinished,
+    looks: &Looks,
     parts: &SliceParts,
 ) -> Activity {
     let Unfinished { at, retired: before, budget } = slice;
@@ -418,11 +436,14 @@ fn run_deterministic(
         Some((Goal::Core { core, .. }, left)) if core == slot.id => left,
         _ => u64::MAX,
     };
-    let (ran, spent) = slot.run(budget.min(goal).min(executor.allowance), parts);
+    let begins = local.plus(before);
+    let frame = looks.frame.filter(|frame| *frame > begins).map_or(u64::MAX, |frame| frame.0 - begins.0);
+    let (ran, spent) = slot.run(budget.min(goal).min(executor.allowance).min(frame), parts);
     let retired = before + ran;
     executor.allowance = executor.allowance.saturating_sub(ran);
     if spent && ran < budget {
         executor.unfinished = Some(Unfinished { at, retired, budget: budget - ran });
+        executor.cut_at = Some(local.plus(retired));
         return Activity::Busy;
     }
     slot.fall_asleep();

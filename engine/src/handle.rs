@@ -72,12 +72,10 @@ pub enum ExitReason {
     MaxInstructions,
     /// All cores have stopped for good; why, in words.
     Lost(String),
+    /// The recording that it got its input from is over ([`crate::machine::Machine::play`]).
+    Played,
     /// The user or a frontend asked for it.
     Stopped,
-    /// The recording that was replayed ends here.
-    Replayed,
-    /// The machine went another way than the recording that it replays; how, in words.
-    Differs(String),
 }
 
 impl ExitReason {
@@ -90,9 +88,8 @@ impl ExitReason {
             Self::Timeout => "timeout",
             Self::MaxInstructions => "max-instructions",
             Self::Lost(_) => "lost",
+            Self::Played => "played",
             Self::Stopped => "stopped",
-            Self::Replayed => "replayed",
-            Self::Differs(_) => "differs",
         }
     }
 }

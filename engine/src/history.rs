@@ -1,23 +1,20 @@
 //! The way back: a deterministic machine is where it was if it is built again, gets the same input at the same ticks, and retires as many instructions.
 //!
-//! Where a history is kept ([`Machine::keep_history`]), all input is logged with the number of its tick. Ticks that change nothing are not counted, as their number depends on the host; nor
+//! Where a history is kept ([`Machine::keep_history`]) or a recording is made ([`Machine::record`]), all input is logged with the number of its tick. Ticks that change nothing are not counted, as their number depends on the host; nor
 //! is what is left of a slice that a debugger has cut, which is one with its beginning. A machine that was rewound gets the input of its log first, each piece at its tick, and what frontends
 //! have sent since only after it. What it prints again is told to nobody.
 //!
-//! The same tape writes recordings and replays them ([`crate::recording`]). These go on over resets, which a history does not.
-//!
-//! A rewind begins at the power cycle's first tick; [`Rewind`] says only where it is to end, so that it may begin at any earlier state that was kept.
+//! A rewind begins at the power cycle's first tick, or at a state that was saved since ([`crate::rewind`]).
 
-use crate::handle::{ExitReason, Input};
+use crate::clock::GuestTime;
+use crate::handle::Input;
 use crate::machine::Machine;
-use crate::recording::{Entry, Event, Place, Proof, Recorded, Recorder, Recording, Stop, Verdict};
 use crate::serial::PORTS;
 use crate::state::Archive;
-use crate::stats::Stats;
 use bevy_ecs::prelude::Resource;
-use crossbeam::channel::Sender;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::fmt;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Where a rewind ends, counted from the machine's first tick after power-on or reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +30,21 @@ pub enum Goal {
     },
 }
 
+/// Where a rewind begins: whatever is kept, never behind its goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// As near to the goal as it gets.
+    Near,
+    /// Where all cores together had retired less than so many instructions: on the way from there, all stops are seen that come next before it.
+    Before(u64),
+}
+
 /// A request to go back.
 pub struct Rewind {
     /// Where to.
     pub goal: Goal,
+    /// Where from.
+    pub begin: Begin,
     /// Called where a core stops for its debugger on the way: the machine goes on after it.
     pub halted: Box<dyn FnMut(&mut Machine) + Send>,
     /// Called at the end, in front of the next tick. It may ask for another rewind.
@@ -49,387 +57,232 @@ impl fmt::Debug for Rewind {
     }
 }
 
-/// What the machine is told from outside, and when.
-#[derive(Resource, Debug, Default)]
+/// When something came from outside. Ticks alone do not tell: those that change nothing are not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct When {
+    /// Which power cycle, from 0.
+    pub cycle: u32,
+    /// Number of the tick.
+    pub tick: u64,
+    /// Guest time.
+    pub at: GuestTime,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Input.
+    Input(Input),
+    /// A frontend's reset.
+    Reset {
+        /// Instructions that all cores together had retired in this power cycle.
+        retired: u64,
+    },
+    /// The end of the run.
+    End {
+        /// The same.
+        retired: u64,
+        /// Sums (CRC-32) of all that each serial port had printed.
+        printed: [u32; PORTS],
+    },
+}
+
+/// An entry of a recording ([`Machine::record`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub when: When,
+    /// What.
+    pub event: Event,
+}
+
+/// Where entries go as they come, on the machine's thread.
+pub type Sink = Box<dyn FnMut(&Entry) + Send + Sync>;
+
+/// Input and when it came, over all power cycles.
+#[derive(Resource, Default)]
 pub(crate) struct Tape {
-    /// Input is logged.
+    /// Input is logged, for rewinds.
     pub kept: bool,
     /// On its way to the goal of a rewind: no frontend is to notice.
     pub replays: bool,
-    place: Place,
-    /// Something came in in this tick.
-    took: bool,
-    /// Of this power cycle.
-    log: Vec<Logged>,
+    cycle: u32,
+    tick: u64,
+    /// This power cycle's entries.
+    log: Vec<Entry>,
     /// The entry that comes next; behind the last, live input does.
     next: usize,
-    printed: Printed,
-    /// What was printed before this power cycle.
-    printed_before: Printed,
-    reel: Option<Reel>,
-    /// The machine's own beat, whoever looks at its frames: nanoseconds of guest time.
-    beat_ns: Option<u64>,
-    /// The replay has gone another way than the recording, and how.
-    differs: Option<String>,
-}
-
-/// An input of the log.
-#[derive(Debug)]
-struct Logged {
-    place: Place,
-    /// What had come of the recorded run by then.
-    proof: Option<Proof>,
-    input: Input,
-}
-
-/// A recording that is written or replayed.
-#[derive(Debug)]
-pub(crate) enum Reel {
-    /// It is written.
-    Records(Recorder),
-    /// It is replayed.
-    Plays(Player),
-}
-
-/// Replays a recording.
-#[derive(Debug)]
-pub(crate) struct Player {
-    recording: Recording,
-    /// The first input of the power cycles to come.
-    input: usize,
-    /// The stop that comes next.
-    stop: usize,
-    verdict: Sender<Verdict>,
-    /// Behind its end the machine goes on with live input.
-    goes_on: bool,
-}
-
-impl Player {
-    /// Plays `recording`.
-    pub fn new(recording: Recording, goes_on: bool, verdict: Sender<Verdict>) -> Self {
-        Self { recording, input: 0, stop: 0, verdict, goes_on }
-    }
-
-    fn next_stop(&self) -> Option<&Stop> {
-        self.recording.stops.get(self.stop)
-    }
-
-    fn is_in(&self, resets: u64) -> bool {
-        self.recording.inputs.get(self.input).is_some_and(|input| input.place.resets == resets)
-    }
-}
-
-/// What was printed: how much, and its hash.
-#[derive(Clone, Default)]
-struct Printed {
-    bytes: [u64; PORTS],
-    /// Where it is of interest.
-    hashes: Option<Box<[Xxh3; PORTS]>>,
-}
-
-impl fmt::Debug for Printed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Printed").field(&self.bytes).finish()
-    }
-}
-
-impl Printed {
-    fn hash(&self) -> u64 {
-        let Some(hashes) = &self.hashes else { return 0 };
-        let all: Vec<u8> = hashes.iter().flat_map(|hash| hash.digest().to_le_bytes()).collect();
-        xxh3_64(&all)
-    }
-}
-
-/// What a recording has the machine do in front of the next tick.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cue {
-    /// Nothing.
-    None,
-    /// Something after so many instructions more.
-    Soon(u64),
-    /// Reset.
-    Reset,
-    /// End.
-    End,
-    /// End because it is another run.
-    Differs(String),
+    sink: Option<Sink>,
+    /// Entries of a recording for later power cycles. While there is one, live input is dropped.
+    recording: Option<VecDeque<Entry>>,
+    printed: [crc32fast::Hasher; PORTS],
 }
 
 impl Tape {
     /// A tick that changed something is over.
     pub fn count(&mut self) {
-        self.place.tick += 1;
-        (self.place.asleep, self.took) = (0, false);
+        self.tick += 1;
     }
 
-    /// A tick that changed nothing is over.
-    pub fn sleep(&mut self) {
-        let took = std::mem::take(&mut self.took);
-        self.place.asleep += u64::from(took || self.place.asleep == 0);
+    fn when(&self, at: GuestTime) -> When {
+        When { cycle: self.cycle, tick: self.tick, at }
     }
 
-    /// The next input for the current tick: from the log, then from `live`.
-    pub fn input(&mut self, stats: &Stats, mut live: impl FnMut() -> Option<Input>) -> Option<Input> {
-        if let Some(logged) = self.log.get(self.next) {
-            if !self.is_due() {
-                return None;
-            }
-            let (input, recorded) = (logged.input.clone(), logged.proof);
-            self.next += 1;
-            if let Some(recorded) = recorded {
-                self.check(&recorded, stats);
-            }
-            self.note(&input, stats);
-            self.go_live();
-            return Some(input);
+    /// Every entry goes there from now on.
+    pub fn record(&mut self, sink: Sink) {
+        self.sink = Some(sink);
+    }
+
+    /// Input is that of a recording.
+    pub fn play(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.recording = Some(entries.into_iter().collect());
+        self.take_up();
+    }
+
+    /// This power cycle's entries of the recording become the log.
+    fn take_up(&mut self) {
+        let Some(recording) = &mut self.recording else { return };
+        let cycle = self.cycle;
+        self.log.extend(std::iter::from_fn(|| recording.pop_front_if(|entry| entry.when.cycle == cycle)));
+    }
+
+    /// Input is that of a recording.
+    pub fn is_played(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Something comes now that is no input.
+    pub fn note(&mut self, event: Event, at: GuestTime) {
+        let entry = Entry { when: self.when(at), event };
+        if let Some(sink) = &mut self.sink {
+            sink(&entry);
         }
-        let input = live()?;
-        if self.plays() {
-            // Nobody listens.
+    }
+
+    /// The next input: from the log where it is due, then from `live`.
+    pub fn input(&mut self, at: GuestTime, mut live: impl FnMut() -> Option<Input>) -> Option<Input> {
+        if let Some(Entry { when, event: Event::Input(input) }) = self.log.get(self.next) {
+            let due = self.has_come(when, at);
+            let input = due.then(|| input.clone());
+            self.next += usize::from(due);
+            return input;
+        }
+        if self.recording.is_some() {
             while live().is_some() {}
             return None;
         }
-        if self.kept {
-            self.log.push(Logged { place: self.place, proof: None, input: input.clone() });
-            self.next = self.log.len();
+        let input = live()?;
+        if self.kept || self.sink.is_some() {
+            let entry = Entry { when: self.when(at), event: Event::Input(input.clone()) };
+            if let Some(sink) = &mut self.sink {
+                sink(&entry);
+            }
+            if self.kept {
+                self.log.push(entry);
+                self.next = self.log.len();
+            }
         }
-        self.note(&input, stats);
         Some(input)
     }
 
-    /// There is input for the current tick.
-    pub fn is_due(&self) -> bool {
-        self.log.get(self.next).is_some_and(|logged| {
-            let Place { tick, asleep, .. } = logged.place;
-            (tick, asleep) <= (self.place.tick, self.place.asleep)
-        })
+    fn has_come(&self, when: &When, now: GuestTime) -> bool {
+        when.tick < self.tick || when.tick == self.tick && when.at <= now
     }
 
-    /// Input goes to the machine: it is recorded, if it is new.
-    pub fn note(&mut self, input: &Input, stats: &Stats) {
-        let place = self.place;
-        self.place.inputs += 1;
-        self.took = true;
-        if matches!(&self.reel, Some(Reel::Records(recorder)) if place.inputs >= recorder.written) {
-            let proof = self.proof(stats);
-            self.write(Entry { place, proof, event: Event::Input(input.clone()) });
+    /// The input that comes next is due.
+    pub fn is_due(&self, now: GuestTime) -> bool {
+        self.log.get(self.next).is_some_and(|entry| matches!(entry.event, Event::Input(_)) && self.has_come(&entry.when, now))
+    }
+
+    /// The time of the next input, if it comes in this tick: a machine that waits may skip to it.
+    pub fn awaited(&self) -> Option<GuestTime> {
+        let entry = self.log.get(self.next)?;
+        (matches!(entry.event, Event::Input(_)) && entry.when.tick == self.tick).then_some(entry.when.at)
+    }
+
+    /// What comes next is no input: what, and at how many instructions.
+    pub fn stop(&self) -> Option<(u64, &Event)> {
+        let entry = self.log.get(self.next)?;
+        match entry.event {
+            Event::Input(_) => None,
+            Event::Reset { retired } | Event::End { retired, .. } => Some((retired, &entry.event)),
         }
     }
 
-    /// What a port has printed.
-    pub fn print(&mut self, port: usize, bytes: &[u8]) {
-        self.printed.bytes[port] += bytes.len() as u64;
-        if let Some(hashes) = &mut self.printed.hashes {
-            hashes[port].update(bytes);
-        }
+    /// A serial port has printed something that was not printed before.
+    pub fn printed(&mut self, port: usize, bytes: &[u8]) {
+        self.printed[port].update(bytes);
     }
 
-    /// In the last tick of a recording: how much a port may print up to its end.
-    pub fn room(&self, port: usize) -> Option<u64> {
-        let Some(Reel::Plays(player)) = &self.reel else { return None };
-        let stop = player.next_stop().filter(|stop| stop.is_end && stop.place.resets == self.place.resets)?;
-        (self.place.tick >= stop.place.tick).then(|| stop.proof.printed[port].saturating_sub(self.printed.bytes[port]))
-    }
-
-    /// The machine's own beat, whoever looks at its frames: nanoseconds of guest time.
-    pub fn beat_ns(&self) -> Option<u64> {
-        self.beat_ns
-    }
-
-    /// A recording is replayed: nothing else comes in.
-    pub fn plays(&self) -> bool {
-        matches!(&self.reel, Some(Reel::Plays(_)))
-    }
-
-    /// The machine is about to run its first tick.
-    pub fn begin(&mut self, mut reel: Reel, stats: &Stats) {
-        let hashes = || Some(Box::new(std::array::from_fn(|_| Xxh3::new())));
-        self.printed = Printed { bytes: [0; PORTS], hashes: hashes() };
-        self.printed_before = self.printed.clone();
-        let (place, proof) = (self.place, self.proof(stats));
-        match &mut reel {
-            Reel::Records(recorder) => (recorder.sink)(&Entry { place, proof, event: Event::Begin { beat_ns: recorder.beat_ns } }),
-            Reel::Plays(Player { recording, .. }) => {
-                self.differs = if recording.place.tick != place.tick {
-                    Some(format!("it begins at tick {} of a machine, the recording at {}", place.tick, recording.place.tick))
-                } else {
-                    proof.difference(&recording.proof)
-                };
-            }
-        }
-        self.beat_ns = Some(match &reel {
-            Reel::Records(recorder) => recorder.beat_ns,
-            Reel::Plays(player) => player.recording.beat_ns(),
-        });
-        self.reel = Some(reel);
-        self.load();
-    }
-
-    /// From the beginning of this power cycle.
-    pub fn rewound(&mut self) -> Self {
-        let resets = self.place.resets;
-        let printed = self.printed_before.clone();
-        let tape = std::mem::take(self);
-        Self { replays: true, place: Place { resets, ..Place::default() }, took: false, next: 0, printed, ..tape }
-    }
-
-    /// The tape of the power cycle after this one.
-    pub fn reset(&mut self) -> Self {
-        let mut tape = std::mem::take(self);
-        if tape.plays() && tape.next < tape.log.len() {
-            tape.differ("the machine was reset before what comes in next in the recording");
-        }
-        let resets = tape.place.resets + 1;
-        tape.log.clear();
-        (tape.kept, tape.took, tape.next) = (false, false, 0);
-        tape.place = Place { resets, ..Place::default() };
-        tape.printed_before = tape.printed.clone();
-        if let Some(Reel::Records(recorder)) = &mut tape.reel {
-            recorder.written = 0;
-        }
-        tape.load();
-        tape
-    }
-
-    /// The recording's inputs of this power cycle become the log.
-    fn load(&mut self) {
-        let resets = self.place.resets;
-        let Some(Reel::Plays(player)) = &mut self.reel else { return };
-        while player.is_in(resets) {
-            let Recorded { place, proof, input } = player.recording.inputs[player.input].clone();
-            self.log.push(Logged { place, proof: Some(proof), input });
-            player.input += 1;
-        }
-        self.go_live();
+    /// Sums of all that was printed.
+    pub fn sums(&self) -> [u32; PORTS] {
+        std::array::from_fn(|port| self.printed[port].clone().finalize())
     }
 
     /// Passes the number of the tick. What was logged before belongs to the machine that logged it.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
-        archive.value(&mut self.place.tick);
+        archive.value(&mut self.tick);
     }
 
-    /// A frontend has reset the machine. False if it may not: the machine replays a recording.
-    pub fn note_reset(&mut self, cut: bool, stats: &Stats) -> bool {
-        if self.plays() {
-            return false;
-        }
-        let (place, proof) = (self.place, self.proof(stats));
-        self.write(Entry { place, proof, event: Event::Reset { cut } });
-        true
+    /// The number of the piece of input that comes next.
+    pub fn next(&self) -> usize {
+        self.next
     }
 
-    /// What the recording has the machine do now. `within`: in the middle of a slice.
-    pub fn cue(&self, within: bool, stats: &Stats) -> Cue {
-        if let Some(why) = &self.differs {
-            return Cue::Differs(why.clone());
-        }
-        let Some(Reel::Plays(player)) = &self.reel else { return Cue::None };
-        let Some(stop) = player.next_stop() else { return Cue::None };
-        match (stop.place.resets, stop.place.tick).cmp(&(self.place.resets, self.place.tick)) {
-            std::cmp::Ordering::Greater => return Cue::None,
-            std::cmp::Ordering::Less => return Cue::Differs("the machine has run past a stop of the recording".into()),
-            std::cmp::Ordering::Equal => {}
-        }
-        if self.place.inputs < stop.place.inputs {
-            return Cue::None;
-        }
-        if stop.cut {
-            let left = stop.proof.instructions.saturating_sub(stats.total_instructions());
-            if left > 0 {
-                return Cue::Soon(left);
-            }
-        } else if within || stop.place.asleep > self.place.asleep {
-            return Cue::None;
-        }
-        match self.proof(stats).difference(&stop.proof) {
-            Some(why) => Cue::Differs(why),
-            None if stop.is_end => Cue::End,
-            None => Cue::Reset,
-        }
+    /// After a state was loaded: what came before this piece is in it.
+    pub fn go_on_from(&mut self, next: usize) {
+        self.next = next;
     }
 
-    /// The stop that was next is done with.
-    pub fn pass_stop(&mut self, stats: &Stats) {
-        let proof = self.proof(stats);
-        if let Some(Reel::Plays(player)) = &mut self.reel {
-            if player.next_stop().is_some_and(|stop| stop.is_end) {
-                let _ = player.verdict.try_send(Verdict::Same(proof));
-            }
-            player.stop += 1;
-        }
-        self.go_live();
+    /// From the power cycle's beginning.
+    pub fn rewound(&mut self) -> Self {
+        Self { replays: true, tick: 0, next: 0, ..std::mem::take(self) }
     }
 
-    /// The machine goes on live behind the recording's end, if so.
-    pub fn goes_on(&self) -> bool {
-        matches!(&self.reel, Some(Reel::Plays(player)) if player.goes_on)
+    /// For the machine after a reset.
+    pub fn after_reset(&mut self) -> Self {
+        let mut next = Self { kept: false, cycle: self.cycle + 1, tick: 0, log: Vec::new(), next: 0, ..std::mem::take(self) };
+        next.take_up();
+        next
+    }
+}
+
+impl Machine {
+    /// From now on, all that comes from outside goes to `sink` as well, over resets, and a last entry when the run ends: for deterministic machines, before their first
+    /// tick ([`crate::Attendant::begins`]). A machine that gets the same by [`Machine::play`] is in the same state after each tick.
+    pub fn record(&mut self, sink: Sink) {
+        self.world.resource_mut::<Tape>().record(sink);
     }
 
-    /// Lets a recording go that has nothing more to say.
-    fn go_live(&mut self) {
-        let over = matches!(&self.reel, Some(Reel::Plays(player)) if player.next_stop().is_none() && player.input == player.recording.inputs.len());
-        if over && self.next == self.log.len() {
-            self.reel = None;
-        }
+    /// All that comes from outside comes from a recording instead; with its end, the run ends as [`crate::handle::ExitReason::Played`]. For deterministic machines,
+    /// before their first tick, where the recording began.
+    pub fn play(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.world.resource_mut::<Tape>().play(entries);
     }
 
-    /// The machine sleeps, and nothing but input can wake it: the recording has some for now, or goes another way. False if it is time to wait.
-    pub fn wakes(&mut self, within: bool, stats: &Stats) -> bool {
-        if !self.plays() {
-            return false;
-        }
-        if self.differs.is_none() && !self.is_due() && self.cue(within, stats) == Cue::None {
-            self.differ("the machine sleeps where it ran on in the recording");
-        }
-        true
+    /// The sums that a recording's last entry has, now.
+    pub fn printed_sums(&self) -> [u32; PORTS] {
+        self.world.resource::<Tape>().sums()
     }
 
-    /// The run is over: what is to be said of the reason.
-    pub fn end(&mut self, reason: ExitReason, cut: bool, stats: &Stats) -> ExitReason {
-        let (place, proof) = (self.place, self.proof(stats));
-        self.write(Entry { place, proof, event: Event::End { cut, reason: reason.word().into() } });
-        let Some(Reel::Plays(player)) = &self.reel else { return reason };
-        let same = player.next_stop().is_some_and(|stop| {
-            stop.is_end && (stop.place.resets, stop.place.tick) == (place.resets, place.tick) && proof.difference(&stop.proof).is_none()
-        });
-        let (verdict, reason) = match reason {
-            reason if same => (Verdict::Same(proof), reason),
-            ExitReason::PowerOff | ExitReason::GuestExit(_) | ExitReason::Lost(_) => {
-                let why = format!("the run ended ({}) before the recording", reason.word());
-                (Verdict::Differs(why.clone()), ExitReason::Differs(why))
-            }
-            ExitReason::Differs(why) => (Verdict::Differs(why.clone()), ExitReason::Differs(why)),
-            reason => (Verdict::Stopped, reason),
-        };
-        let _ = player.verdict.try_send(verdict);
-        reason
+    /// The recording is over.
+    pub(crate) fn end_recording(&mut self) {
+        let event = Event::End { retired: self.retired_by_all(), printed: self.printed_sums() };
+        let at = self.clock().now();
+        self.world.resource_mut::<Tape>().note(event, at);
     }
 
-    fn write(&mut self, entry: Entry) {
-        if let Some(Reel::Records(recorder)) = &mut self.reel {
-            (recorder.sink)(&entry);
-            recorder.written = entry.place.inputs + u64::from(matches!(entry.event, Event::Input(_)));
-        }
+    /// A frontend resets it.
+    pub(crate) fn note_reset(&mut self) {
+        let event = Event::Reset { retired: self.retired_by_all() };
+        let at = self.clock().now();
+        self.world.resource_mut::<Tape>().note(event, at);
     }
 
-    fn proof(&self, stats: &Stats) -> Proof {
-        Proof {
-            instructions: stats.total_instructions(),
-            guest_ns: stats.guest_ns.get(),
-            printed: self.printed.bytes,
-            hash: self.printed.hash(),
-        }
-    }
-
-    fn check(&mut self, recorded: &Proof, stats: &Stats) {
-        if let Some(why) = self.proof(stats).difference(recorded) {
-            self.differ(&why);
-        }
-    }
-
-    fn differ(&mut self, why: &str) {
-        self.differs.get_or_insert_with(|| why.to_owned());
+    /// Instructions up to what comes next in a recording that is no input, and what that is.
+    pub(crate) fn to_stop(&self) -> Option<(u64, Event)> {
+        let (retired, event) = self.world.resource::<Tape>().stop()?;
+        Some((retired.saturating_sub(self.retired_by_all()), event.clone()))
     }
 }
 
@@ -441,29 +294,60 @@ mod tests {
         Input::Serial { port: 0, bytes: vec![byte] }
     }
 
+    const NOW: GuestTime = GuestTime(1000);
+
     #[test]
     fn a_tape_gives_the_same_input_at_the_same_ticks_and_live_input_after_it() {
-        let stats = Stats::default();
         let mut tape = Tape { kept: true, ..Tape::default() };
-        assert_eq!(tape.input(&stats, || Some(typed(1))), Some(typed(1)));
+        assert_eq!(tape.input(NOW, || Some(typed(1))), Some(typed(1)));
         tape.count();
         tape.count();
-        assert_eq!(tape.input(&stats, || Some(typed(2))), Some(typed(2)));
-        assert_eq!(tape.input(&stats, || None), None);
+        assert_eq!(tape.input(NOW, || Some(typed(2))), Some(typed(2)));
+        assert_eq!(tape.input(NOW, || None), None);
         let mut again = tape.rewound();
         let never = || -> Option<Input> { panic!("live input before its time") };
-        assert_eq!(again.input(&stats, never), Some(typed(1)));
-        assert_eq!(again.input(&stats, never), None);
+        assert_eq!(again.input(NOW, never), Some(typed(1)));
+        assert_eq!(again.input(NOW, never), None);
         again.count();
-        assert!(!again.is_due());
+        assert!(!again.is_due(NOW));
         again.count();
-        assert!(again.is_due());
-        assert_eq!(again.input(&stats, never), Some(typed(2)));
-        assert_eq!(again.input(&stats, || Some(typed(3))), Some(typed(3)));
+        assert!(again.is_due(NOW) && !again.is_due(GuestTime(999)), "not in a tick of that number before its time");
+        assert_eq!(again.awaited(), Some(NOW));
+        assert_eq!(again.input(NOW, never), Some(typed(2)));
+        assert_eq!(again.input(NOW, || Some(typed(3))), Some(typed(3)));
         let mut third = again.rewound();
         third.count();
         third.count();
-        let all: Vec<Input> = std::iter::from_fn(|| third.input(&stats, || None)).collect();
+        let all: Vec<Input> = std::iter::from_fn(|| third.input(NOW, || None)).collect();
         assert_eq!(all, [typed(1), typed(2), typed(3)]);
+    }
+
+    #[test]
+    fn a_recording_has_all_power_cycles_and_is_played_without_live_input() {
+        let (tell, told) = crossbeam::channel::unbounded();
+        let mut tape = Tape::default();
+        tape.record(Box::new(move |entry| tell.send(entry.clone()).expect("the test listens")));
+        tape.input(NOW, || Some(typed(1)));
+        tape.note(Event::Reset { retired: 7 }, NOW);
+        let mut tape = tape.after_reset();
+        tape.count();
+        tape.input(GuestTime(10), || Some(typed(2)));
+        tape.printed(0, b"123456789");
+        let end = Event::End { retired: 9, printed: [0xcbf4_3926, 0, 0] };
+        assert_eq!(tape.sums(), [0xcbf4_3926, 0, 0]);
+        tape.note(end.clone(), GuestTime(20));
+        let entries: Vec<Entry> = told.try_iter().collect();
+        assert_eq!(entries.len(), 4);
+        let mut played = Tape::default();
+        played.play(entries);
+        let mut live = vec![typed(9)];
+        assert_eq!(played.input(NOW, || live.pop()), Some(typed(1)));
+        assert_eq!(played.stop(), Some((7, &Event::Reset { retired: 7 })));
+        assert_eq!((played.input(NOW, || live.pop()), live.len()), (None, 0), "live input is dropped");
+        let mut played = played.after_reset();
+        assert_eq!((played.input(GuestTime(0), || None), played.stop()), (None, None), "not yet");
+        played.count();
+        assert_eq!(played.input(GuestTime(10), || None), Some(typed(2)));
+        assert_eq!(played.stop(), Some((9, &end)));
     }
 }

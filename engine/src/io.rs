@@ -156,21 +156,18 @@ pub(crate) fn receive_input(
     mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
     executor: Res<Executor>,
+    clock: Res<MachineClock>,
     mut tape: ResMut<Tape>,
-    shared: Res<SharedRes>,
 ) {
     // What is left of a slice is one with its beginning.
     if executor.is_within_slice() {
         return;
     }
-    let stats = &shared.0.stats;
-    typist.type_on(|input| {
-        tape.note(&input, stats);
-        lines.feed(input);
-    });
+    typist.type_on(&lines);
     let Some(channels) = channels else { return };
-    // What was logged was taken at this tick before, however full the wires were.
-    while let Some(input) = tape.input(stats, || if lines.is_full() { None } else { channels.0.input.try_recv().ok() }) {
+    while !lines.is_full()
+        && let Some(input) = tape.input(clock.now(), || channels.0.input.try_recv().ok())
+    {
         lines.feed(input);
     }
 }
@@ -193,12 +190,8 @@ pub(crate) fn publish_serial(
         if scratch.is_empty() {
             continue;
         }
-        let room = tape.room(port).map_or(usize::MAX, |room| room as usize).min(scratch.len());
-        let behind = scratch.split_off(room);
         rest[port] = until.feed(port, scratch);
-        rest[port].extend_from_slice(&behind);
         typist.hear(port, scratch);
-        tape.print(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
             let old = again[port].min(scratch.len() as u64);
@@ -206,6 +199,7 @@ pub(crate) fn publish_serial(
             scratch.drain(..old as usize);
         }
         if !scratch.is_empty() {
+            tape.printed(port, scratch);
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
         if channels.is_some() {
@@ -239,46 +233,36 @@ pub(crate) struct FramePacer {
     is_loaded: bool,
     /// Guest time of the power cycles before this one, in nanoseconds.
     before_ns: u64,
-    /// A beat that is kept whether a frontend does or not.
-    own_ns: Option<u64>,
 }
 
 impl FramePacer {
     pub fn new(before_ns: u64) -> Self {
-        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns, own_ns: None }
+        Self { deadline: Deadline::default(), step: Step::Unknown, is_loaded: false, before_ns }
     }
 
-    /// No beat is kept.
-    fn is_free(&self) -> bool {
-        matches!(self.step, Step::Free) && self.own_ns.is_none()
-    }
-
-    /// Passes the time of the power cycles before this one; the deadline is passed with all others.
+    /// Passes the time of the power cycles before this one, and of the next vertical sync.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
         archive.value(&mut self.before_ns);
+        self.deadline.pass(archive);
         self.is_loaded = archive.is_load();
     }
 
-    pub fn deadline(&self) -> Deadline {
-        self.deadline.clone()
+    /// When the next frame is taken. It is nobody else's: where slices end does not depend on who looks.
+    pub fn next(&self) -> Option<GuestTime> {
+        self.deadline.get()
     }
 
     /// The next vertical sync after `now`, on the grid of all.
     fn beat(&self, now: GuestTime) -> Option<GuestTime> {
-        let period_ns = match (self.own_ns, &self.step) {
-            (Some(own_ns), _) => own_ns,
-            (None, Step::With(InStep { period_ns, .. })) => *period_ns,
-            (None, _) => return None,
-        };
+        let Step::With(InStep { period_ns, .. }) = self.step else { return None };
         Some(GuestTime(now.0 / period_ns * period_ns).plus(period_ns))
     }
 
-    /// Looks for a frontend once. Realtime machines wait for nobody. `own_ns`: a beat of the machine's own.
-    fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime, own_ns: Option<u64>) {
-        self.own_ns = own_ns;
+    /// Looks for a frontend once. Realtime machines wait for nobody.
+    fn ask(&mut self, channels: Option<&Channels>, mode: ClockMode, now: GuestTime) {
         let frontend = channels.filter(|_| mode == ClockMode::Deterministic).and_then(Channels::frame_clock);
         self.step = frontend.map_or(Step::Free, Step::With);
-        if !self.is_loaded || self.is_free() {
+        if !self.is_loaded || matches!(self.step, Step::Free) {
             self.deadline.set(self.beat(now));
         }
     }
@@ -288,9 +272,7 @@ impl FramePacer {
         let Step::With(in_step) = &self.step else { return };
         if !in_step.offer(self.before_ns + now.0, stop) {
             self.step = Step::Free;
-            if self.is_free() {
-                self.deadline.set(None);
-            }
+            self.deadline.set(None);
         }
     }
 }
@@ -304,12 +286,12 @@ pub(crate) fn keep_step(
     shared: Res<SharedRes>,
     tape: Res<Tape>,
 ) {
-    if pacer.is_free() {
+    if matches!(pacer.step, Step::Free) {
         return;
     }
-    let now = clock.now();
+    let now = executor.cut_at.unwrap_or(clock.now());
     if matches!(pacer.step, Step::Unknown) {
-        pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now, tape.beat_ns());
+        pacer.ask(channels.as_deref().map(|channels| &*channels.0), clock.0.mode(), now);
         return;
     }
     let Some(beat) = pacer.deadline.get() else {

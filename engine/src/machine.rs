@@ -8,13 +8,14 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
-use crate::history::{Cue, Goal, Player, Reel, Rewind, Tape};
+use crate::history::{Event, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
 use crate::power::{PowerRequest, PowerSwitch};
+use crate::quiet::Quiet;
 use crate::realtime::Lengths;
-use crate::recording::{Entry, Recorder, Recording, Verdict};
+use crate::rewind::Checkpoints;
 use crate::schedule::Phase;
 use crate::serial::{PORTS, SerialWire};
 use crate::settle::Settler;
@@ -22,7 +23,6 @@ use crate::state::{Archive, Cell, Parts, State};
 use crate::typist::{Script, Typist};
 use crate::visit::Attendant;
 use bevy_ecs::prelude::*;
-use crossbeam::channel::{Receiver, bounded};
 use crossbeam::sync::Parker;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,56 +38,26 @@ const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
 const POLL_NAP: Duration = Duration::from_micros(50);
 
-/// A machine is quiet that retires fewer than [`QUIET_INSTRUCTIONS`] in this time.
-const QUIET_TIME: Duration = Duration::from_secs(2);
-/// A system that only keeps its clock retires some millions a second.
-const QUIET_INSTRUCTIONS: u64 = 20_000_000;
-
-/// Watches for idle times, so that cores give memory back in each once.
-struct Quiet {
-    since: Instant,
-    /// Instructions that had retired then.
-    instructions: u64,
-    /// Nothing to give back: it was done, and little has run since.
-    trimmed: bool,
-}
-
-impl Quiet {
-    fn new(instructions: u64) -> Self {
-        Self { since: Instant::now(), instructions, trimmed: false }
-    }
-
-    /// Asked when nothing runs: is it time to trim?
-    fn is_due(&mut self, instructions: u64) -> bool {
-        if self.since.elapsed() < QUIET_TIME {
-            return false;
-        }
-        let quiet = instructions - self.instructions < QUIET_INSTRUCTIONS;
-        let due = quiet && !self.trimmed;
-        *self = Self { trimmed: quiet, ..Self::new(instructions) };
-        due
-    }
-}
-
 /// A machine that can be run.
 pub struct Machine {
     pub(crate) world: World,
-    schedule: Schedule,
-    clock: Arc<Clock>,
+    pub(crate) schedule: Schedule,
+    pub(crate) clock: Arc<Clock>,
     power: Arc<PowerSwitch>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     bus: Arc<PhysBus>,
     ram: Arc<GuestRam>,
     irq: Arc<IrqLines>,
     pub(crate) parts: Parts,
-    /// The state that was loaded: what rewinds begin at.
-    origin: Option<Arc<State>>,
+    /// What ways back begin at.
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) way_began: u64,
     settler: Settler,
     /// A debugger holds it: it stands still, and so does its time.
     held: bool,
     /// Instructions of each core, and guest time in nanoseconds, before this power cycle.
-    before: ([u64; MAX_CORES], u64),
-    rewind: Option<Rewind>,
+    pub(crate) before: ([u64; MAX_CORES], u64),
+    pub(crate) rewind: Option<Rewind>,
 }
 
 /// Parts that the builder hands over.
@@ -143,13 +113,28 @@ impl Machine {
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
         let pacer = FramePacer::new(before_ns);
-        world.resource_mut::<Deadlines>().0.push(pacer.deadline());
         world.insert_resource(pacer);
         schedule.add_systems(crate::io::receive_input.in_set(Phase::Input));
         schedule.add_systems(crate::execute::execute.in_set(Phase::Execute));
         schedule.add_systems((crate::io::publish_serial, crate::io::keep_step).chain().in_set(Phase::Publish));
         let settler = Settler::new(Arc::clone(&ram), Arc::clone(&shared.display), Arc::clone(&clock));
-        Self { world, schedule, clock, power, shared, bus, ram, irq, parts, origin: None, settler, held: false, before, rewind: None }
+        Self {
+            world,
+            schedule,
+            clock,
+            power,
+            shared,
+            bus,
+            ram,
+            irq,
+            parts,
+            checkpoints: Checkpoints::default(),
+            way_began: 0,
+            settler,
+            held: false,
+            before,
+            rewind: None,
+        }
     }
 
     /// The bus, for tests and tools that look at a machine between ticks.
@@ -189,9 +174,9 @@ impl Machine {
     }
 
     /// All parts are loaded.
-    pub(crate) fn loaded(&mut self, state: Arc<State>) {
+    pub(crate) fn loaded(&mut self, state: &Arc<State>) {
         self.settler.set_now();
-        self.origin = Some(state);
+        self.checkpoints = Checkpoints::of_loaded(Arc::clone(state), std::array::from_fn(|core| self.retired(core)));
     }
 
     /// The world, for tests and tools that look at a machine between ticks.
@@ -252,61 +237,6 @@ impl Machine {
         self.held
     }
 
-    /// From now on input is kept, so that the machine can be rewound: for deterministic machines, before their first tick ([`Attendant::begins`]). What is kept grows with what is typed.
-    pub fn keep_history(&mut self) {
-        self.world.resource_mut::<Tape>().kept = true;
-    }
-
-    /// Instructions that a core has retired since power-on or reset, between ticks.
-    pub fn retired(&self, core: usize) -> u64 {
-        let counter = self.shared.stats.instructions.get(core);
-        counter.map_or(0, |counter| counter.get().saturating_sub(self.before.0[core]))
-    }
-
-    /// The same of all cores together.
-    pub fn retired_by_all(&self) -> u64 {
-        (0..MAX_CORES).map(|core| self.retired(core)).sum()
-    }
-
-    /// Goes back to where the machine was before: see [`Rewind`]. False if its history was not kept.
-    pub fn rewind(&mut self, rewind: Rewind) -> bool {
-        let kept = self.clock.mode() == ClockMode::Deterministic && self.world.resource::<Tape>().kept;
-        if kept {
-            self.rewind = Some(rewind);
-        }
-        kept
-    }
-
-    /// Instructions that are left up to a goal.
-    fn left_to(&self, goal: Goal) -> u64 {
-        match goal {
-            Goal::All(all) => all.saturating_sub(self.retired_by_all()),
-            Goal::Core { core, retired } => retired.saturating_sub(self.retired(core)),
-        }
-    }
-
-    /// Runs a new machine up to a goal, with the input of its tape, and nobody told.
-    fn replay(&mut self, goal: Goal, halted: &mut dyn FnMut(&mut Machine)) {
-        while !self.shared.control.stop.load(Ordering::Relaxed) {
-            let left = self.left_to(goal);
-            if left == 0 {
-                break;
-            }
-            self.world.resource_mut::<Executor>().goal = Some((goal, left));
-            self.schedule.run(&mut self.world);
-            let executor = self.world.resource::<Executor>();
-            let stuck = matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_));
-            if executor.halted {
-                self.clear_halts();
-                halted(self);
-            } else if stuck && !self.world.resource::<Tape>().is_due() {
-                break;
-            }
-        }
-        self.world.resource_mut::<Executor>().goal = None;
-        self.world.resource_mut::<Tape>().replays = false;
-    }
-
     /// Lets a core stand still while the others run, or no more: for a debugger that moves one core alone. A frozen core is as one that waits.
     pub fn set_frozen(&mut self, core: usize, frozen: bool) {
         let mut slots = self.world.query::<&mut CoreSlot>();
@@ -319,11 +249,11 @@ impl Machine {
     }
 
     /// Connects it to the frontends' channels.
-    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Script) {
+    fn connect(&mut self, channels: &Arc<Channels>, limits: &Limits, script: Option<Script>) {
         self.world.insert_resource(ChannelsRes(Arc::clone(channels)));
         self.world.resource_mut::<Until>().set(limits.until.as_deref());
-        // What is left of a loaded machine's script is typed if nothing else is to be. A recording has what was typed.
-        if self.origin.is_none() || !script.is_empty() || self.world.resource::<Tape>().plays() {
+        // Where there is none, the machine has what is left of its own.
+        if let Some(script) = script {
             self.world.insert_resource(Typist::new(script));
         }
     }
@@ -334,14 +264,16 @@ impl Machine {
         let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
             let stats = &self.shared.stats;
-            let mut left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
-            let cue = self.cue();
-            if let Cue::Soon(soon) = cue {
-                left = left.min(soon);
-            }
-            if let Some(end) = self.ended(limits, started, left, cue) {
+            let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
+            let stop = self.to_stop();
+            if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
+            let left = match stop {
+                Some((0, Event::Reset { .. })) => return CycleEnd::Reset,
+                Some((0, _)) => return CycleEnd::Exit(ExitReason::Played),
+                stop => stop.map_or(left, |(to_stop, _)| left.min(to_stop)),
+            };
             self.receive_visits();
             if let Some(rewind) = self.rewind.take() {
                 return CycleEnd::Rewind(rewind);
@@ -363,6 +295,7 @@ impl Machine {
                 self.halt(attendants);
                 continue;
             }
+            self.keep_checkpoint();
             if self.world.resource::<Until>().matched() {
                 return CycleEnd::Exit(ExitReason::Until);
             }
@@ -379,9 +312,6 @@ impl Machine {
                     if next.is_none() && self.clock.mode() == ClockMode::Deterministic {
                         // Time stands still: no vertical sync is to come.
                         self.settle();
-                        if self.replay_wakes() {
-                            continue;
-                        }
                     }
                     if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
                         self.trim();
@@ -404,7 +334,7 @@ impl Machine {
         attendants.iter_mut().for_each(|attendant| attendant.halted(self));
     }
 
-    fn clear_halts(&mut self) {
+    pub(crate) fn clear_halts(&mut self) {
         self.world.query::<&mut CoreSlot>().iter_mut(&mut self.world).for_each(|mut slot| slot.halted = false);
         self.world.resource_mut::<Executor>().halted = false;
     }
@@ -432,55 +362,21 @@ impl Machine {
         self.world.resource::<Deadlines>().0.iter().filter_map(Deadline::get).min()
     }
 
-    /// What a recording that is replayed has the machine do now.
-    fn cue(&self) -> Cue {
-        self.world.resource::<Tape>().cue(self.world.resource::<Executor>().is_within_slice(), &self.shared.stats)
-    }
-
-    /// The machine sleeps, and the recording that is replayed goes on, or ends here. False if none is replayed.
-    fn replay_wakes(&mut self) -> bool {
-        let within = self.world.resource::<Executor>().is_within_slice();
-        // A core that a debugger keeps from running may be the one that ran.
-        let frozen = self.world.query::<&CoreSlot>().iter(&self.world).any(|slot| slot.frozen);
-        !frozen && self.world.resource_mut::<Tape>().wakes(within, &self.shared.stats)
-    }
-
     /// What ends the run between two ticks, if anything.
-    fn ended(&mut self, limits: &Limits, started: Instant, instructions_left: u64, cue: Cue) -> Option<CycleEnd> {
-        if let Cue::Differs(why) = cue {
-            return Some(CycleEnd::Exit(ExitReason::Differs(why)));
-        }
+    fn ended(&mut self, limits: &Limits, started: Instant, instructions_left: u64) -> Option<CycleEnd> {
+        let control = Arc::clone(&self.shared.control);
         match self.power.take() {
             Some(PowerRequest::Off) => return Some(CycleEnd::Exit(ExitReason::PowerOff)),
             Some(PowerRequest::Exit(code)) => return Some(CycleEnd::Exit(ExitReason::GuestExit(code))),
-            // A recorded run with [`Limits::reset_ends`] ends here.
-            Some(PowerRequest::Reset) if cue == Cue::End => return Some(CycleEnd::Exit(ExitReason::Replayed)),
             Some(PowerRequest::Reset) => return Some(CycleEnd::Reset),
             None => {}
         }
-        match cue {
-            Cue::Reset | Cue::End => {
-                let tape = self.world.resource_mut::<Tape>().into_inner();
-                if cue == Cue::End && !tape.goes_on() {
-                    return Some(CycleEnd::Exit(ExitReason::Replayed));
-                }
-                tape.pass_stop(&self.shared.stats);
-                if cue == Cue::Reset {
-                    return Some(CycleEnd::Reset);
-                }
-            }
-            Cue::None | Cue::Soon(_) | Cue::Differs(_) => {}
-        }
-        let control = &self.shared.control;
         if control.stop.load(Ordering::Relaxed) {
             return Some(CycleEnd::Exit(ExitReason::Stopped));
         }
-        if control.reset.swap(false, Ordering::Relaxed) {
-            let cut = self.world.resource::<Executor>().is_within_slice();
-            if self.world.resource_mut::<Tape>().note_reset(cut, &self.shared.stats) {
-                return Some(CycleEnd::Reset);
-            }
-            tracing::warn!(target: "boot", "the reset is ignored: the machine replays a recording");
+        if control.reset.swap(false, Ordering::Relaxed) && !self.world.resource::<Tape>().is_played() {
+            self.note_reset();
+            return Some(CycleEnd::Reset);
         }
         if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
             return Some(CycleEnd::Exit(ExitReason::Timeout));
@@ -549,13 +445,12 @@ pub struct Starter {
     shared: Arc<Shared>,
     end: MachineEnd,
     attendants: Vec<Box<dyn Attendant>>,
-    reel: Option<Reel>,
 }
 
 /// The handle of a machine to be, and what starts it.
 pub fn prepare() -> (MachineHandle, Starter) {
     let (handle, shared, end) = connect();
-    (handle, Starter { shared, end, attendants: Vec::new(), reel: None })
+    (handle, Starter { shared, end, attendants: Vec::new() })
 }
 
 impl Starter {
@@ -564,29 +459,13 @@ impl Starter {
         self.attendants.push(attendant);
     }
 
-    /// Has all that comes from outside recorded: `sink` gets the entries of a [`Recording`] as they happen, on the machine's thread. `beat` is the time between two frames of a frontend that keeps
-    /// step with the machine; the machine keeps it also without one. For deterministic machines.
-    pub fn record(&mut self, beat: Duration, sink: impl FnMut(&Entry) + Send + Sync + 'static) {
-        let beat_ns = u64::try_from(beat.as_nanos()).unwrap_or(u64::MAX).max(1000);
-        self.reel = Some(Reel::Records(Recorder { sink: Box::new(sink), beat_ns, written: 0 }));
-    }
-
-    /// Replays a recording: the machine, built as the recorded one was, gets what that got and when it did, and nothing else. A script is not typed: what the recorded machine's script typed is in the recording. The run
-    /// ends where the recorded one did ([`ExitReason::Replayed`], if the guest does not end it itself); if it `goes_on`, or the recording has no end, live input
-    /// comes behind it. What came of the replay is told at its end.
-    pub fn replay(&mut self, recording: Recording, goes_on: bool) -> Receiver<Verdict> {
-        let (tell, told) = bounded(1);
-        self.reel = Some(Reel::Plays(Player::new(recording, goes_on, tell)));
-        told
-    }
-
     /// Builds the machine for a caller who runs its ticks by hand, on this thread. What it prints comes out of its handle; a reset is the caller's business.
     ///
     /// # Errors
     /// What `build` says.
     pub fn by_hand<E>(self, build: impl FnOnce(Arc<Shared>) -> Result<Machine, E>) -> Result<Machine, E> {
         let mut machine = build(self.shared)?;
-        machine.connect(&self.end.channels, &Limits::default(), Script::default());
+        machine.connect(&self.end.channels, &Limits::default(), Some(Script::default()));
         Ok(machine)
     }
 
@@ -599,16 +478,9 @@ impl Starter {
         limits: Limits,
         mut build: impl FnMut(Arc<Shared>) -> Result<Machine, E> + Send + 'static,
     ) -> Result<Running, E> {
-        let Self { shared, end, mut attendants, reel } = self;
+        let Self { shared, end, mut attendants } = self;
         let MachineEnd { channels, parker } = end;
-        let mut machine = build(Arc::clone(&shared))?;
-        let mut limits = limits;
-        if let Some(reel) = reel {
-            if matches!(reel, Reel::Plays(_)) {
-                limits.script.clear();
-            }
-            machine.world.resource_mut::<Tape>().begin(reel, &shared.stats);
-        }
+        let machine = build(Arc::clone(&shared))?;
         let body = move || {
             let _ended = EndedGuard { shared: Arc::clone(&shared) };
             let exit = run_cycles(machine, &mut build, &shared, &channels, &parker, &limits, &mut attendants);
@@ -646,10 +518,12 @@ fn run_cycles<E: std::error::Error>(
     let mut rewind: Option<Rewind> = None;
     // What is left of it where the power cycle begins.
     let mut script = limits.script.clone();
+    let mut is_on_its_way = false;
     loop {
-        machine.connect(channels, limits, script.clone());
+        machine.connect(channels, limits, (!is_on_its_way).then(|| script.clone()));
+        is_on_its_way = false;
         attendants.iter_mut().for_each(|attendant| attendant.begins(&mut machine));
-        if let Some(Rewind { goal, mut halted, done }) = rewind.take() {
+        if let Some(Rewind { goal, mut halted, done, .. }) = rewind.take() {
             // What was told is not told again.
             let silent = tracing::subscriber::NoSubscriber::default();
             tracing::subscriber::with_default(silent, || machine.replay(goal, &mut halted));
@@ -659,15 +533,15 @@ fn run_cycles<E: std::error::Error>(
         machine.flush_serial(channels);
         match end.unless_reset_ends(limits) {
             CycleEnd::Exit(reason) => {
-                let cut = machine.world.resource::<Executor>().is_within_slice();
-                let reason = machine.world.resource_mut::<Tape>().end(reason, cut, &shared.stats);
+                machine.end_recording();
                 attendants.iter_mut().for_each(|attendant| attendant.ends(&mut machine, &reason));
                 return reason;
             }
             CycleEnd::Rewind(wanted) => {
+                let (goal, begin) = (wanted.goal, wanted.begin);
                 rewind = Some(wanted);
                 let tape = machine.world.resource_mut::<Tape>().rewound();
-                let origin = machine.origin.take();
+                let checkpoints = std::mem::take(&mut machine.checkpoints);
                 let (told, (instructions, guest_ns)) = (machine.world.resource::<SerialLines>().told(), machine.before);
                 drop(machine);
                 shared.stats.instructions.iter().zip(instructions).for_each(|(counter, before)| counter.set(before));
@@ -677,14 +551,15 @@ fn run_cycles<E: std::error::Error>(
                     Err(error) => return built(error, "to go back"),
                 };
                 machine.world.insert_resource(tape);
-                if let Some(Err(error)) = origin.map(|origin| machine.load(&origin)) {
-                    return ExitReason::Lost(format!("the machine's state could not be loaded again to go back: {error}"));
-                }
+                is_on_its_way = match machine.begin_way(checkpoints, goal, begin) {
+                    Ok(loaded) => loaded,
+                    Err(error) => return ExitReason::Lost(format!("the machine's state could not be loaded again to go back: {error}")),
+                };
                 machine.world.resource_mut::<SerialLines>().set_told(told);
             }
             CycleEnd::Reset => {
                 script = machine.world.resource_mut::<Typist>().take_rest();
-                let tape = machine.world.resource_mut::<Tape>().reset();
+                let tape = machine.world.resource_mut::<Tape>().after_reset();
                 // The old machine's threads and memory go before the new one's come.
                 drop(machine);
                 let _ = channels.events.send(MachineEvent::Reset);

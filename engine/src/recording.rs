@@ -1,279 +1,156 @@
-//! Recordings of deterministic runs: all that came from outside, and when.
+//! Recordings as files ([`Machine::record`](crate::machine::Machine::record)).
 //!
-//! A [`Recording`] is a list of entries. Each says where in the run it is ([`Place`]) and what had come of the run by then ([`Proof`]), so that a replay that goes another way is found out at the next entry. The
-//! machine writes entries as they happen ([`crate::machine::Starter::record`]) and plays them again in front of the same ticks ([`crate::machine::Starter::replay`]). A debugger that goes back while
-//! the machine records does not make it forget: what it passes again is not written again.
-//!
-//! Frames are shown in step with guest time, and each shows up as a tick of its own: the machine keeps the recording's beat in either run, whoever looks at the screen.
+//! A file is the word `TAYBERRY`, the word `INPUT` filled up to eight bytes, the format's [`VERSION`] as a little-endian word of four bytes, and pieces: a piece's length and its sum (CRC-32),
+//! four bytes each, and its bytes. The first piece is what the machine was made from; the others are entries, in their order, each written as it comes. The last one is the end of the run: a file
+//! without it is cut short.
 
-use crate::handle::Input;
-use crate::serial::PORTS;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use thiserror::Error;
+use crate::history::{Entry, Event};
+use crate::state::file::{check, compare, read_word};
+use crate::state::{FileError, MadeFrom};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, Read, Write};
 
-/// A point between two ticks of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// Resets before it.
-    pub resets: u64,
-    /// Ticks since power-on or reset that changed something.
-    pub tick: u64,
-    /// Ticks since then that changed nothing, as the machine had nothing to do but to wait: 1 for any number, and 1 for each more in which something came in.
-    pub asleep: u64,
-    /// Inputs since power-on or reset.
-    pub inputs: u64,
-}
+/// The format; files of others are refused.
+pub const VERSION: u32 = 1;
 
-/// What had come of a run up to a place in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// Instructions of all cores.
-    pub instructions: u64,
-    /// Guest time in nanoseconds.
-    pub guest_ns: u64,
-    /// Bytes printed, of each port.
-    pub printed: [u64; PORTS],
-    /// A hash of these.
-    pub hash: u64,
-}
+const MAGIC: &[u8; 16] = b"TAYBERRYINPUT\0\0\0";
+/// Bytes of a piece at most: more than any input has.
+const LONGEST: u32 = 1 << 24;
 
-impl Proof {
-    /// How far `self`, of a replay, is from what the recording has at that place, in words.
-    pub(crate) fn difference(&self, recorded: &Self) -> Option<String> {
-        let differs = |what: &str, here: u64, there: u64| (here != there).then(|| format!("{here} {what}, {there} in the recording"));
-        let printed = |proof: &Self| proof.printed.iter().sum();
-        differs("instructions have retired", self.instructions, recorded.instructions)
-            .or_else(|| differs("ns of guest time have passed", self.guest_ns, recorded.guest_ns))
-            .or_else(|| differs("bytes were printed", printed(self), printed(recorded)))
-            .or_else(|| (self != recorded).then(|| "other bytes were printed than in the recording".to_owned()))
-    }
-}
+/// Writes a recording as it is made.
+#[derive(Debug)]
+pub struct Writer<W>(W);
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// The run began: the first entry.
-    Begin {
-        /// Guest time between two frames, in nanoseconds.
-        beat_ns: u64,
-    },
-    /// Something came in.
-    Input(Input),
-    /// A frontend reset the machine.
-    Reset {
-        /// In the middle of a slice, where an instruction limit or a debugger had cut it.
-        cut: bool,
-    },
-    /// The run ended: the last entry.
-    End {
-        /// As with a reset.
-        cut: bool,
-        /// Why, in a word ([`crate::handle::ExitReason::word`]).
-        reason: String,
-    },
-}
-
-/// An event, where it happened, and what had come of the run by then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Where.
-    pub place: Place,
-    /// What had come of the run.
-    pub proof: Proof,
-    /// What happened.
-    pub event: Event,
-}
-
-/// Why entries are no recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum RecordingError {
-    /// The first entry is not the beginning.
-    #[error("it has no beginning")]
-    NoBeginning,
-    /// Entries do not follow each other.
-    #[error("its entries are not in order")]
-    Disorder,
-}
-
-/// A reset from outside, or the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stop {
-    pub place: Place,
-    pub proof: Proof,
-    pub cut: bool,
-    pub is_end: bool,
-}
-
-/// What came in, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recorded {
-    pub place: Place,
-    pub proof: Proof,
-    pub input: Input,
-}
-
-/// A run that can be replayed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recording {
-    pub(crate) place: Place,
-    pub(crate) proof: Proof,
-    beat_ns: u64,
-    pub(crate) inputs: Vec<Recorded>,
-    pub(crate) stops: Vec<Stop>,
-    reason: Option<String>,
-}
-
-impl Recording {
-    /// Makes one of the entries that a machine has written, in their order. The end may be missing.
+impl<W: Write> Writer<W> {
+    /// Begins the recording of a machine.
     ///
     /// # Errors
-    /// [`RecordingError`]: no machine writes such entries.
-    pub fn new(entries: impl IntoIterator<Item = Entry>) -> Result<Self, RecordingError> {
-        let mut entries = entries.into_iter();
-        let Some(Entry { place, proof, event: Event::Begin { beat_ns } }) = entries.next() else { return Err(RecordingError::NoBeginning) };
-        let mut recording = Self { place, proof, beat_ns, inputs: Vec::new(), stops: Vec::new(), reason: None };
-        // Of the last power cycle with an entry.
-        let (mut resets, mut count) = (place.resets, 0);
-        for Entry { place, proof, event } in entries {
-            if recording.reason.is_some() || place.resets < resets {
-                return Err(RecordingError::Disorder);
-            }
-            if place.resets > resets {
-                (resets, count) = (place.resets, 0);
-            }
-            let stop = |cut, is_end| Stop { place, proof, cut, is_end };
-            match event {
-                Event::Begin { .. } => return Err(RecordingError::Disorder),
-                Event::Input(input) => {
-                    let in_time =
-                        recording.inputs.last().is_none_or(|last| (last.place.resets, last.place.tick) <= (place.resets, place.tick));
-                    if place.inputs != count || !in_time {
-                        return Err(RecordingError::Disorder);
-                    }
-                    count += 1;
-                    recording.inputs.push(Recorded { place, proof, input });
-                }
-                Event::Reset { cut } => {
-                    recording.forget(&place);
-                    recording.stops.push(stop(cut, false));
-                    // What comes now is of the next power cycle.
-                    resets = resets.checked_add(1).ok_or(RecordingError::Disorder)?;
-                    count = 0;
-                }
-                Event::End { cut, reason } => {
-                    recording.forget(&place);
-                    recording.stops.push(stop(cut, true));
-                    recording.reason = Some(reason);
-                }
-            }
+    /// The host's.
+    pub fn new(mut to: W, made_from: &MadeFrom) -> io::Result<Self> {
+        to.write_all(MAGIC)?;
+        to.write_all(&VERSION.to_le_bytes())?;
+        write_piece(&mut to, made_from)?;
+        Ok(Self(to))
+    }
+
+    /// Writes an entry, to the end.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        write_piece(&mut self.0, entry)
+    }
+}
+
+fn write_piece(to: &mut impl Write, piece: &impl Serialize) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(piece).map_err(io::Error::other)?;
+    let len = u32::try_from(bytes.len()).ok().filter(|&len| len <= LONGEST).ok_or(io::ErrorKind::FileTooLarge)?;
+    to.write_all(&[len.to_le_bytes(), crc32fast::hash(&bytes).to_le_bytes()].concat())?;
+    to.write_all(&bytes)?;
+    to.flush()
+}
+
+/// Reads a whole recording of a machine that was made from the same as this one. The last entry is the end.
+///
+/// # Errors
+/// [`FileError`], a line for the user.
+pub fn read(made_from: &MadeFrom, mut from: impl Read) -> Result<Vec<Entry>, FileError> {
+    check(&mut from, MAGIC, VERSION, "a recording of input")?;
+    compare(made_from, &read_piece(&mut from)?)?;
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let entry: Entry = read_piece(&mut from)?;
+        let order = |entry: &Entry| (entry.when.cycle, entry.when.tick, entry.when.at);
+        if entries.last().is_some_and(|last| order(last) > order(&entry)) {
+            return Err(FileError::Damaged);
         }
-        Ok(recording)
-    }
-
-    /// The machine had gone back to `place` when it stopped: what had come in after that place did not happen.
-    fn forget(&mut self, place: &Place) {
-        while self.inputs.pop_if(|last| last.place.resets == place.resets && last.place.inputs >= place.inputs).is_some() {}
-    }
-
-    /// Guest time between two frames, in nanoseconds.
-    pub fn beat_ns(&self) -> u64 {
-        self.beat_ns
-    }
-
-    /// Number of inputs.
-    pub fn inputs(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// Why the run ended, in a word; `None`: the end is not in the recording.
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+        let is_last = matches!(entry.event, Event::End { .. });
+        entries.push(entry);
+        if is_last {
+            return if from.read(&mut [0])? == 0 { Ok(entries) } else { Err(FileError::Damaged) };
+        }
     }
 }
 
-/// What came of a replay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The run was the recorded one up to its end.
-    Same(Proof),
-    /// It was another.
-    Differs(String),
-    /// It was stopped before the recording's end.
-    Stopped,
-}
-
-/// Takes entries as they happen.
-pub(crate) type Sink = Box<dyn FnMut(&Entry) + Send + Sync>;
-
-/// Writes a recording.
-pub(crate) struct Recorder {
-    pub sink: Sink,
-    pub beat_ns: u64,
-    /// Inputs of this power cycle that are written.
-    pub written: u64,
-}
-
-impl fmt::Debug for Recorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("written", &self.written).finish_non_exhaustive()
+fn read_piece<T: DeserializeOwned>(from: &mut impl Read) -> Result<T, FileError> {
+    let (len, sum) = (read_word(from)?, read_word(from)?);
+    if len > LONGEST {
+        return Err(FileError::Damaged);
+    }
+    let mut bytes = Vec::new();
+    from.take(len.into()).read_to_end(&mut bytes)?;
+    match postcard::take_from_bytes(&bytes) {
+        Ok((piece, [])) if bytes.len() == len as usize && crc32fast::hash(&bytes) == sum => Ok(piece),
+        _ => Err(FileError::Damaged),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::GuestTime;
+    use crate::handle::Input;
+    use crate::history::When;
+    use proptest::prelude::*;
 
-    fn entry(resets: u64, tick: u64, inputs: u64, event: Event) -> Entry {
-        Entry { place: Place { resets, tick, asleep: 0, inputs }, proof: Proof::default(), event }
+    fn made_from(kernel: &str) -> MadeFrom {
+        vec![("kernel".into(), kernel.into())]
     }
 
-    fn typed(byte: u8) -> Event {
-        Event::Input(Input::Serial { port: 0, bytes: vec![byte] })
+    fn entries() -> Vec<Entry> {
+        let entry = |cycle, tick, event| Entry { when: When { cycle, tick, at: GuestTime(tick * 1000) }, event };
+        vec![
+            entry(0, 3, Event::Input(Input::Serial { port: 0, bytes: b"ls\n".to_vec() })),
+            entry(0, 3, Event::Input(Input::Keyboard { usage: 4, pressed: true })),
+            entry(0, 9, Event::Reset { retired: 1234 }),
+            entry(1, 2, Event::Input(Input::Mouse { buttons: 1, dx: -3, dy: 4, wheel: 0 })),
+            entry(1, 7, Event::End { retired: 99, printed: [1, 2, 3] }),
+        ]
     }
 
-    fn begin() -> Entry {
-        entry(0, 0, 0, Event::Begin { beat_ns: 1 })
-    }
-
-    fn end() -> Event {
-        Event::End { cut: false, reason: "stopped".into() }
-    }
-
-    #[test]
-    fn what_a_debugger_went_back_behind_did_not_happen() {
-        let entries = [
-            begin(),
-            entry(0, 5, 0, typed(1)),
-            entry(0, 7, 1, typed(2)),
-            entry(0, 9, 2, typed(3)),
-            entry(0, 6, 1, Event::Reset { cut: true }),
-            entry(1, 1, 0, typed(4)),
-            entry(1, 2, 1, end()),
-        ];
-        let recording = Recording::new(entries).expect("in order");
-        let ticks: Vec<_> = recording.inputs.iter().map(|input| (input.place.resets, input.place.tick)).collect();
-        assert_eq!(ticks, [(0, 5), (1, 1)]);
-        assert_eq!((recording.stops.len(), recording.reason()), (2, Some("stopped")));
+    fn file(entries: &[Entry]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut writer = Writer::new(&mut file, &made_from("a")).expect("memory");
+        entries.iter().for_each(|entry| writer.write(entry).expect("memory"));
+        file
     }
 
     #[test]
-    fn entries_in_disorder_are_no_recording() {
-        assert_eq!(Recording::new([]), Err(RecordingError::NoBeginning));
-        assert_eq!(Recording::new([entry(0, 0, 0, end())]), Err(RecordingError::NoBeginning));
-        let bad = [
-            vec![begin()],
-            vec![entry(0, 5, 1, typed(1))],
-            vec![entry(0, 5, 0, typed(1)), entry(0, 4, 1, typed(1))],
-            vec![entry(0, 5, 0, end()), entry(0, 6, 0, typed(1))],
-            vec![entry(1, 5, 0, typed(1)), entry(0, 5, 0, typed(1))],
-            vec![entry(0, 5, 0, Event::Reset { cut: false }), entry(0, 6, 0, typed(1))],
-        ];
-        for more in bad {
-            let entries = [vec![begin()], more].concat();
-            assert_eq!(Recording::new(entries.clone()), Err(RecordingError::Disorder), "{entries:?}");
+    fn what_was_written_is_read() {
+        assert_eq!(read(&made_from("a"), &*file(&entries())).expect("whole"), entries());
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_say_why() {
+        let refusal = |kernel: &str, file: &[u8]| read(&made_from(kernel), file).expect_err("refused").to_string();
+        let whole = file(&entries());
+        assert_eq!(refusal("b", &whole), "it is of a machine with another kernel: a there, b here");
+        assert_eq!(refusal("a", b"\x7fELF and so on and on"), "it is not a recording of input");
+        for len in 0..whole.len() {
+            let why = refusal("a", &whole[..len]);
+            assert!(why.contains(if len < 16 { "it is not a recording" } else { "cut short" }), "{len} bytes: {why}");
         }
-        // A guest's own resets are not in it.
-        Recording::new([begin(), entry(2, 5, 0, typed(1)), entry(4, 5, 0, typed(1))]).expect("in order");
+        assert!(refusal("a", &[&whole[..], b"more"].concat()).contains("damaged"));
+        let mut disordered = entries();
+        disordered.swap(0, 2);
+        assert!(refusal("a", &file(&disordered)).contains("damaged"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_file_is_never_taken_for_whole(at in any::<prop::sample::Index>(), bit in 0..8u32) {
+            let mut file = file(&entries());
+            let at = at.index(file.len());
+            file[at] ^= 1 << bit;
+            prop_assert!(read(&made_from("a"), &*file).is_err());
+        }
+
+        #[test]
+        fn nothing_that_is_read_panics(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+            let _ = read(&made_from("a"), &*bytes);
+            let file = [&file(&entries())[..20], &bytes].concat();
+            let _ = read(&made_from("a"), &*file);
+        }
     }
 }

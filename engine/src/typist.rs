@@ -3,6 +3,7 @@
 //! The machine decides between ticks, by what the guest has printed alone: a deterministic run gets the same bytes at the same guest time every time.
 
 use crate::handle::Input;
+use crate::io::InputLines;
 use crate::serial::PORTS;
 use crate::state::Archive;
 use bevy_ecs::prelude::*;
@@ -36,8 +37,13 @@ impl Typist {
 
     /// Passes what is left of the script, and what was heard since it waits.
     pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        let own = if archive.is_load() { std::mem::take(&mut self.rest) } else { Script::default() };
         archive.value(&mut self.rest);
         archive.value(&mut self.tails);
+        // Who has a script of its own does not go on with the other.
+        if !own.is_empty() {
+            *self = Self::new(own);
+        }
     }
 
     /// What is left of the script.
@@ -46,9 +52,9 @@ impl Typist {
     }
 
     /// Types what is to be typed before the next text is awaited.
-    pub fn type_on(&mut self, mut put: impl FnMut(Input)) {
+    pub fn type_on(&mut self, lines: &InputLines) {
         while let Some(Step::Type(inputs)) = self.rest.pop_front_if(|step| matches!(step, Step::Type(_))) {
-            inputs.into_iter().for_each(&mut put);
+            inputs.into_iter().for_each(|input| lines.feed(input));
         }
     }
 
@@ -71,7 +77,6 @@ impl Typist {
 mod tests {
     use super::*;
     use crate::hid::HidWire;
-    use crate::io::InputLines;
     use crate::serial::SerialWire;
 
     fn typed(wire: &SerialWire) -> Vec<u8> {
@@ -86,7 +91,7 @@ mod tests {
         let mut typist = Typist::new(steps.into());
         let mut now = |port: usize, printed: &str| {
             typist.hear(port, printed.as_bytes());
-            typist.type_on(|input| lines.feed(input));
+            typist.type_on(&lines);
             String::from_utf8(typed(&lines.wires[0])).expect("text")
         };
         assert_eq!(now(0, "# "), "a", "nothing was awaited yet");

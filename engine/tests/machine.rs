@@ -8,7 +8,7 @@ use std::time::Duration;
 use tayberry_engine::builder::MachineBuilder;
 use tayberry_engine::cpu::{Processor, Slice, SliceEnd};
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineEvent, MachineHandle, Shared};
-use tayberry_engine::history::{Goal, Rewind};
+use tayberry_engine::history::{Begin, Goal, Rewind};
 use tayberry_engine::machine::{Machine, Running, Starter, prepare};
 use tayberry_engine::power::PowerRequest;
 use tayberry_engine::{Attendant, Clock, ClockMode, Deadline, GuestRam, GuestTime, Phase};
@@ -28,7 +28,9 @@ where
         (self.1)()
     }
     fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
-    fn pass(&mut self, _: &mut tayberry_engine::Archive<'_>) {}
+    fn pass(&mut self, archive: &mut tayberry_engine::Archive<'_>) {
+        archive.fail("what a script keeps to itself cannot be saved".into());
+    }
 }
 
 fn spent(retired: u64) -> Slice {
@@ -421,7 +423,9 @@ impl Processor for Sleeper {
         self.work.load(Ordering::Relaxed) > 0
     }
     fn inspect(&self, _: &mut dyn FnMut(&'static str, usize, u64)) {}
-    fn pass(&mut self, _: &mut tayberry_engine::Archive<'_>) {}
+    fn pass(&mut self, archive: &mut tayberry_engine::Archive<'_>) {
+        archive.fail("what a script keeps to itself cannot be saved".into());
+    }
     fn trim(&mut self) {
         self.trimmed.fetch_add(1, Ordering::Relaxed);
     }
@@ -624,7 +628,7 @@ fn a_rewound_machine_is_where_it_was_and_goes_on_as_it_did() {
                 machine.hold();
                 let _ = tell.send((machine.retired_by_all(), machine.retired(1), state(), machine.clock().now()));
             };
-            machine.rewind(Rewind { goal, halted: Box::new(|_| ()), done: Box::new(done) })
+            machine.rewind(Rewind { goal, begin: Begin::Near, halted: Box::new(|_| ()), done: Box::new(done) })
         });
         told.recv_timeout(Duration::from_secs(20)).expect("it comes back")
     };

@@ -4,9 +4,12 @@
 //! branches, counters and what was reported, which are for people.
 
 use crate::block::NO_LINK;
-use crate::core::{Core, SLOT_ZR, SLOTS, Stop};
+use crate::core::{Core, SLOT_SP, SLOT_ZR, Stop};
 use crate::sysreg::SavedRegs;
 use serde::{Deserialize, Serialize};
+
+/// General registers, zero and the stack pointer in use; what is behind them means nothing.
+const SAVED_SLOTS: usize = SLOT_SP as usize + 1;
 
 /// The state of a core: an opaque value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +44,7 @@ impl Core {
     pub fn state(&self) -> CoreState {
         let monitor = &self.monitor;
         CoreState {
-            x: self.x.to_vec(),
+            x: self.x[..SAVED_SLOTS].to_vec(),
             pc: self.pc,
             nzcv: self.nzcv,
             el: self.el,
@@ -64,9 +67,10 @@ impl Core {
         if el > 3 || daif > 0xf || !size_is_right {
             return None;
         }
-        let x: [u64; SLOTS] = x.try_into().ok()?;
+        let x: [u64; SAVED_SLOTS] = x.try_into().ok()?;
         self.sys.restore(sys)?;
-        (self.x, self.pc, self.nzcv, self.el, self.spsel, self.daif) = (x, pc, nzcv, el, spsel, daif);
+        self.x[..SAVED_SLOTS].copy_from_slice(&x);
+        (self.pc, self.nzcv, self.el, self.spsel, self.daif) = (pc, nzcv, el, spsel, daif);
         self.x[usize::from(SLOT_ZR)] = 0;
         (self.fp.v, self.fp.fpcr, self.fp.fpsr) = (v, fpcr, fpsr);
         (self.event, self.retired) = (event, retired);

@@ -12,7 +12,7 @@ use crate::irq;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, IrqLines, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, IrqLines, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_B200;
 const SIZE: u64 = 0x28;
@@ -60,6 +60,8 @@ pub struct ArmInterrupts {
     enable_basic: AtomicU32,
     fiq: AtomicU32,
 }
+
+cell!(ArmInterrupts { enable_1, enable_2, enable_basic, fiq } but { lines, bells });
 
 impl ArmInterrupts {
     /// All disabled.
@@ -166,6 +168,7 @@ impl Plugin for ArmInterruptControllerPlugin {
         let bells = crate::core::bells(machine);
         let controller = Arc::new(ArmInterrupts::new(machine.irq_lines(), bells));
         machine.map(BASE..BASE + SIZE, "ARM interrupt controller", Arc::clone(&controller) as _);
+        machine.part_of("ARM interrupt controller", Arc::clone(&controller));
         machine.world.insert_resource(ArmInterruptController(controller));
     }
 }

@@ -12,7 +12,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_B400;
 const SIZE: u64 = 0x24;
@@ -57,6 +57,8 @@ pub struct ArmTimer {
     line: IrqLine,
     controller: Arc<ArmInterrupts>,
 }
+
+cell!(ArmTimer { load, control, predivider, raw, stopped_at, free_base, free_since, expiry, wake, inbox } but { line, controller });
 
 impl ArmTimer {
     fn enabled(&self) -> bool {
@@ -232,6 +234,7 @@ impl Plugin for ArmTimerPlugin {
             controller: Arc::clone(&machine.world.resource::<ArmInterruptController>().0),
         });
         machine.map(BASE..BASE + SIZE, "ARM timer", Arc::clone(&timer) as _);
+        machine.part_of("ARM timer", Arc::clone(&timer));
         machine.world.spawn(ArmTimerDevice(timer));
         machine.add_systems(Phase::Service, serve_setup).add_systems(Phase::Signal, signal_expiry);
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_A000;
 const SIZE: u64 = 0x24;
@@ -30,6 +30,8 @@ const BRIDGES: usize = ((LAST_CTRL - FIRST_CTRL) / 4 + 1) as usize;
 pub struct Asb {
     stopped: [AtomicU32; BRIDGES],
 }
+
+cell!(Asb { stopped });
 
 /// Number of the bridge whose control register is at `offset`.
 fn bridge_of(offset: u32) -> Option<usize> {
@@ -62,7 +64,9 @@ pub struct AsbPlugin;
 
 impl Plugin for AsbPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        machine.map(BASE..BASE + SIZE, "bridges", Arc::new(Asb::default()));
+        let asb = Arc::<Asb>::default();
+        machine.part_of("bridges", Arc::clone(&asb));
+        machine.map(BASE..BASE + SIZE, "bridges", asb);
     }
 }
 

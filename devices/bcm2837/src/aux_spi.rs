@@ -12,7 +12,7 @@
 
 use crossbeam::queue::ArrayQueue;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::GuestTime;
+use tayberry_engine::{GuestTime, cell};
 
 const CNTL0: u32 = 0x00; // Control 0
 const CNTL1: u32 = 0x04; // Control 1
@@ -65,6 +65,8 @@ pub struct AuxSpi {
     entry: AtomicU32,
     done_at: AtomicU64,
 }
+
+cell!(AuxSpi { control, tx, rx, shown, input, entry, done_at });
 
 impl Default for AuxSpi {
     fn default() -> Self {

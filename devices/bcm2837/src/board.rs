@@ -376,6 +376,18 @@ mod tests {
     }
 
     #[test]
+    fn every_device_has_a_part_in_the_machine_s_state() {
+        let board = Raspi3b::new(BoardOptions { kernel: vec![0; 4], ..BoardOptions::default() }).expect("a board");
+        let mut without = Vec::new();
+        Bench::new(RAM_BYTES, 1, |machine| {
+            board.install(machine);
+            without.extend(machine.stateless().iter().map(|name| name.rsplit("::").next().unwrap_or(name)));
+        });
+        // The cores are the engine's, and without options there is no semihosting.
+        assert_eq!(without, ["SemihostingPlugin", "CoresPlugin"]);
+    }
+
+    #[test]
     fn only_one_to_four_cores() {
         for cores in [0, 5, usize::MAX] {
             let refused = Raspi3b::new(BoardOptions { kernel: vec![0; 4], cores, ..BoardOptions::default() });

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_4000;
 const SIZE: u64 = 0x40;
@@ -42,6 +42,8 @@ pub struct BscSlave {
     /// A byte was lost: bit 1 of RSR.
     overrun: AtomicU32,
 }
+
+cell!(BscSlave { words, waiting, overrun });
 
 impl BscSlave {
     fn word(&self, offset: u32) -> &AtomicU32 {
@@ -100,8 +102,9 @@ pub struct BscSlavePlugin;
 
 impl Plugin for BscSlavePlugin {
     fn install(&self, machine: &mut MachineBuilder) {
-        let slave = BscSlave { words: Default::default(), waiting: AtomicU32::new(0), overrun: AtomicU32::new(0) };
-        machine.map(BASE..BASE + SIZE, "SPI/BSC slave", Arc::new(slave));
+        let slave = Arc::new(BscSlave { words: Default::default(), waiting: AtomicU32::new(0), overrun: AtomicU32::new(0) });
+        machine.part_of("SPI/BSC slave", Arc::clone(&slave));
+        machine.map(BASE..BASE + SIZE, "SPI/BSC slave", slave);
     }
 }
 

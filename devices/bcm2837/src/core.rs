@@ -325,7 +325,6 @@ impl Processor for A64Processor {
         archive.value(&mut self.waits_for);
         archive.value(&mut self.waiting);
         archive.value(&mut self.call);
-        archive.value(&mut self.soc.retired);
     }
 
     fn report(&self, tell: &mut dyn FnMut(ReportLine)) {

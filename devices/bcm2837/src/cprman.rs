@@ -12,7 +12,7 @@
 use bevy_ecs::prelude::Resource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_1000;
 const SIZE: u64 = 0x2000;
@@ -93,6 +93,8 @@ pub struct Clocks(pub Arc<Cprman>);
 pub struct Cprman {
     words: Box<[AtomicU32]>,
 }
+
+cell!(Cprman { words });
 
 fn is_control(offset: u32) -> bool {
     offset.is_multiple_of(8) && offset != CM_PLLB && CONTROLS.iter().any(|range| range.contains(&offset))
@@ -176,6 +178,7 @@ impl Plugin for CprmanPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let manager = Arc::new(Cprman::new());
         machine.world.insert_resource(Clocks(Arc::clone(&manager)));
+        machine.part_of("clock manager", Arc::clone(&manager));
         machine.map(BASE..BASE + SIZE, "clock manager", manager);
     }
 }

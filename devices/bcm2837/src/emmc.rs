@@ -20,7 +20,9 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Attention, BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{
+    Archive, Attention, BusContext, BusView, Cell, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell,
+};
 
 const BASE: u64 = 0x3F30_0000;
 const SIZE: u64 = 0x100;
@@ -147,6 +149,10 @@ struct Registers {
     line: IrqLine,
     dreq: DreqLine,
 }
+
+cell!(Registers {
+    plain, argument, auto_argument, block_size_count, cmdtm, response, control1, control2, auto_errors, flags, mask, enable, data_busy, transfer, inbox, deadline,
+} but { has_card, attention, line, dreq });
 
 impl Registers {
     fn drive(&self) {
@@ -286,6 +292,12 @@ struct Emmc {
 }
 
 impl Emmc {
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        let Self { registers, auto_stop, short, awaits_card, tells_busy } = self;
+        registers.pass(archive);
+        [auto_stop, short, awaits_card, tells_busy].into_iter().for_each(|flag| archive.value(flag));
+    }
+
     fn is_due(&self, now: GuestTime) -> bool {
         !self.registers.inbox.is_empty() || self.registers.deadline.get().is_some_and(|at| at <= now)
     }
@@ -530,6 +542,9 @@ impl Plugin for EmmcPlugin {
             dreq: machine.world.resource::<Dreqs>().line(DREQ),
         });
         machine.map(BASE..BASE + SIZE, "EMMC", Arc::new(View(Arc::clone(&registers))));
+        machine.part("EMMC", |world, archive| {
+            world.query::<&mut Emmc>().iter_mut(world).for_each(|mut emmc| emmc.pass(archive));
+        });
         machine.world.spawn(Emmc { registers, auto_stop: false, short: false, awaits_card: false, tells_busy: false });
         machine.add_systems(Phase::Service, run_commands);
     }

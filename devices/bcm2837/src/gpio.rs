@@ -17,7 +17,7 @@ use bevy_ecs::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, IrqLine, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_0000;
 const SIZE: u64 = 0x100;
@@ -61,6 +61,12 @@ const FUNCTIONS_RESET: [u32; 6] = [0, 0, 0, 0, 4 << 27 | 4 << 24 | 4 << 3 | 4, 4
 #[derive(Resource, Clone, Debug)]
 pub struct PinFunctions(Arc<[AtomicU32; 6]>);
 
+impl Cell for PinFunctions {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        self.0.pass(archive);
+    }
+}
+
 impl PinFunctions {
     fn new() -> Self {
         Self(Arc::new(FUNCTIONS_RESET.map(AtomicU32::new)))
@@ -90,6 +96,8 @@ struct Bank {
     async_falling: AtomicU32,
     pull_clock: AtomicU32,
 }
+
+cell!(Bank { outputs, latch, pull_up, events, rising, falling, high, low, async_rising, async_falling, pull_clock });
 
 impl Bank {
     fn level(&self) -> u32 {
@@ -138,6 +146,8 @@ pub struct Gpio {
     pull: AtomicU32,
     lines: [IrqLine; 4],
 }
+
+cell!(Gpio { functions, banks, pull } but { lines });
 
 impl Gpio {
     fn new(lines: [IrqLine; 4]) -> Self {
@@ -252,9 +262,10 @@ pub struct GpioPlugin;
 impl Plugin for GpioPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let lines = std::array::from_fn(|index| machine.irq_line(irq::GPIO + index));
-        let gpio = Gpio::new(lines);
+        let gpio = Arc::new(Gpio::new(lines));
         machine.world.insert_resource(gpio.functions.clone());
-        machine.map(BASE..BASE + SIZE, "GPIO", Arc::new(gpio));
+        machine.part_of("GPIO", Arc::clone(&gpio));
+        machine.map(BASE..BASE + SIZE, "GPIO", gpio);
     }
 }
 

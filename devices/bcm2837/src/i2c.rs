@@ -17,7 +17,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASES: [u64; 3] = [0x3F20_5000, 0x3F80_4000, 0x3F80_5000];
 const NAMES: [&str; 3] = ["BSC0", "BSC1", "BSC2"];
@@ -79,6 +79,8 @@ struct Master {
     /// When the transfer ends, nanoseconds, or [`NO_TRANSFER`].
     ends_at: AtomicU64,
 }
+
+cell!(Master { control, latched, dlen, address, div, del, clkt, fifo, ends_at });
 
 impl Master {
     fn new() -> Self {
@@ -168,6 +170,8 @@ pub struct I2c {
     line: IrqLine,
 }
 
+cell!(I2c { masters, turn, wake } but { line });
+
 impl I2c {
     fn update(&self, now: GuestTime) {
         self.turn.run(|| {
@@ -246,6 +250,7 @@ impl Plugin for I2cPlugin {
         for (index, (base, name)) in BASES.into_iter().zip(NAMES).enumerate() {
             machine.map(base..base + SIZE, name, Arc::new(View(Arc::clone(&i2c), index)));
         }
+        machine.part_of("I2C", Arc::clone(&i2c));
         machine.world.spawn(I2cDevice(i2c));
         machine.add_systems(Phase::Signal, signal);
     }

@@ -9,10 +9,13 @@
 
 use crate::property::{Arrival, VideoCore, words};
 use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use tayberry_engine::builder::{MachineClock, Ram, SharedRes};
-use tayberry_engine::{Attention, BusContext, BusView, Deadline, GuestRam, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Served};
+use tayberry_engine::{
+    Archive, Attention, BusContext, BusView, Cell, Deadline, GuestRam, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Served,
+};
 
 /// Physical address of the registers.
 pub const BASE: u64 = 0x3f00_b880;
@@ -101,6 +104,15 @@ struct Ring {
     tail: AtomicU32,
 }
 
+impl Cell for Ring {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.slots, &self.head, &self.tail]);
+        if self.tail.load(Ordering::Acquire).wrapping_sub(self.head.load(Ordering::Acquire)) > CAPACITY {
+            archive.refuse();
+        }
+    }
+}
+
 impl Ring {
     fn slot(&self, count: u32) -> &AtomicU32 {
         &self.slots[(count % CAPACITY) as usize]
@@ -159,6 +171,16 @@ struct MailboxView {
     errors: [AtomicU32; 2],
     irq: IrqLine,
     attention: Arc<Attention>,
+}
+
+impl Cell for MailboxView {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.replies, &self.inbox, &self.waiting, &self.config, &self.errors]);
+        // One that waits is counted until it is taken out of the inbox.
+        if self.waiting.load(Ordering::Relaxed) > CAPACITY {
+            archive.refuse();
+        }
+    }
 }
 
 impl MailboxView {
@@ -270,6 +292,7 @@ impl BusView for MailboxView {
 }
 
 /// A message that is answered at a certain time, and everything after it waits.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Held {
     word: u32,
     until: GuestTime,
@@ -300,6 +323,13 @@ impl Mailbox {
         machine.map(BASE..BASE + LEN, "mailbox", Arc::clone(&view) as _);
         machine.add_systems(Phase::Service, serve);
         Self { view, inbox, held: None, deadline: machine.deadline() }
+    }
+
+    /// Passes the registers and what waits.
+    pub(crate) fn pass(&mut self, archive: &mut Archive<'_>) {
+        self.view.pass(archive);
+        archive.value(&mut self.held);
+        self.deadline.pass(archive);
     }
 
     /// The next message, if its reply has a place to go.

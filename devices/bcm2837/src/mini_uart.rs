@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::serial::SerialWire;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_5000;
 const SIZE: u64 = 0x100;
@@ -90,6 +90,8 @@ pub struct Aux {
     turn: Turn,
     wake: Wake,
 }
+
+cell!(Aux { rx, refilling, enables, ier, lcr, mcr, scratch, cntl, baud, spi, traced_disabled, turn, wake } but { wire, line });
 
 impl Aux {
     fn new(wire: SerialWire, line: IrqLine, wake: Wake) -> Self {
@@ -320,6 +322,7 @@ impl Plugin for AuxPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let aux = Arc::new(Aux::new(machine.serial_wire(1), machine.irq_line(irq::AUX), Wake::new(machine)));
         machine.map(BASE..BASE + SIZE, "AUX", Arc::clone(&aux) as _);
+        machine.part_of("AUX", Arc::clone(&aux));
         machine.world.spawn(AuxDevice(aux));
         machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal);
     }

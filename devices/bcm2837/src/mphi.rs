@@ -12,7 +12,7 @@
 use crate::irq;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, IrqLine, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_6000;
 const SIZE: u64 = 0x200;
@@ -42,6 +42,8 @@ pub struct Mphi {
     software: AtomicU32,
     line: IrqLine,
 }
+
+cell!(Mphi { address, length, control, status, software } but { line });
 
 impl Mphi {
     fn update(&self) {
@@ -97,8 +99,9 @@ impl Plugin for MphiPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let zero = || AtomicU32::new(0);
         let line = machine.irq_line(irq::MPHI);
-        let mphi = Mphi { address: zero(), length: zero(), control: zero(), status: zero(), software: zero(), line };
-        machine.map(BASE..BASE + SIZE, "MPHI", Arc::new(mphi));
+        let mphi = Arc::new(Mphi { address: zero(), length: zero(), control: zero(), status: zero(), software: zero(), line });
+        machine.part_of("MPHI", Arc::clone(&mphi));
+        machine.map(BASE..BASE + SIZE, "MPHI", mphi);
     }
 }
 

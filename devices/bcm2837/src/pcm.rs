@@ -18,7 +18,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_3000;
 const SIZE: u64 = 0x24;
@@ -111,6 +111,8 @@ pub struct Pcm {
     tx_dreq: DreqLine,
     rx_dreq: DreqLine,
 }
+
+cell!(Pcm { cs, errors, sync, sync_at, mode, rxc, txc, dreq, inten, intstc, gray, tx, rx, beat, turn, wake } but { clocks, line, tx_dreq, rx_dreq });
 
 /// Adds `words` to what `level` holds, up to the FIFO's depth. Returns false if not all fit.
 fn put(level: &AtomicU32, words: u64) -> bool {
@@ -382,6 +384,7 @@ impl Plugin for PcmPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let pcm = Arc::new(Pcm::new(machine));
         machine.map(BASE..BASE + SIZE, "PCM", Arc::clone(&pcm) as _);
+        machine.part_of("PCM", Arc::clone(&pcm));
         machine.world.spawn(PcmDevice(pcm));
         machine.add_systems(Phase::Signal, signal);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::power::{PowerRequest, PowerSwitch};
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_0000;
 const SIZE: u64 = 0x114;
@@ -43,6 +43,8 @@ pub struct PowerManagement {
     deadline: Deadline,
     power: Arc<PowerSwitch>,
 }
+
+cell!(PowerManagement { words, deadline } but { power });
 
 impl PowerManagement {
     fn new(deadline: Deadline, power: Arc<PowerSwitch>) -> Self {
@@ -119,6 +121,7 @@ impl Plugin for PowerManagementPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let device = Arc::new(PowerManagement::new(machine.deadline(), machine.power()));
         machine.map(BASE..BASE + SIZE, "power management", Arc::clone(&device) as _);
+        machine.part_of("power management", Arc::clone(&device));
         machine.world.spawn(PowerManagementDevice(device));
         machine.add_systems(Phase::Signal, bite);
     }

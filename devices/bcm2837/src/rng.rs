@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use tayberry_engine::{BusContext, BusView, ClockMode, GuestTime, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, ClockMode, GuestTime, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F10_4000;
 const SIZE: u64 = 0x14;
@@ -42,6 +42,8 @@ pub struct Rng {
     int_mask: AtomicU32,
     sequence: AtomicU64,
 }
+
+cell!(Rng { control, warm_up, since, threshold, int_mask, sequence } but { mode });
 
 impl Rng {
     fn new(mode: ClockMode) -> Self {
@@ -128,7 +130,9 @@ pub struct RngPlugin;
 impl Plugin for RngPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let mode = machine.clock().mode();
-        machine.map(BASE..BASE + SIZE, "RNG", Arc::new(Rng::new(mode)));
+        let rng = Arc::new(Rng::new(mode));
+        machine.part_of("RNG", Arc::clone(&rng));
+        machine.map(BASE..BASE + SIZE, "RNG", rng);
     }
 }
 

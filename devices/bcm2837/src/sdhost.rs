@@ -18,7 +18,9 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{Attention, BusContext, BusView, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{
+    Archive, Attention, BusContext, BusView, Cell, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell,
+};
 
 const BASE: u64 = 0x3F20_2000;
 const SIZE: u64 = 0x100;
@@ -105,6 +107,10 @@ struct Registers {
     line: IrqLine,
     dreq: DreqLine,
 }
+
+cell!(Registers {
+    command, argument, timeout, divider, response, status, power, edm, fsm, config, block_bytes, blocks, transfer, inbox, deadline,
+} but { attention, line, dreq });
 
 impl Registers {
     /// Words can move.
@@ -241,6 +247,12 @@ struct SdHost {
 }
 
 impl SdHost {
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        let Self { registers, short, awaits_card } = self;
+        registers.pass(archive);
+        [short, awaits_card].into_iter().for_each(|flag| archive.value(flag));
+    }
+
     fn is_due(&self, now: GuestTime) -> bool {
         !self.registers.inbox.is_empty() || self.registers.deadline.get().is_some_and(|at| at <= now)
     }
@@ -443,6 +455,9 @@ impl Plugin for SdHostPlugin {
             dreq: machine.world.resource::<Dreqs>().line(DREQ),
         });
         machine.map(BASE..BASE + SIZE, "SDHOST", Arc::new(View(Arc::clone(&registers))));
+        machine.part("SDHOST", |world, archive| {
+            world.query::<&mut SdHost>().iter_mut(world).for_each(|mut host| host.pass(archive));
+        });
         machine.world.spawn(SdHost { registers, short: false, awaits_card: false });
         machine.add_systems(Phase::Service, run_commands);
     }

@@ -18,7 +18,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_4000;
 const SIZE: u64 = 0x18;
@@ -84,6 +84,8 @@ pub struct Spi {
     tx_dreq: DreqLine,
     rx_dreq: DreqLine,
 }
+
+cell!(Spi { cs, clk, dlen, ltoh, dc, left, tx, rx, shifter, done_at, turn, wake } but { line, tx_dreq, rx_dreq });
 
 impl Spi {
     fn new(wake: Wake, line: IrqLine, dreqs: &Dreqs) -> Self {
@@ -325,6 +327,7 @@ impl Plugin for SpiPlugin {
         let (wake, line, dreqs) = (Wake::new(machine), machine.irq_line(irq::SPI), machine.world.resource::<Dreqs>().clone());
         let spi = Arc::new(Spi::new(wake, line, &dreqs));
         machine.map(BASE..BASE + SIZE, "SPI0", Arc::clone(&spi) as _);
+        machine.part_of("SPI0", Arc::clone(&spi));
         machine.world.spawn(SpiDevice(spi));
         machine.add_systems(Phase::Signal, signal);
     }

@@ -13,7 +13,7 @@ use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F00_3000;
 const SIZE: u64 = 0x1c;
@@ -39,6 +39,8 @@ struct Channel {
     line: IrqLine,
 }
 
+cell!(Channel { compare, matches, wake } but { line });
+
 /// The timer's registers.
 #[derive(Debug)]
 pub struct SystemTimer {
@@ -46,6 +48,8 @@ pub struct SystemTimer {
     channels: [Channel; CHANNELS],
     controller: Arc<ArmInterrupts>,
 }
+
+cell!(SystemTimer { status, channels } but { controller });
 
 impl SystemTimer {
     /// Latches the matches that have come by `now`.
@@ -138,6 +142,7 @@ impl Plugin for SystemTimerPlugin {
         });
         let timer = Arc::new(SystemTimer { status: AtomicU32::new(0), channels, controller });
         machine.map(BASE..BASE + SIZE, "system timer", Arc::clone(&timer) as _);
+        machine.part_of("system timer", Arc::clone(&timer));
         machine.world.spawn(SystemTimerDevice(timer));
         machine.add_systems(Phase::Signal, signal_matches);
     }

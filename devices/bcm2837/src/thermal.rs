@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, MachineBuilder, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F21_2000;
 const SIZE: u64 = 0x8;
@@ -24,6 +24,8 @@ pub struct Thermal {
     control: AtomicU32,
     counts: u32,
 }
+
+cell!(Thermal { control } but { counts });
 
 impl BusView for Thermal {
     fn read(&self, offset: u32, _: &BusContext<'_>) -> u32 {
@@ -52,7 +54,9 @@ pub struct ThermalPlugin {
 impl Plugin for ThermalPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let counts = (OFFSET_MILLI.saturating_sub(self.temperature) / COUNT_MILLI).min(0x3ff);
-        machine.map(BASE..BASE + SIZE, "thermal", Arc::new(Thermal { control: AtomicU32::new(CTL_RESET), counts }));
+        let thermal = Arc::new(Thermal { control: AtomicU32::new(CTL_RESET), counts });
+        machine.part_of("thermal", Arc::clone(&thermal));
+        machine.map(BASE..BASE + SIZE, "thermal", thermal);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder};
+use tayberry_engine::{Attention, Deadline, GuestTime, MachineBuilder, cell};
 
 /// Shortest time between two looks at a device by itself, nanoseconds: what it does faster is done several at once.
 const GRAIN_NS: u64 = 1_000;
@@ -17,6 +17,8 @@ pub struct Turn {
     busy: AtomicBool,
     asked: AtomicBool,
 }
+
+cell!(Turn { busy, asked });
 
 impl Turn {
     /// Does `work`, now or, if another core is at it, by that one. `work` must depend on the device's state alone: it may run more than once.
@@ -38,6 +40,8 @@ pub struct Wake {
     last: AtomicU64,
     attention: Arc<Attention>,
 }
+
+cell!(Wake { deadline, last } but { attention });
 
 impl Wake {
     /// A new one, at no time.
@@ -79,6 +83,8 @@ pub struct Beat {
     /// When the next one is, nanoseconds.
     next: AtomicU64,
 }
+
+cell!(Beat { next });
 
 impl Default for Beat {
     fn default() -> Self {

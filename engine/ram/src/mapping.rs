@@ -9,6 +9,7 @@ pub use mapped::Mapping;
 mod mapped {
     use memmap2::{MmapOptions, MmapRaw};
     use std::io;
+    use std::ops::Range;
 
     /// An anonymous mapping, of which the host commits what is touched.
     #[derive(Debug)]
@@ -28,6 +29,61 @@ mod mapped {
         pub fn base(&self) -> *mut u8 {
             self.0.as_mut_ptr()
         }
+
+        /// Where pages are that the host has committed, or swapped out; `None` where it does not say.
+        #[cfg(target_os = "linux")]
+        pub fn touched(&self) -> Option<Vec<Range<u64>>> {
+            super::pagemap::committed(self.base() as u64, self.len() as u64)
+        }
+
+        /// As on Linux: nobody tells.
+        #[cfg(not(target_os = "linux"))]
+        pub fn touched(&self) -> Option<Vec<Range<u64>>> {
+            None
+        }
+    }
+}
+
+/// What Linux says of a process's own pages (Documentation/admin-guide/mm/pagemap.rst).
+#[cfg(all(target_os = "linux", not(any(miri, fuzzing))))]
+mod pagemap {
+    use crate::PAGE_BYTES;
+    use std::fs::File;
+    use std::ops::Range;
+    use std::os::unix::fs::FileExt;
+
+    /// Bytes of what is said of one page.
+    const ENTRY: u64 = 8;
+    /// It is in memory, or swapped out; any process may know that of itself.
+    const COMMITTED: u64 = 1 << 63 | 1 << 62;
+
+    /// Ranges of pages that are committed, from the first byte of the mapping at `base` on. `None` where pages have another size, or nothing is said.
+    pub fn committed(base: u64, len: u64) -> Option<Vec<Range<u64>>> {
+        if page_size()? != PAGE_BYTES {
+            return None;
+        }
+        let mut entries = vec![0; usize::try_from(len / PAGE_BYTES * ENTRY).ok()?];
+        File::open("/proc/self/pagemap").ok()?.read_exact_at(&mut entries, base / PAGE_BYTES * ENTRY).ok()?;
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for (at, entry) in (0..).step_by(PAGE_BYTES as usize).zip(entries.chunks_exact(ENTRY as usize)) {
+            let entry = entry.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            if entry & COMMITTED == 0 {
+                continue;
+            }
+            match ranges.last_mut().filter(|last| last.end == at) {
+                Some(last) => last.end += PAGE_BYTES,
+                None => ranges.push(at..at + PAGE_BYTES),
+            }
+        }
+        Some(ranges)
+    }
+
+    /// Bytes of the host's pages, by the auxiliary vector (getauxval(3), AT_PAGESZ).
+    fn page_size() -> Option<u64> {
+        const AT_PAGESZ: u64 = 6;
+        let vector = std::fs::read("/proc/self/auxv").ok()?;
+        let words: Vec<u64> = vector.chunks_exact(8).filter_map(|word| word.try_into().ok().map(u64::from_ne_bytes)).collect();
+        words.chunks_exact(2).find(|pair| pair[0] == AT_PAGESZ).map(|pair| pair[1])
     }
 }
 
@@ -68,6 +124,11 @@ mod checked {
 
         pub fn base(&self) -> *mut u8 {
             self.base.as_ptr()
+        }
+
+        /// Nobody tells.
+        pub fn touched(&self) -> Option<Vec<std::ops::Range<u64>>> {
+            None
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::mapping::Mapping;
 use crate::{CodeMap, PageMap};
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{self, Relaxed},
@@ -105,6 +106,11 @@ impl GuestRam {
     accessors!(read_u16, write_u16, u16, AtomicU16);
     accessors!(read_u32, write_u32, u32, AtomicU32);
     accessors!(read_u64, write_u64, u64, AtomicU64);
+
+    /// Where anything but zero may be, ascending: what was never touched is not, as far as the host tells. Bounds are multiples of [`crate::PAGE_BYTES`].
+    pub fn touched(&self) -> Vec<Range<u64>> {
+        self.map.touched().unwrap_or_else(|| vec![0..self.len()])
+    }
 
     /// Copies guest bytes to `out` by relaxed loads of eight bytes where aligned. `None`, and `out` untouched, if they are not all in RAM.
     pub fn copy_out(&self, addr: u64, out: &mut [u8]) -> Option<()> {

@@ -163,6 +163,33 @@ impl VideoMemory {
     }
 
     /// The next room of `len` bytes behind the cursor, or from the start, between the tenancies that are obstacles.
+    /// Where the next search begins.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// Begins anew with nothing leased, and `cursor` where the next search begins, to take over saved leases by [`VideoMemory::claim`]. Whoever holds memory
+    /// loses it. False, and nothing done, if the cursor does not lie here.
+    pub fn restart(&mut self, cursor: u64) -> bool {
+        let inside = (self.base..=self.end).contains(&cursor);
+        if inside {
+            self.revoke(self.base, self.end);
+            self.cursor = cursor;
+        }
+        inside
+    }
+
+    /// Leases just this memory: `None` if it does not all lie here, or any of it is leased.
+    pub fn claim(&mut self, base: u64, len: u64) -> Option<VideoBuffer> {
+        let end = base.checked_add(len).filter(|&end| len > 0 && base >= self.base && end <= self.end)?;
+        let leased = |tenancy: &mut Tenancy| tenancy.is_leased() && tenancy.region.base < end && base < tenancy.region.end();
+        if self.tenancies.iter_mut().any(leased) {
+            return None;
+        }
+        self.revoke(base, end);
+        Some(self.lease(base, len))
+    }
+
     fn find(&mut self, len: u64, align: u64, mut obstacle: impl FnMut(&mut Tenancy) -> bool) -> Option<u64> {
         let obstacles: Vec<(u64, u64)> = self
             .tenancies
@@ -256,6 +283,25 @@ mod tests {
         drop(first);
         assert_eq!(memory.allocate(0x80, 16).expect("room").base, BASE);
         assert_ne!(held.ground.layouts.load(Relaxed), 0, "the holder is told");
+    }
+
+    #[test]
+    fn saved_leases_are_taken_over_and_the_next_search_begins_where_it_would() {
+        let mut memory = VideoMemory::with_reuse(BASE, 0x300, Reuse::IgnoreReaders);
+        let buffers: Vec<VideoBuffer> = (0..3).map(|_| memory.allocate(0x100, 16).expect("room")).collect();
+        let held = hold(&buffers[0]);
+        let (leased, cursor) = ((buffers[1].base, buffers[1].len), memory.cursor());
+        drop(buffers);
+        assert!(!memory.restart(BASE - 1) && !memory.restart(BASE + 0x301));
+        assert!(memory.restart(cursor));
+        assert_ne!(held.ground.layouts.load(Relaxed), 0, "the holder is told");
+        let again = memory.claim(leased.0, leased.1).expect("it is free");
+        for (base, len) in [leased, (BASE + 0x1f0, 0x20), (BASE - 16, 32), (BASE + 0x2f0, 0x20), (BASE, 0), (u64::MAX, 2)] {
+            assert!(memory.claim(base, len).is_none(), "{base:#x} {len:#x}");
+        }
+        let next: Vec<u64> = [(); 2].map(|()| memory.allocate(0x100, 16).expect("room")).iter().map(|buffer| buffer.base - BASE).collect();
+        assert_eq!(next, [0, 0x200]);
+        drop(again);
     }
 
     #[test]

@@ -73,9 +73,21 @@ impl Display {
     }
 
     /// Makes `scanout` the one that is shown and returns its generation, the previous plus one. One writer at a time: the machine's thread.
-    pub fn publish(&self, mut scanout: Scanout) -> u64 {
+    pub fn publish(&self, scanout: Scanout) -> u64 {
+        self.put(scanout, None)
+    }
+
+    /// The same for a scanout of a machine's saved state, which had number `generation`. It has it again, unless that number is in use for something else or over.
+    pub fn publish_as(&self, scanout: Scanout, generation: u64) -> u64 {
+        self.put(scanout, Some(generation))
+    }
+
+    fn put(&self, mut scanout: Scanout, wanted: Option<u64>) -> u64 {
         let previous = self.slot.load();
-        let generation = previous.generation + 1;
+        let generation = match wanted {
+            Some(same) if same == previous.generation && previous.looks_like(&scanout) => same,
+            wanted => wanted.unwrap_or(0).max(previous.generation + 1),
+        };
         scanout.generation = generation;
         scanout.published = self.account(&scanout, scanout.same_layout(&previous));
         drop(previous);
@@ -98,6 +110,11 @@ impl Display {
     /// Takes the signal away, as at a reset: generations go on.
     pub fn lose_signal(&self) -> u64 {
         self.publish(Scanout::no_signal())
+    }
+
+    /// The same for a machine's saved state, as [`Display::publish_as`].
+    pub fn lose_signal_as(&self, generation: u64) -> u64 {
+        self.publish_as(Scanout::no_signal(), generation)
     }
 
     /// The snapshot that is published now. One load per frame: two may see two configurations.

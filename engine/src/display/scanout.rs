@@ -2,6 +2,7 @@
 
 use crate::display::memory::Region;
 use crate::display::{VideoBuffer, sync};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,7 @@ pub const MAX_HEIGHT: u32 = 4320;
 const NO_SIGNAL: (u32, u32) = (640, 480);
 
 /// Bits per pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Depth {
     /// 8 bits, through the palette.
     Indexed8,
@@ -57,7 +58,7 @@ impl Depth {
 }
 
 /// Order of the components.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PixelOrder {
     /// Blue in the lowest byte (24 and 32 bits) or the top bits (15 and 16 bits): tag value 0.
     Bgr,
@@ -66,7 +67,7 @@ pub enum PixelOrder {
 }
 
 /// What the top byte of 32-bit pixels means (tag 0x00048007). Behind the picture is black. Other depths have no alpha.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Alpha {
     /// Alpha channel enabled, tag value 0: 0 is fully opaque, 255 shows the black behind.
     Opaque0,
@@ -78,7 +79,7 @@ pub enum Alpha {
 
 /// Black borders inside the screen, in pixels. The picture is squeezed between them, as the Pi's scaler does with `scaling_kernel=8` in its config.txt: each
 /// pixel of the screen is the one of the picture that its centre lies in, unfiltered. So what is shown has the guest's colours and no others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Overscan {
     /// Lines above.
     pub top: u32,
@@ -91,7 +92,7 @@ pub struct Overscan {
 }
 
 /// What a scanout is made from; checked by [`Scanout::new`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanoutConfig {
     /// Guest-physical address of the first byte of the virtual buffer.
     pub base: u64,
@@ -235,6 +236,11 @@ impl Scanout {
             _ => false,
         };
         same_region && layout(self) == layout(other)
+    }
+
+    /// True if both show the same memory as the same picture, whoever holds that memory.
+    pub(super) fn looks_like(&self, other: &Self) -> bool {
+        self.has_signal() == other.has_signal() && self.config == other.config
     }
 
     /// Pixels of the buffer that the screen shows, from the offset on: columns and lines. The rest is black.

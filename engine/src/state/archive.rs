@@ -109,6 +109,19 @@ pub trait Cell {
     fn pass(&self, archive: &mut Archive<'_>);
 }
 
+/// Makes a device of cells a [`Cell`]. All its fields are named: those that are state, then those that are not, so that a new one is not forgotten.
+#[macro_export]
+macro_rules! cell {
+    ($type:ty { $($field:ident),* $(,)? } $(but { $($other:ident),* $(,)? })?) => {
+        impl $crate::Cell for $type {
+            fn pass(&self, archive: &mut $crate::Archive<'_>) {
+                let Self { $($field,)* $($($other: _,)*)? } = self;
+                archive.cells(&[$($field),*]);
+            }
+        }
+    };
+}
+
 macro_rules! atomics {
     ($($atomic:ty),*) => {
         $(impl Cell for $atomic {

@@ -7,11 +7,13 @@
 //! frontends.
 
 mod archive;
+pub(crate) mod file;
 mod pages;
 #[cfg(test)]
 mod tests;
 
 pub use archive::{Archive, Cell};
+pub use file::{FileError, MadeFrom, VERSION};
 pub use pages::Pages;
 
 use crate::builder::Deadlines;
@@ -68,8 +70,33 @@ impl Parts {
         self.0.push((name, Box::new(pass)));
     }
 
+    /// Those of another list come after these.
+    pub fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// What is saved of each.
+    pub fn save(&mut self, world: &mut World) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let save = |(name, pass): &mut (&'static str, Pass)| {
+            let mut archive = Archive::save(name);
+            pass(world, &mut archive);
+            Ok(((*name).to_owned(), archive.finish()?))
+        };
+        self.0.iter_mut().map(save).collect()
+    }
+
+    /// Loads what was saved of parts of these names.
+    pub fn load(&mut self, world: &mut World, saved: &[(String, Vec<u8>)]) -> Result<(), StateError> {
+        for ((name, pass), (_, bytes)) in self.0.iter_mut().zip(saved) {
+            let mut archive = Archive::load(name, bytes);
+            pass(world, &mut archive);
+            archive.finish()?;
+        }
+        Ok(())
     }
 }
 
@@ -85,18 +112,20 @@ impl Machine {
     /// # Errors
     /// [`StateError::Unfit`] where something cannot be saved.
     pub fn save(&mut self) -> Result<State, StateError> {
+        self.save_beside(None)
+    }
+
+    /// The same, where an earlier state is kept too: they share pages.
+    pub(crate) fn save_beside(&mut self, earlier: Option<&State>) -> Result<State, StateError> {
         let mut parts = Vec::new();
         for (name, pass) in OWN {
             let mut archive = Archive::save(name);
             pass(self, &mut archive);
             parts.push((name.to_owned(), archive.finish()?));
         }
-        for (name, pass) in &mut self.parts.0 {
-            let mut archive = Archive::save(name);
-            pass(&mut self.world, &mut archive);
-            parts.push(((*name).to_owned(), archive.finish()?));
-        }
-        Ok(State { parts, ram: Pages::of(self.ram()) })
+        parts.extend(self.parts.save(&mut self.world)?);
+        let ram = earlier.map_or_else(|| Pages::of(self.ram()), |earlier| Pages::since(self.ram(), &earlier.ram));
+        Ok(State { parts, ram })
     }
 
     /// Takes over a state. The machine must have been built as the one that the state is of, and not have run. Where its history is kept, it begins here.
@@ -119,12 +148,8 @@ impl Machine {
             pass(self, &mut archive);
             archive.finish()?;
         }
-        for ((name, pass), (_, bytes)) in self.parts.0.iter_mut().zip(devices) {
-            let mut archive = Archive::load(name, bytes);
-            pass(&mut self.world, &mut archive);
-            archive.finish()?;
-        }
-        self.loaded(Arc::clone(state));
+        self.parts.load(&mut self.world, devices)?;
+        self.loaded(state);
         Ok(())
     }
 }

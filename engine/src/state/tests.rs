@@ -5,6 +5,7 @@ use crate::bench::shared;
 use crate::builder::MachineClock;
 use crate::clock::{Clock, GuestTime};
 use crate::cpu::{Processor, Slice, SliceEnd};
+use crate::history::{Begin, Goal, Rewind};
 use crate::{Deadline, MachineBuilder, Phase, Plugin};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tayberry_ram::GuestRam;
@@ -72,9 +73,13 @@ impl Plugin for TickerPlugin {
 }
 
 fn machine(mode: ClockMode, cores: u64) -> Machine {
+    machine_with(mode, cores, shared())
+}
+
+fn machine_with(mode: ClockMode, cores: u64, shared: Arc<crate::handle::Shared>) -> Machine {
     let ram = Arc::new(GuestRam::new(0x10_0000).expect("a megabyte"));
     ram.write_u64(0x8000, 0x1234);
-    let mut builder = MachineBuilder::new(Arc::clone(&ram), Arc::new(Clock::new(mode)), cores as usize, shared());
+    let mut builder = MachineBuilder::new(Arc::clone(&ram), Arc::new(Clock::new(mode)), cores as usize, shared);
     builder.install(&TickerPlugin);
     for id in 0..cores {
         let ram = Arc::clone(&ram);
@@ -142,7 +147,10 @@ fn other_machines_states_are_refused() {
     assert!(changed(&|state| state.parts[4].0 = "RNG".into()).contains("it has RNG where this one has ticker"));
     assert_eq!(changed(&|state| state.parts[4].1.push(0)), "the state is damaged: ticker cannot be read");
     assert_eq!(changed(&|state| _ = state.parts[0].1.pop()), "the state is damaged: engine cannot be read");
-    assert_eq!(changed(&|state| state.ram.numbers.push(0x100)), "the state is damaged: RAM cannot be read");
+    assert_eq!(
+        changed(&|state| state.ram.push(0x100, Arc::new([1; 4096])).expect("behind the last")),
+        "the state is damaged: RAM cannot be read"
+    );
 }
 
 #[test]
@@ -164,11 +172,83 @@ fn only_pages_with_something_in_them_are_kept() {
     let ram = GuestRam::new(0x10_000).expect("16 pages");
     ram.write_u8(0x2fff, 1);
     ram.write_u8(0xf000, 2);
+    ram.write_u8(0x4000, 0);
     let pages = Pages::of(&ram);
-    assert_eq!((pages.numbers.as_slice(), pages.bytes.len()), (&[2, 15][..], 0x2000));
+    assert_eq!(pages.iter().map(|(number, page)| (number, page[0], page[0xfff])).collect::<Vec<_>>(), [(2, 0, 1), (15, 2, 0)]);
     let other = GuestRam::new(0x10_000).expect("16 pages");
-    other.fill(0, 0x10_000, 7);
-    pages.load(&other).expect("they fit");
-    assert_eq!(Pages::of(&other), pages);
+    for full in [false, true] {
+        other.fill(0, 0x10_000, if full { 7 } else { 0 });
+        pages.load(&other).expect("they fit");
+        assert_eq!(Pages::of(&other), pages);
+    }
     assert!(pages.load(&GuestRam::new(0x8000).expect("8 pages")).is_err());
+}
+
+#[test]
+fn states_share_pages_that_stay() {
+    let ram = GuestRam::new(0x10_000).expect("16 pages");
+    (0..8).for_each(|page| _ = ram.write_u8(page * 0x1000, 1));
+    let first = Pages::of(&ram);
+    ram.write_u8(0x3000, 2);
+    ram.write_u8(0x5000, 0);
+    ram.write_u8(0x9000, 1);
+    let second = Pages::since(&ram, &first);
+    assert_eq!(second, Pages::of(&ram));
+    assert_eq!((second.bytes_beside(&first), second.bytes_beside(&Pages::default())), (0x2000, 0x8000));
+}
+
+/// What a machine shows of itself at some time.
+type Seen = (u64, Vec<(String, Vec<u8>)>, Pages);
+
+#[test]
+fn ways_back_begin_at_checkpoints_and_end_where_they_would_without() {
+    struct Keeper;
+    impl crate::Attendant for Keeper {
+        fn begins(&mut self, machine: &mut Machine) {
+            machine.keep_history();
+        }
+    }
+    fn seen(machine: &mut Machine) -> Seen {
+        let state = guests(machine);
+        (machine.retired_by_all(), state.parts, state.ram)
+    }
+    let (handle, mut starter) = crate::machine::prepare();
+    starter.attend(Box::new(Keeper));
+    let build = |shared| Ok::<_, StateError>(machine_with(ClockMode::Deterministic, 2, shared));
+    let running = starter.start(crate::handle::Limits::default(), build).expect("it is built");
+    let control = handle.control.clone();
+    let there = loop {
+        let hold = |machine: &mut Machine| (machine.retired_by_all() > 400_000_000).then(|| machine.hold()).map(|()| seen(machine));
+        match control.ask(hold).expect("it runs") {
+            Some(seen) => break seen,
+            None => std::thread::sleep(std::time::Duration::from_millis(1)),
+        }
+    };
+    let back = |goal: u64, begin: Begin| {
+        let (tell, told) = crossbeam::channel::bounded(1);
+        control.ask(move |machine| {
+            let done = move |machine: &mut Machine| {
+                machine.hold();
+                let _ = tell.send((machine.way_began(), seen(machine)));
+            };
+            machine.rewind(Rewind { goal: Goal::All(goal), begin, halted: Box::new(|_| ()), done: Box::new(done) })
+        });
+        told.recv_timeout(std::time::Duration::from_secs(60)).expect("it comes back")
+    };
+    let (began, end) = back(there.0, Begin::Near);
+    assert!(began >= 50_000_000 && end.2 == there.2, "from {began}");
+    let (near, again) = back(there.0, Begin::Near);
+    assert!(near + 2_100_000 >= there.0 && again == end, "from {near}");
+    let half = there.0 / 2 + 12_345;
+    let (began, middle) = back(half, Begin::Near);
+    assert!((1..half).contains(&began), "from {began}");
+    let (earlier, again) = back(half, Begin::Before(began));
+    assert!(earlier < began && again == middle, "from {earlier}");
+    assert_eq!(back(0, Begin::Near).0, 0);
+    for (goal, then) in [(half, &middle), (there.0, &end)] {
+        let (began, again) = back(goal, Begin::Before(1));
+        assert!(began == 0 && again == *then, "from power-on to {goal}");
+    }
+    control.stop();
+    running.join();
 }

@@ -4,8 +4,8 @@ pub mod boot;
 pub mod diagnosis;
 pub mod gdb;
 pub mod input;
+pub mod past;
 pub mod picture;
-pub mod recording;
 pub mod semihosting;
 pub mod sound;
 
@@ -13,8 +13,8 @@ use crate::args::boot::BootArgs;
 use crate::args::diagnosis::DiagnosisArgs;
 use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::input::{InputArgs, InputOptions};
+use crate::args::past::PastArgs;
 use crate::args::picture::{PictureArgs, PictureOptions};
-use crate::args::recording::RecordingArgs;
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
 use crate::qemu::QemuOptions;
@@ -142,9 +142,6 @@ struct Args {
     input: InputArgs,
 
     #[command(flatten)]
-    recording: RecordingArgs,
-
-    #[command(flatten)]
     picture: PictureArgs,
 
     #[command(flatten)]
@@ -179,6 +176,9 @@ struct Args {
 
     #[command(flatten)]
     gdb: GdbArgs,
+
+    #[command(flatten)]
+    past: PastArgs,
 }
 
 /// Where the picture goes.
@@ -300,7 +300,6 @@ pub struct Config {
     pub screenshot: Option<PathBuf>,
     pub frame_log: Option<PathBuf>,
     pub input: InputOptions,
-    pub recording: RecordingArgs,
     pub picture: PictureOptions,
     pub sound: SoundArgs,
     /// What a guest may ask of the host by semihosting; `None`: nothing.
@@ -314,6 +313,7 @@ pub struct Config {
     pub qemu: Option<QemuOptions>,
     pub diagnosis: DiagnosisArgs,
     pub gdb: Option<GdbOptions>,
+    pub past: PastArgs,
 }
 
 impl Config {
@@ -389,8 +389,7 @@ Exit status
   2    arguments or files that cannot be used
   3    --timeout or --max-instructions ended a run before --until matched, or a run with semihosting before the guest exited
   4    the guest cannot go on
-  5    the screen is not the picture of --expect, after a run that would have ended with 0
-  6    a replay went another way than its recording
+  5    the screen is not the picture of --expect, or a run with --replay-input has printed something else, after a run that would have ended with 0
   130  Ctrl-C
   else the guest's own exit code";
 
@@ -450,7 +449,6 @@ fn config(args: Args) -> Result<Config, Unusable> {
         screenshot: args.screenshot,
         frame_log: args.frame_log,
         input: InputOptions::default(),
-        recording: args.recording,
         picture,
         sound: args.sound,
         contact_sheet: args.contact_sheet,
@@ -460,6 +458,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         qemu: None,
         diagnosis: args.diagnosis,
         gdb: args.gdb.options(),
+        past: args.past,
     })
 }
 
@@ -595,11 +594,6 @@ mod tests {
             ("--record-size 1x1", "--record"),
             ("--expect-diff x", "--expect"),
             ("--expect /", "--expect"),
-            ("--record-input r", "--deterministic"),
-            ("--replay-input r", "--deterministic"),
-            ("--deterministic --replay-input r --record-input q", "--record-input"),
-            ("--deterministic --replay-input r --type x", "--type"),
-            ("--deterministic --replay-then-live", "--replay-input"),
         ] {
             let error = run(args).expect_err(args);
             assert!(error.contains(named), "{args}: {error}");
@@ -622,6 +616,6 @@ mod tests {
             assert!(help.contains(&format!("--{option}")), "--{option}");
         }
         assert!(trace::known().iter().all(|topic| help.contains(topic)));
-        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  130 "].iter().all(|status| help.contains(status)));
+        assert!(["  0 ", "  2 ", "  3 ", "  4 ", "  5 ", "  130 "].iter().all(|status| help.contains(status)));
     }
 }

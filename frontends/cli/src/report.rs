@@ -10,10 +10,8 @@ pub const UNUSABLE: u8 = 2;
 const LIMIT: u8 = 3;
 /// Exit status when the guest cannot go on.
 const LOST: u8 = 4;
-/// Exit status when the screen is not the picture expected, after a run that would have ended with 0.
+/// Exit status when the screen is not the picture expected, or a replay printed something else, after a run that would have ended with 0.
 pub const DIFFERENT: u8 = 5;
-/// Exit status when a replay went another way than its recording.
-const DIVERGED: u8 = 6;
 /// Exit status after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -38,11 +36,12 @@ pub fn say(what: impl fmt::Display) {
 pub fn status(reason: &ExitReason, interrupted: bool, expected: bool) -> u8 {
     match reason {
         ExitReason::PowerOff | ExitReason::Until => 0,
+        ExitReason::Played if expected => LIMIT,
+        ExitReason::Played => 0,
         ExitReason::GuestExit(code) => guest_status(*code),
-        ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed if expected => LIMIT,
-        ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed => 0,
+        ExitReason::Timeout | ExitReason::MaxInstructions if expected => LIMIT,
+        ExitReason::Timeout | ExitReason::MaxInstructions => 0,
         ExitReason::Lost(_) => LOST,
-        ExitReason::Differs(_) => DIVERGED,
         ExitReason::Stopped if interrupted => INTERRUPTED,
         ExitReason::Stopped => 0,
     }

@@ -12,10 +12,10 @@ use crate::interrupt::Interrupt;
 use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::page::Page;
+use crate::past::{self, Past};
 use crate::progress::Progress;
 use crate::qemu;
 use crate::record;
-use crate::recording::{Reel, Turning};
 use crate::report::{self, Unusable, say};
 use crate::sound;
 use crate::stats::{End, How, Report};
@@ -85,7 +85,8 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--sd", card_in),
         ("--expect", &config.picture.expect),
         ("--symbols", &config.diagnosis.symbols),
-        ("--replay-input", &config.recording.replay_input),
+        ("--load-state", &config.past.load_state),
+        ("--replay-input", &config.past.replay_input),
     ]);
     let mut outputs = given(&[
         ("--screenshot", &config.screenshot),
@@ -95,11 +96,12 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--contact-sheet", &config.contact_sheet),
         ("--stats", &config.stats),
         ("--report", &config.report),
-        ("--record-input", &config.recording.record_input),
         ("--audio", &config.sound.audio),
         ("--trace-file", &config.trace_file),
         ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
+        ("--save-state", &config.past.save_state),
+        ("--record-input", &config.past.record_input),
     ]);
     for target in &config.serial {
         if let SerialTarget::File(path) = target {
@@ -162,8 +164,7 @@ struct Started {
     /// Looks at the memory that the machine takes, where that is wanted.
     memory: Option<Watch>,
     crashes: Crashes,
-    /// What is recorded or replayed.
-    recording: Option<Turning>,
+    past: past::Outcome,
 }
 
 /// How a machine's run went, for this side.
@@ -172,6 +173,8 @@ struct Outcome {
     /// Host time that it took.
     wall: Duration,
     lost_output: bool,
+    /// It was to be a recorded run again, and printed something else.
+    differs: bool,
     /// Resident bytes while the machine was there.
     resident: Option<u64>,
 }
@@ -202,8 +205,8 @@ struct Run<'a> {
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
     gdb: Option<tayberry_gdb::Port>,
-    /// What is to be recorded or replayed, until the machine is started.
-    recording: Option<Reel>,
+    /// States and recordings, until it is.
+    past: Past,
 }
 
 impl<'a> Run<'a> {
@@ -219,8 +222,7 @@ impl<'a> Run<'a> {
             config.cores,
             kernel.append
         );
-        // A recording does not depend on who watches.
-        let tour = kernel.is_demo && config.append.is_none() && !config.recording.is_given();
+        let tour = kernel.is_demo && config.append.is_none() && !config.past.are_given();
         let jit = Choice::new(&config.jit, config.cores, jit::available(), config.stats.is_some(), config.trace.has_jit());
         let debug = Arc::new(crash::symbols(config.diagnosis.symbols.as_deref(), &kernel.image)?);
         let symbols = if config.trace.has_jit() { Symbols::of(&debug) } else { Symbols::default() };
@@ -238,11 +240,11 @@ impl<'a> Run<'a> {
             ..BoardOptions::default()
         };
         kernel.notes.iter().for_each(say);
+        let past = Past::open(config, &kernel, &base)?;
         let name = kernel.name.clone();
         let tour = tour.then(|| Kernel { append: Some(TOUR.into()), ..kernel.clone() }.board(&base, Raspi3b::new)).transpose()?;
         let board = kernel.clone().board(&base, Raspi3b::new)?;
         let reboot = Reboot::new(config, &kernel, &base, &board).map(Arc::new);
-        let recording = Reel::open(config, &kernel, &base)?;
         let expected = match (&config.picture.expect, &config.picture.expect_diff) {
             (Some(path), Some(diff)) => Some(Expected::open(path, diff)?),
             _ => None,
@@ -285,7 +287,7 @@ impl<'a> Run<'a> {
             recorder,
             interrupt,
             gdb,
-            recording,
+            past,
         })
     }
 
@@ -500,10 +502,11 @@ impl<'a> Run<'a> {
         if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
             self.audio = Some(sound::start(handle, file, path)?);
         }
-        let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed);
+        let past = std::mem::take(&mut self.past);
+        let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed && !past.is_replay());
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
+        let past = past.attend(&mut starter, &handle.control);
         let debugger = self.gdb.take().map(|port| self.serve_gdb(port, handle, &mut starter)).transpose()?;
-        let recording = self.recording.take().map(|reel| reel.thread(&mut starter));
         let (board, reboot, mut starts) = (Arc::clone(&self.board), self.reboot.clone(), 0u64);
         let running = starter.start(self.limits(), move |shared| {
             starts += 1;
@@ -517,7 +520,7 @@ impl<'a> Run<'a> {
         self.interrupt.stops(&handle.control);
         let crashes = Crashes::listen(handle, Arc::clone(&self.debug), self.crash_file.take());
         let memory = (self.outputs.stats.is_some() || self.page.is_some()).then(Watch::start);
-        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes, recording })
+        Ok(Started { running, since: Instant::now(), serial, terminal, debugger, memory, crashes, past })
     }
 
     /// Awaits GDB, and says where.
@@ -538,7 +541,7 @@ impl<'a> Run<'a> {
 
     /// Writes what is to be written and says what is to be said.
     fn finish(&mut self, handle: &MachineHandle, outcome: Outcome, picture: &Picture) -> Result<u8, Unusable> {
-        let Outcome { reason, wall, mut lost_output, resident } = outcome;
+        let Outcome { reason, wall, mut lost_output, differs, resident } = outcome;
         let reason = &reason;
         let mut status = report::status(reason, self.interrupt.came(), self.config.is_to_end());
         self.say_end(reason, status);
@@ -562,7 +565,7 @@ impl<'a> Run<'a> {
             written.push(record::finish(video, path));
         }
         let as_expected = self.expected.as_ref().map_or(Ok(true), |expected| expected.is(picture));
-        let differs = !matches!(as_expected, Ok(true));
+        let differs = differs || !matches!(as_expected, Ok(true));
         written.push(as_expected.map(drop));
         if let Some(output) = screenshot {
             written.push(output.write("--screenshot", |out| picture.write_png(out)));
@@ -603,7 +606,7 @@ impl<'a> Run<'a> {
     fn say_end(&self, reason: &ExitReason, status: u8) {
         match reason {
             ExitReason::Lost(why) => say(format_args!("the guest cannot go on: {why}")),
-            ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Replayed if status != 0 => {
+            ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Played if status != 0 => {
                 let limit = match reason {
                     ExitReason::Timeout => "--timeout",
                     ExitReason::MaxInstructions => "--max-instructions",
@@ -659,10 +662,11 @@ impl Started {
             say(format_args!("error: --crash-report: {error}"));
             lost = true;
         }
-        if let Some(Err(error)) = self.recording.map(Turning::finish) {
-            say(format_args!("error: {error}"));
+        let past = self.past.take();
+        if let Some(why) = past.failed {
+            say(format_args!("error: {why}"));
             lost = true;
         }
-        Outcome { reason, wall, lost_output: lost, resident }
+        Outcome { reason, wall, lost_output: lost, differs: past.differs, resident }
     }
 }

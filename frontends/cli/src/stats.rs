@@ -219,7 +219,7 @@ impl<'a> Report<'a> {
             peak_resident_bytes: how.peak,
             exit: end.reason.word(),
             exit_detail: match end.reason {
-                ExitReason::Lost(why) | ExitReason::Differs(why) => Some(why.clone()),
+                ExitReason::Lost(why) => Some(why.clone()),
                 ExitReason::GuestExit(code) => Some(format!("the guest's code was {code}")),
                 _ => None,
             },

@@ -1,7 +1,7 @@
-//! Backwards: the machine goes back to its beginning and comes again ([`tayberry_engine::history`]), up to where it is to stop.
+//! Backwards: the machine goes back to a checkpoint, or to its beginning, and comes again ([`tayberry_engine::history`]), up to where it is to stop.
 //!
-//! A step back ends where its core had retired one instruction less. To continue backwards takes two ways: on the first, which ends where the machine is now, each stop is noted and passed; the
-//! second ends at the last one noted.
+//! A step back ends where its core had retired one instruction less. To continue backwards takes two ways or more: on the first, which ends where the machine is now, each stop is noted and passed.
+//! If there was none, the next begins at an earlier checkpoint and ends where this one began. The last way ends at the last stop noted.
 
 use crate::plan::{self, Plan};
 use crate::session::Event;
@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tayberry_a64::debugger::Hit;
-use tayberry_engine::history::{Goal, Rewind};
+use tayberry_engine::history::{Begin, Goal, Rewind};
 use tayberry_engine::machine::Machine;
 
 /// Lets the machine go on where it has stopped on the way.
@@ -34,7 +34,7 @@ fn way(goal: Goal, tell: impl FnOnce() + Send + 'static) -> Rewind {
         plan::halt(machine);
         tell();
     };
-    Rewind { goal, halted: Box::new(|machine| _ = pass(machine)), done: Box::new(done) }
+    Rewind { goal, begin: Begin::Near, halted: Box::new(|machine| _ = pass(machine)), done: Box::new(done) }
 }
 
 /// A stop on the first way.
@@ -44,6 +44,29 @@ struct Stop {
     at: u64,
     core: usize,
     hit: Hit,
+}
+
+/// The way up to `end`, on which stops before `now` are looked for; and those that follow from what is found.
+fn search(now: u64, end: u64, tell: impl FnOnce(Option<(usize, Hit)>) + Send + 'static) -> Rewind {
+    let last: Arc<AtomicCell<Option<Stop>>> = Arc::default();
+    let noted = Arc::clone(&last);
+    let halted = move |machine: &mut Machine| {
+        let at = machine.retired_by_all();
+        if let Some((core, hit)) = pass(machine).filter(|_| at < now) {
+            noted.store(Some(Stop { at, core, hit }));
+        }
+    };
+    let done = move |machine: &mut Machine| {
+        let began = machine.way_began();
+        let next = match last.load() {
+            Some(Stop { at, core, hit }) => way(Goal::All(at), move || tell(Some((core, hit)))),
+            // The same beginning again: there is nothing before it.
+            None if began == 0 || began >= end => way(Goal::All(0), move || tell(None)),
+            None => search(now, began, tell),
+        };
+        machine.rewind(next);
+    };
+    Rewind { goal: Goal::All(end), begin: Begin::Before(end), halted: Box::new(halted), done: Box::new(done) }
 }
 
 impl Target {
@@ -88,19 +111,8 @@ impl ReverseCont<Tid> for Target {
         let tell = self.teller();
         self.handle.control.visit(move |machine| {
             let now = machine.retired_by_all();
-            let last: Arc<AtomicCell<Option<Stop>>> = Arc::default();
-            let (noted, refused) = (Arc::clone(&last), tell.clone());
-            let halted = move |machine: &mut Machine| {
-                let at = machine.retired_by_all();
-                if let Some((core, hit)) = pass(machine).filter(|_| at < now) {
-                    noted.store(Some(Stop { at, core, hit }));
-                }
-            };
-            let done = move |machine: &mut Machine| {
-                let (goal, hit) = last.load().map_or((0, None), |stop| (stop.at, Some((stop.core, stop.hit))));
-                machine.rewind(way(Goal::All(goal), move || tell(hit)));
-            };
-            if !machine.rewind(Rewind { goal: Goal::All(now), halted: Box::new(halted), done: Box::new(done) }) {
+            let refused = tell.clone();
+            if !machine.rewind(search(now, now, tell)) {
                 refused(None);
             }
         });

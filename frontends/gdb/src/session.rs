@@ -274,11 +274,10 @@ pub fn catch_words(what: Catch) -> &'static str {
 /// The run's end for GDB: the program's exit status where there is one.
 fn exit(reason: &ExitReason) -> Stop {
     match reason {
-        ExitReason::PowerOff | ExitReason::Until | ExitReason::Replayed => Stop::Exited(0),
+        ExitReason::PowerOff | ExitReason::Until | ExitReason::Played => Stop::Exited(0),
         ExitReason::GuestExit(code) => Stop::Exited(*code as u8),
         ExitReason::Timeout | ExitReason::MaxInstructions => Stop::Exited(3),
         ExitReason::Lost(_) => Stop::Exited(4),
-        ExitReason::Differs(_) => Stop::Exited(6),
         ExitReason::Stopped => Stop::Terminated(Signal::SIGTERM),
     }
 }

@@ -7,7 +7,7 @@
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Attention, Deadline, GuestTime};
+use tayberry_engine::{Attention, Deadline, GuestTime, cell};
 
 /// The 32 lines that PERMAP selects from. Number 0 is always asserted; a line that no device drives never is.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct DreqLines {
     deadline: Deadline,
     attention: Arc<Attention>,
 }
+
+cell!(DreqLines { levels, awaited, deadline } but { attention });
 
 impl DreqLines {
     pub(super) fn new(deadline: Deadline, attention: Arc<Attention>) -> Self {

@@ -19,10 +19,13 @@ mod transfer;
 use crate::irq;
 use bevy_ecs::prelude::*;
 use dreq::{DreqLines, Dreqs};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tayberry_engine::builder::{BusRes, MachineClock, Ram};
-use tayberry_engine::{BusContext, BusView, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{
+    Archive, BusContext, BusView, Clock, Deadline, GuestTime, Inbox, IrqLine, MachineBuilder, Phase, Plugin, Served, cell,
+};
 use transfer::{BLOCK_ALIGN, Block, PIECE, Port, TI_INTEN, TI_PERMAP_SHIFT};
 
 const BASE: u64 = 0x3F00_7000;
@@ -83,6 +86,8 @@ struct Registers {
     inbox: Inbox,
 }
 
+cell!(Registers { channels, enable, int_status, dreq, inbox });
+
 impl Registers {
     fn read(&self, channel: usize, offset: u32) -> u32 {
         let registers = &self.channels[channel];
@@ -132,7 +137,7 @@ impl BusView for View15 {
 }
 
 /// One channel.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Channel {
     /// Bits of CS that are kept, ACTIVE, END and INT.
     cs: u32,
@@ -282,6 +287,13 @@ struct DmaController {
 }
 
 impl DmaController {
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        let Self { channels, enable, registers, dreq: _, deadline, lines: _, buffer: _ } = self;
+        archive.value(channels);
+        archive.value(enable);
+        archive.cells(&[registers, deadline]);
+    }
+
     fn is_enabled(&self, index: usize) -> bool {
         index == CHANNEL_15 || self.enable >> index & 1 != 0
     }
@@ -397,6 +409,9 @@ impl Plugin for DmaPlugin {
         };
         controller.publish();
         machine.world.spawn(controller);
+        machine.part("DMA", |world, archive| {
+            world.query::<&mut DmaController>().iter_mut(world).for_each(|mut controller| controller.pass(archive));
+        });
         machine.add_systems(Phase::Service, run_channels);
     }
 }

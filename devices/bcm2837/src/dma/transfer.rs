@@ -1,6 +1,7 @@
 //! What a control block says, and the moving of its bytes.
 
 use super::dreq::DreqLines;
+use serde::{Deserialize, Serialize};
 use tayberry_engine::{BusContext, GuestRam, PhysBus, Served};
 
 /// Interrupt when the block is done.
@@ -155,7 +156,7 @@ impl<'a> Port<'a> {
 }
 
 /// A control block at work: the channel's registers TI to NEXTCONBK.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Block {
     /// Transfer information.
     pub ti: u32,

@@ -3,13 +3,14 @@
 use super::registers::*;
 use crate::usb::Speed;
 use crate::usb::bus::To;
+use serde::{Deserialize, Serialize};
 use tayberry_engine::GuestTime;
 
 /// Data that a channel's transmit FIFO holds in slave mode, bytes.
 const MOST_OUT: usize = 4 * FIFO_WORDS as usize;
 
 /// A channel.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Channel {
     /// Characteristics; ENABLE while it is at work.
     pub hcchar: u32,

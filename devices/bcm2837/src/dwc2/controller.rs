@@ -7,7 +7,8 @@ use super::port::{Change, Port};
 use super::registers::*;
 use crate::usb::Speed;
 use crate::usb::bus::Bus;
-use tayberry_engine::{GuestTime, HidEvent};
+use serde::{Deserialize, Serialize};
+use tayberry_engine::{Archive, GuestTime, HidEvent};
 
 /// Number of the channel that `offset` belongs to, and the register in it.
 fn channel_of(offset: u32) -> Option<(usize, u32)> {
@@ -17,7 +18,7 @@ fn channel_of(offset: u32) -> Option<(usize, u32)> {
 }
 
 /// The core.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Controller {
     /// Registers that keep what is written.
     words: Vec<u32>,
@@ -40,6 +41,15 @@ impl Controller {
             controller.words[register as usize / 4] = value;
         }
         controller
+    }
+
+    /// Passes it with all devices on the bus.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        archive.value(self);
+        if self.words.len() != WORDS {
+            self.words.resize(WORDS, 0);
+            archive.refuse();
+        }
     }
 
     fn word(&mut self, register: u32) -> &mut u32 {

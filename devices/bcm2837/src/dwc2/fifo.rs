@@ -6,6 +6,7 @@
 
 use super::registers::FIFO_WORDS;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use tayberry_engine::cell;
 
 /// Entries of each ring.
 const ENTRIES: usize = FIFO_WORDS as usize;
@@ -18,6 +19,8 @@ struct Ring {
     taken: AtomicUsize,
     put: AtomicUsize,
 }
+
+cell!(Ring { words, taken, put });
 
 /// A copy of what is in it, taken between slices.
 impl Clone for Ring {
@@ -75,6 +78,8 @@ pub struct ReceiveFifo {
     status: Ring,
     data: Ring,
 }
+
+cell!(ReceiveFifo { status, data });
 
 impl ReceiveFifo {
     /// True if there is a status.

@@ -1,6 +1,7 @@
 //! The frame counter: microframes of 125 µs at high speed, else frames of a millisecond. It is not counted but computed from the time.
 
 use super::registers::FRAME_NONE;
+use serde::{Deserialize, Serialize};
 use tayberry_engine::GuestTime;
 
 /// A microframe and a frame, nanoseconds.
@@ -12,7 +13,7 @@ const NUMBER: u64 = 0x3fff;
 const CYCLES: u64 = 60;
 
 /// When frames began, and how long they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
     /// Start of frame 0; none while no frames are sent.
     pub since: Option<GuestTime>,

@@ -44,7 +44,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use tayberry_engine::builder::{MachineClock, Ram};
 use tayberry_engine::stats::Stats;
 use tayberry_engine::{
-    Attention, BusContext, BusView, Deadline, GuestTime, HidWire, Inbox, IrqLine, MachineBuilder, Phase, Plugin, PostedWrite, Served,
+    Archive, Attention, BusContext, BusView, Deadline, GuestTime, HidWire, Inbox, IrqLine, MachineBuilder, Phase, Plugin, PostedWrite,
+    Served, cell,
 };
 use transfer::Memory;
 
@@ -70,6 +71,8 @@ struct Registers {
     attention: Arc<Attention>,
     line: IrqLine,
 }
+
+cell!(Registers { words, since, length, seen, fifo, inbox } but { attention, line });
 
 impl Registers {
     fn word(&self, register: u32) -> u32 {
@@ -139,6 +142,12 @@ struct Usb {
 }
 
 impl Usb {
+    fn pass(&mut self, archive: &mut Archive<'_>) {
+        let Self { controller, registers, wire: _, deadline, stats: _ } = self;
+        controller.pass(archive);
+        archive.cells(&[registers, deadline]);
+    }
+
     fn is_due(&self, now: GuestTime) -> bool {
         !self.registers.inbox.is_empty() || !self.wire.is_empty() || self.deadline.get().is_some_and(|at| at <= now)
     }
@@ -243,6 +252,9 @@ impl Plugin for UsbPlugin {
         usb.publish_all();
         usb.publish(GuestTime(0));
         machine.world.spawn(usb);
+        machine.part("USB", |world, archive| {
+            world.query::<&mut Usb>().iter_mut(world).for_each(|mut usb| usb.pass(archive));
+        });
         machine.add_systems(Phase::Service, run_controller);
     }
 }

@@ -1,9 +1,10 @@
 //! The root port.
 
 use super::registers::*;
+use serde::{Deserialize, Serialize};
 
 /// The port's register.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Port {
     /// HPRT0.
     pub hprt0: u32,

@@ -5,6 +5,7 @@
 //! - Raspberry Pi firmware issue 876: lines are aligned to 16 pixels (1100 pixels of 32 bits have a pitch of 4416).
 //! - VideoCore `VC_IMAGE` buffers: lines are aligned to 32 bytes.
 
+use serde::{Deserialize, Serialize};
 use tayberry_engine::display::{Depth, Overscan};
 
 /// Width and height in pixels.
@@ -22,7 +23,7 @@ const PITCH_PIXELS: u32 = 16;
 const PITCH_BYTES: u32 = 32;
 
 /// Layout of a frame buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Geometry {
     /// What the screen shows, in pixels.
     pub physical: Size,

@@ -19,6 +19,7 @@
 pub mod geometry;
 pub mod legacy;
 pub mod splash;
+mod state;
 pub mod tags;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ mod tests;
 use crate::mailbox::bus_to_physical;
 use bevy_ecs::prelude::*;
 use geometry::{Geometry, Size};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tayberry_engine::GuestRam;
 use tayberry_engine::display::{Alpha, Depth, Display, Overscan, PixelOrder, Scanout, ScanoutConfig, VideoBuffer, VideoMemory};
@@ -55,7 +57,7 @@ impl From<Size> for Initial {
 }
 
 /// What the guest has asked the screen to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Screen size in pixels.
     pub physical: Size,
@@ -72,6 +74,7 @@ pub struct Settings {
     /// Alpha mode.
     pub alpha: Alpha,
     /// 256 entries, 0xAABBGGRR.
+    #[serde(with = "state::palette")]
     pub palette: Arc<[u32; 256]>,
     /// The screen is blanked.
     pub blank: bool,
@@ -167,7 +170,7 @@ struct Picture {
 }
 
 /// What became of a message's wish for memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Placed {
     /// There is a buffer, or none was asked for.
     Well,
@@ -207,12 +210,14 @@ pub struct Framebuffer {
     buffer: Option<Buffer>,
     published: Option<Picture>,
     placed: Placed,
+    /// The firmware's test picture, where it was drawn.
+    splash: Option<ScanoutConfig>,
 }
 
 impl Framebuffer {
     /// No frame buffer yet.
     pub fn new(initial: impl Into<Initial>) -> Self {
-        Self { settings: Settings::new(initial.into()), buffer: None, published: None, placed: Placed::Well }
+        Self { settings: Settings::new(initial.into()), buffer: None, published: None, placed: Placed::Well, splash: None }
     }
 
     /// What the firmware sets up for a kernel with a device tree, from GPU memory that nobody has used yet.
@@ -235,6 +240,7 @@ impl Framebuffer {
             tracing::warn!(target: "framebuffer", "there is no room for the splash screen");
             return;
         };
+        self.splash = Some(config.clone());
         match Scanout::new(config, Arc::clone(stage.ram), None) {
             Ok(scanout) => {
                 let generation = stage.display.publish(scanout);

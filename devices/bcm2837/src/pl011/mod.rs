@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
 use tayberry_engine::serial::SerialWire;
-use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_1000;
 const SIZE: u64 = 0x1000;
@@ -109,6 +109,8 @@ pub struct Pl011 {
     tx_dreq: DreqLine,
     rx_dreq: DreqLine,
 }
+
+cell!(Pl011 { rx, refilling, overrun, receive_status, ilpr, ibrd, fbrd, lcrh, cr, ifls, imsc, ris, dmacr, itcr, itop, traced_disabled, crowded, timeout } but { wire, line, tx_dreq, rx_dreq });
 
 impl Pl011 {
     fn new(wire: SerialWire, timeout: Deadline, line: IrqLine, dreqs: &Dreqs) -> Self {
@@ -405,6 +407,7 @@ impl Plugin for Pl011Plugin {
         let dreqs = machine.world.resource::<Dreqs>().clone();
         let uart = Arc::new(Pl011::new(wire, deadline, line, &dreqs));
         machine.map(BASE..BASE + SIZE, "UART0", Arc::clone(&uart) as _);
+        machine.part_of("UART0", Arc::clone(&uart));
         machine.world.spawn(Uart0(uart));
         machine.add_systems(Phase::Input, receive).add_systems(Phase::Signal, signal_timeout);
     }

@@ -1,6 +1,7 @@
 //! Clock and turbo tags: rates are kept within their limits and read back. No device of the machine runs from them.
 
 use super::{Context, Firmware, Reply, Request};
+use serde::{Deserialize, Serialize};
 
 /// Bit 0 of a state: it runs.
 const ON: u32 = 1;
@@ -63,7 +64,7 @@ impl Default for ClockSetup {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Clock {
     rate: u32,
     min: u32,
@@ -72,7 +73,7 @@ struct Clock {
 }
 
 /// The clocks by id.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Clocks {
     /// Index 0, reserved, is never looked at.
     clocks: [Clock; NAMES.len()],

@@ -1,6 +1,7 @@
 //! Tags of the GPIO expander that the firmware drives for the ARM: pins 128 to 135 of the Pi 3, and the LEDs among them.
 
 use super::{Context, Firmware, Reply, Request};
+use serde::{Deserialize, Serialize};
 
 /// Number of the expander's first pin.
 const FIRST: u32 = 128;
@@ -21,7 +22,7 @@ const DONE: u32 = 0;
 /// First word of an answer: there is no such pin.
 const NO_PIN: u32 = 1;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Pin {
     state: u32,
     /// 0 input, 1 output.
@@ -32,7 +33,7 @@ struct Pin {
 }
 
 /// The expander's pins.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Expander([Pin; NAMES.len()]);
 
 impl Default for Expander {

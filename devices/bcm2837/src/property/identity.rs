@@ -1,6 +1,7 @@
 //! Tags that say what the board is: revisions, numbers, memory, monitor, command line, one-time programmable memory.
 
 use super::{Context, Firmware, Reply, Request, edid};
+use serde::{Deserialize, Serialize};
 
 /// The firmware's build: `start.elf`, not one of the cut-down, camera or debug builds.
 const VARIANT_START: u32 = 1;
@@ -12,7 +13,7 @@ const EDID_READ: u32 = 0;
 const EDID_NO_BLOCK: u32 = 1;
 
 /// One-time programmable memory: bits can be set, never cleared.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Otp([u32; OTP_ROWS]);
 
 /// Get firmware revision (0x00000001): when it was built, in seconds of 1970.

@@ -2,7 +2,8 @@
 
 use super::{Context, Firmware, Reply, Request};
 use crate::mailbox::physical_to_bus;
-use tayberry_engine::display::VideoBuffer;
+use tayberry_engine::Archive;
+use tayberry_engine::display::{VideoBuffer, VideoMemory};
 
 /// Flags, bits 2 and 3: which cache alias the bus address has.
 const ALIAS_SHIFT: u32 = 2;
@@ -33,6 +34,29 @@ struct Block {
 pub struct Handles(Vec<Option<Block>>);
 
 impl Handles {
+    /// All memory is given back.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Passes them; on loading each takes its memory again.
+    pub fn pass(&mut self, memory: &mut VideoMemory, archive: &mut Archive<'_>) {
+        let saved = |block: &Block| (block.buffer.base, block.buffer.len, block.alias);
+        let mut blocks: Vec<Option<(u64, u64, u32)>> = self.0.iter().map(|block| block.as_ref().map(saved)).collect();
+        archive.value(&mut blocks);
+        if !archive.is_load() {
+            return;
+        }
+        self.0.clear();
+        for block in blocks {
+            let claimed = block.map(|(base, len, alias)| memory.claim(base, len).map(|buffer| Block { buffer, alias }));
+            if claimed.as_ref().is_some_and(Option::is_none) {
+                return archive.refuse();
+            }
+            self.0.push(claimed.flatten());
+        }
+    }
+
     fn block(&mut self, handle: u32) -> Option<&mut Option<Block>> {
         let index = (handle as usize).checked_sub(1)?;
         self.0.get_mut(index).filter(|block| block.is_some())

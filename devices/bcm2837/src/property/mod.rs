@@ -34,7 +34,7 @@ use tayberry_engine::display::{Alpha, Depth, Display, Reuse, VideoMemory};
 use tayberry_engine::handle::Shared;
 use tayberry_engine::journal::{Journal, Mode, What};
 use tayberry_engine::stats::Stats;
-use tayberry_engine::{ClockMode, GuestRam, GuestTime, MachineBuilder, Plugin};
+use tayberry_engine::{Archive, ClockMode, GuestRam, GuestTime, MachineBuilder, Plugin};
 use words::Minutes;
 
 /// Vertical syncs a second.
@@ -140,6 +140,12 @@ impl Plugin for MailboxPlugin {
         }
         watch.finish(machine.clock().now());
         machine.world.spawn((mailbox, videocore));
+        machine.part("firmware", move |world, archive| {
+            for (mut mailbox, mut videocore) in world.query::<(&mut Mailbox, &mut VideoCore)>().iter_mut(world) {
+                mailbox.pass(archive);
+                videocore.pass(archive, &ram, &display);
+            }
+        });
     }
 }
 
@@ -261,6 +267,28 @@ impl VideoCore {
             config,
         };
         Self { firmware, framebuffer, reply: Reply::default() }
+    }
+
+    /// Passes all that it knows, and what is on the screen.
+    fn pass(&mut self, archive: &mut Archive<'_>, ram: &Arc<GuestRam>, display: &Display) {
+        let Firmware { config: _, clocks, power, gpio, otp, shared, memory, handles } = &mut self.firmware;
+        archive.value(clocks);
+        archive.value(power);
+        archive.value(gpio);
+        archive.value(otp);
+        archive.value(shared);
+        let mut cursor = memory.cursor();
+        archive.value(&mut cursor);
+        if archive.is_load() {
+            // What is leased so far is given back first.
+            self.framebuffer.forget();
+            handles.forget();
+            if !memory.restart(cursor) {
+                return archive.refuse();
+            }
+        }
+        handles.pass(memory, archive);
+        self.framebuffer.pass(archive, memory, ram, display);
     }
 
     /// Sets up the frame buffer that the kernel finds.

@@ -1,6 +1,7 @@
 //! Power, voltage and temperature tags.
 
 use super::{Context, Firmware, Reply, Request};
+use serde::{Deserialize, Serialize};
 
 /// Bit 0 of a state: it is on.
 const ON: u32 = 1;
@@ -30,7 +31,7 @@ const VOLTAGES: [(u32, u32, u32); 4] = [
 ];
 
 /// What is on, and at which voltage.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Power {
     devices: [bool; DEVICES],
     domains: [bool; DOMAINS],

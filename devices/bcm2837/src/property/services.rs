@@ -3,6 +3,7 @@
 
 use super::{Context, Firmware, Reply, Request};
 use crate::mailbox::in_ram;
+use serde::{Deserialize, Serialize};
 
 /// Cursor tags: done.
 const VALID: u32 = 0;
@@ -18,7 +19,7 @@ const CANNOT_EXECUTE: u32 = 0x8000_0000;
 const UNAVAILABLE: u32 = 1;
 
 /// Addresses that a guest gave and can ask for again.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Shared {
     touch_buffer: u32,
     gpio_buffer: u32,

@@ -26,7 +26,7 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tayberry_engine::builder::MachineClock;
-use tayberry_engine::{BusContext, BusView, GuestTime, MachineBuilder, Phase, Plugin, Served};
+use tayberry_engine::{BusContext, BusView, GuestTime, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_C000;
 const SIZE: u64 = 0x28;
@@ -92,6 +92,8 @@ pub struct Pwm {
     clocks: Clocks,
     dreq: DreqLine,
 }
+
+cell!(Pwm { ctl, latched, dmac, range, data, fifo, played, jack, written, waits, found_waiting, beat, turn, wake } but { clocks, dreq });
 
 impl Pwm {
     /// Control bits of a channel, in channel 1's place.
@@ -312,6 +314,7 @@ impl Plugin for PwmPlugin {
             dreq: machine.world.resource::<Dreqs>().line(DREQ),
         });
         machine.map(BASE..BASE + SIZE, "PWM", Arc::clone(&pwm) as _);
+        machine.part_of("PWM", Arc::clone(&pwm));
         machine.world.spawn(PwmDevice(pwm));
         machine.add_systems(Phase::Signal, signal);
     }

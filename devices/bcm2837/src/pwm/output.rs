@@ -4,8 +4,8 @@ use super::{CTL_MODE, CTL_POLA, CTL_SBIT};
 use crate::gpio::PinFunctions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::GuestTime;
 use tayberry_engine::sound::Sound;
+use tayberry_engine::{GuestTime, cell};
 
 /// Pins of channel 1 (right) and 2 (left) at the jack of a Pi 3; they are the modulator's by alternate function 0.
 const JACK_PINS: [u32; 2] = [40, 41];
@@ -40,6 +40,8 @@ pub(super) struct Jack {
     /// What was told last: left below, right above.
     told: AtomicU32,
 }
+
+cell!(Jack { told } but { sound, pins });
 
 impl Jack {
     pub(super) fn new(sound: Arc<Sound>, pins: PinFunctions) -> Self {

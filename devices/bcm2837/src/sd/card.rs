@@ -7,8 +7,10 @@
 
 use super::image::{BLOCK, CardImage};
 use super::registers;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
+use tayberry_engine::Archive;
 
 const OUT_OF_RANGE: u32 = 1 << 31;
 const ADDRESS_ERROR: u32 = 1 << 30;
@@ -34,7 +36,7 @@ const CSD_WRITE_PROTECTED: u128 = 3 << 12;
 const ERASE_STEP: u64 = 4 << 20;
 
 /// The card's state (4.1), by its number in the card status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// After reset.
     Idle = 0,
@@ -152,6 +154,25 @@ pub struct Card {
 }
 
 impl Card {
+    /// Passes what it knows of its host, and what was written to it.
+    pub fn pass(&mut self, archive: &mut Archive<'_>) {
+        let Self { image, state, rca, errors, app, powering_up, powered_up, wide, function, csd, block_len, block_count, .. } = self;
+        image.pass(archive);
+        archive.value(state);
+        archive.value(rca);
+        archive.value(errors);
+        [app, powering_up, powered_up, wide].into_iter().for_each(|flag| archive.value(flag));
+        archive.value(function);
+        archive.value(csd);
+        archive.value(block_len);
+        archive.value(block_count);
+        let Self { bounded, blocks, moved, writing, erase_start, erase_end, erasing, .. } = self;
+        [bounded, writing].into_iter().for_each(|flag| archive.value(flag));
+        [blocks, moved].into_iter().for_each(|count| archive.value(count));
+        [erase_start, erase_end].into_iter().for_each(|bound| archive.value(bound));
+        archive.value(erasing);
+    }
+
     /// A card with this content, at power-on.
     pub fn new(image: Arc<CardImage>) -> Self {
         let csd = registers::csd(image.bytes(), false);

@@ -12,8 +12,12 @@ use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use tayberry_engine::Archive;
 use thiserror::Error;
+
+/// Bytes of a region: what was written is kept apart from what was not by regions.
+const REGION: u64 = 1 << 16;
 
 /// Bytes of a block.
 pub const BLOCK: u64 = 512;
@@ -50,12 +54,21 @@ pub struct CardImage {
     file_bytes: u64,
     /// The file, if the guest may write to it.
     file: Option<File>,
+    /// The file, if it may not: what the card held at first.
+    source: Option<File>,
+    /// Regions of a card in memory that were written to, a bit each. Set by whoever writes, before it does (`Relaxed`); read between ticks.
+    written: Box<[AtomicU64]>,
     /// The host's error number of the last write that failed; 0 for none.
     failed: AtomicI32,
 }
 
 /// Words of a block.
 pub type Block = [u32; BLOCK as usize / 4];
+
+/// A bit for each region of a card.
+fn regions(bytes: u64) -> Box<[AtomicU64]> {
+    (0..bytes.div_ceil(64 * REGION)).map(|_| AtomicU64::new(0)).collect()
+}
 
 impl CardImage {
     /// Maps the image at `path`. What the guest writes stays in memory, or with `writable` goes to the file.
@@ -94,6 +107,8 @@ impl CardImage {
             tail: words.iter().map(|word| AtomicU32::new(u32::from_le_bytes(*word))).collect(),
             tail_written: AtomicBool::new(false),
             file_bytes,
+            written: regions(registers::card_bytes(file_bytes)),
+            source: if writable { None } else { Some(file.try_clone()?) },
             file: writable.then_some(file),
             failed: AtomicI32::new(0),
         })
@@ -112,6 +127,8 @@ impl CardImage {
             tail: Box::default(),
             tail_written: AtomicBool::new(false),
             file_bytes,
+            written: regions(file_bytes),
+            source: None,
             file: None,
             failed: AtomicI32::new(0),
         })
@@ -160,12 +177,83 @@ impl CardImage {
             }
             return;
         }
+        self.mark(at);
         for (at, &word) in (at..).step_by(4).zip(block) {
             let Some((cell, tail)) = self.cell(at) else { return };
             cell.store(word.to_le(), Relaxed);
             if tail {
                 self.tail_written.store(true, Relaxed);
             }
+        }
+    }
+
+    fn mark(&self, at: u64) {
+        let region = at / REGION;
+        if let Some(word) = self.written.get((region / 64) as usize) {
+            word.fetch_or(1 << (region % 64), Relaxed);
+        }
+    }
+
+    /// Numbers of the regions that were written to.
+    fn written(&self) -> impl Iterator<Item = u64> {
+        let set = |(at, word): (u64, &AtomicU64)| {
+            let word = word.load(Relaxed);
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| 64 * at + bit)
+        };
+        (0..).zip(&self.written).flat_map(set)
+    }
+
+    /// The bytes of a region.
+    fn region(&self, number: u64) -> Vec<u8> {
+        let start = number * REGION;
+        (start..(start + REGION).min(self.bytes())).step_by(4).flat_map(|at| self.word(at).to_le_bytes()).collect()
+    }
+
+    /// What a region held at first.
+    fn region_at_first(&self, number: u64) -> io::Result<Vec<u8>> {
+        let start = number * REGION;
+        let mut bytes = vec![0; REGION.min(self.bytes().saturating_sub(start)) as usize];
+        if let Some(mut file) = self.source.as_ref().filter(|_| start < self.file_bytes) {
+            file.seek(SeekFrom::Start(start))?;
+            let there = (self.file_bytes - start).min(bytes.len() as u64);
+            file.read_exact(&mut bytes[..there as usize])?;
+        }
+        Ok(bytes)
+    }
+
+    fn set_region(&self, number: u64, bytes: &[u8]) {
+        for (at, block) in (number * REGION..).step_by(BLOCK as usize).zip(bytes.as_chunks::<{ BLOCK as usize }>().0) {
+            let (words, _) = block.as_chunks::<4>();
+            self.write_block(at, &std::array::from_fn(|word| u32::from_le_bytes(words[word])));
+        }
+    }
+
+    /// Passes what was written; on loading, everything else becomes as it was at first. A card that is written to its file cannot come back, so it is not saved.
+    pub fn pass(&self, archive: &mut Archive<'_>) {
+        if self.file.is_some() {
+            return archive.fail("a state cannot be saved with a card whose image is written (--sd-writable)".into());
+        }
+        archive.same("bytes on its SD card", self.bytes());
+        let mut regions: Vec<(u64, Vec<u8>)> = Vec::new();
+        if !archive.is_load() {
+            regions = self.written().map(|number| (number, self.region(number))).collect();
+        }
+        archive.value(&mut regions);
+        if !archive.is_load() || !archive.is_good() {
+            return;
+        }
+        for number in self.written() {
+            match self.region_at_first(number) {
+                Ok(bytes) => self.set_region(number, &bytes),
+                Err(error) => return archive.fail(format!("the SD card's image cannot be read: {error}")),
+            }
+        }
+        self.written.iter().for_each(|word| word.store(0, Relaxed));
+        for (number, bytes) in regions {
+            if bytes.len() as u64 > REGION || number > self.bytes() / REGION {
+                return archive.refuse();
+            }
+            self.set_region(number, &bytes);
         }
     }
 

@@ -19,6 +19,7 @@ pub mod words;
 use crate::gpio::PinFunctions;
 use bevy_ecs::prelude::*;
 use card::Card;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tayberry_engine::{MachineBuilder, Plugin};
 
@@ -32,7 +33,7 @@ const ALT0: u32 = 4;
 const ALT3: u32 = 7;
 
 /// A host controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Host {
     /// The Arasan SDHCI controller.
     Emmc,
@@ -79,5 +80,13 @@ impl Plugin for SlotPlugin {
         let pins = machine.world.resource::<PinFunctions>().clone();
         let card = self.card.clone().map(Card::new);
         machine.world.insert_resource(Slot { card, pins, wired: Host::SdHost });
+        machine.part("SD card", |world, archive| {
+            let mut slot = world.resource_mut::<Slot>();
+            archive.same("SD cards", usize::from(slot.card.is_some()));
+            archive.value(&mut slot.wired);
+            if let Some(card) = &mut slot.card {
+                card.pass(archive);
+            }
+        });
     }
 }

@@ -9,6 +9,7 @@ use super::card::{Card, Data};
 use super::image::CardImage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use tayberry_engine::cell;
 
 /// Words of the largest block.
 const WORDS: usize = 128;
@@ -46,6 +47,8 @@ pub struct Transfer {
     /// A register's content, or the block being written.
     buffer: [AtomicU32; WORDS],
 }
+
+cell!(Transfer { kind, start, block, len, position, buffer } but { image });
 
 impl Transfer {
     /// No transfer yet.

@@ -6,6 +6,7 @@ use super::keyboard::Keyboard;
 use super::mouse::Mouse;
 use super::translator::{Endpoint, Translator};
 use super::{Answer, Speed, Token};
+use serde::{Deserialize, Serialize};
 use tayberry_engine::GuestTime;
 
 /// Hub ports, from 0. The first is the Ethernet function's.
@@ -26,7 +27,7 @@ pub struct To {
 }
 
 /// All devices.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bus {
     /// Speed of the root port.
     speed: Speed,

@@ -2,6 +2,7 @@
 
 use super::request::{self, Setup};
 use super::{Answer, Speed, Token, descriptor};
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use tayberry_engine::GuestTime;
 
@@ -47,7 +48,7 @@ pub trait Function: Clone + Debug {
 }
 
 /// Where a control transfer is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 enum Stage {
     #[default]
     None,
@@ -61,7 +62,7 @@ enum Stage {
 }
 
 /// A device on the bus.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Device<F> {
     /// What only it does.
     pub function: F,

@@ -7,6 +7,7 @@ use super::Speed;
 use super::descriptor::{self, DeviceDescriptor};
 use super::device::Function;
 use super::request::{self, Setup};
+use serde::{Deserialize, Serialize};
 use tayberry_engine::GuestTime;
 
 /// Ports of the hub.
@@ -39,7 +40,7 @@ const FEATURE_INDICATOR: u16 = 22;
 /// What is in a socket.
 pub type Sockets = [Option<Speed>; PORTS];
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Port {
     status: u16,
     changes: u16,
@@ -48,7 +49,7 @@ struct Port {
 }
 
 /// The hub's own part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Hub {
     sockets: Sockets,
     ports: [Port; PORTS],
@@ -59,7 +60,7 @@ pub struct Hub {
 }
 
 /// What a transaction translator is to forget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Forget {
     /// One endpoint: address, number, data go to the host.
     Endpoint(u8, u8, bool),

@@ -9,6 +9,7 @@ use super::Speed;
 use super::descriptor::{self, DeviceDescriptor};
 use super::device::Function;
 use super::request::{self, Setup};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tayberry_engine::GuestTime;
 
@@ -77,7 +78,7 @@ const REPORT_DESCRIPTOR: [u8; 63] = [
 ];
 
 /// The keyboard's own part.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Keyboard {
     modifiers: u8,
     /// Keys that are down, in the order in which they were pressed.

@@ -4,6 +4,7 @@ use super::Speed;
 use super::descriptor::{self, DeviceDescriptor};
 use super::device::Function;
 use super::request::Setup;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tayberry_engine::GuestTime;
 
@@ -11,7 +12,7 @@ use tayberry_engine::GuestTime;
 const MOST: usize = 4;
 
 /// The device's own part.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Loopback {
     packets: VecDeque<Vec<u8>>,
 }

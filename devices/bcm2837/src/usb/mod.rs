@@ -18,8 +18,10 @@ pub mod mouse;
 pub mod request;
 pub mod translator;
 
+use serde::{Deserialize, Serialize};
+
 /// How fast a device signals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Speed {
     /// 480 Mbit/s.
     High,
@@ -54,7 +56,7 @@ pub enum Token<'a> {
 }
 
 /// What comes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Taken.
     Ack,

@@ -10,6 +10,7 @@ use super::descriptor::{self, DeviceDescriptor};
 use super::device::Function;
 use super::keyboard::{GET_IDLE, GET_PROTOCOL, GET_REPORT, IDLE_NS, INPUT, SET_IDLE, SET_PROTOCOL};
 use super::request::{self, Setup};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tayberry_engine::GuestTime;
 
@@ -50,7 +51,7 @@ const REPORT_DESCRIPTOR: [u8; 52] = [
 ];
 
 /// What was done with the mouse while its buttons stayed as they were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Motion {
     buttons: u8,
     /// X, Y and wheel.
@@ -58,7 +59,7 @@ struct Motion {
 }
 
 /// The mouse's own part.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Mouse {
     motions: VecDeque<Motion>,
     /// Buttons as they are, and as the host knows them.

@@ -1,5 +1,6 @@
 //! Control requests (USB 2.0, 9.3 and 9.4).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// bmRequestType: data goes to the host.
@@ -54,7 +55,7 @@ const NAMES: [&str; 13] = [
 ];
 
 /// The eight bytes that a control transfer begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// bmRequestType.
     pub kind: u8,

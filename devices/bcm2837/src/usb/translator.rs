@@ -9,6 +9,7 @@
 
 use super::hub::Forget;
 use super::{Answer, Speed, Token};
+use serde::{Deserialize, Serialize};
 use tayberry_engine::GuestTime;
 
 /// Endpoints that it can have answers for.
@@ -17,7 +18,7 @@ const MOST: usize = 32;
 const PERIODIC_NS: u64 = 240_000;
 
 /// Whose transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Address of the device.
     pub address: u8,
@@ -27,7 +28,7 @@ pub struct Endpoint {
     pub to_host: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     endpoint: Endpoint,
     /// When it can be asked for.
@@ -36,7 +37,7 @@ struct Entry {
 }
 
 /// Transactions handed over.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Translator {
     entries: Vec<Entry>,
 }
