@@ -1,13 +1,15 @@
 //! The way back: a deterministic machine is where it was if it is built again, gets the same input at the same ticks, and retires as many instructions.
 //!
-//! Where a history is kept ([`Machine::keep_history`]) or a recording is made ([`Machine::record`]), all input is logged with the number of its tick. Ticks that change nothing are not counted, as their number depends on the host; nor
+//! Where a history is kept ([`Machine::keep_history`]) or a recording is made ([`Machine::record`]), all input is logged with the number of its tick. Ticks in which the machine waits are not counted, as their number depends on the host and on who looks: time tells these apart. Nor
 //! is what is left of a slice that a debugger has cut, which is one with its beginning. A machine that was rewound gets the input of its log first, each piece at its tick, and what frontends
 //! have sent since only after it. What it prints again is told to nobody.
 //!
 //! A rewind begins at the power cycle's first tick, or at a state that was saved since ([`crate::rewind`]).
 
 use crate::clock::GuestTime;
+use crate::execute::CoreSlot;
 use crate::handle::Input;
+use crate::io::SerialLines;
 use crate::machine::Machine;
 use crate::serial::PORTS;
 use crate::state::Archive;
@@ -57,7 +59,7 @@ impl fmt::Debug for Rewind {
     }
 }
 
-/// When something came from outside. Ticks alone do not tell: those that change nothing are not counted.
+/// When something came from outside. Ticks alone do not tell: those in which the machine waits are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
     /// Which power cycle, from 0.
@@ -82,7 +84,9 @@ pub enum Event {
     End {
         /// The same.
         retired: u64,
-        /// Sums (CRC-32) of all that each serial port had printed.
+        /// Bytes that each serial port had printed in this power cycle.
+        bytes: [u64; PORTS],
+        /// Sums (CRC-32) of all that each serial port had printed in all of them.
         printed: [u32; PORTS],
     },
 }
@@ -119,7 +123,7 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    /// A tick that changed something is over.
+    /// A tick in which a core ran is over.
     pub fn count(&mut self) {
         self.tick += 1;
     }
@@ -194,19 +198,34 @@ impl Tape {
         self.log.get(self.next).is_some_and(|entry| matches!(entry.event, Event::Input(_)) && self.has_come(&entry.when, now))
     }
 
-    /// The time of the next input, if it comes in this tick: a machine that waits may skip to it.
+    /// The time of what comes next, if that is before another core has run: a machine that waits may skip to it.
     pub fn awaited(&self) -> Option<GuestTime> {
-        let entry = self.log.get(self.next)?;
-        (matches!(entry.event, Event::Input(_)) && entry.when.tick == self.tick).then_some(entry.when.at)
+        self.log.get(self.next).filter(|entry| entry.when.tick == self.tick).map(|entry| entry.when.at)
     }
 
-    /// What comes next is no input: what, and at how many instructions.
-    pub fn stop(&self) -> Option<(u64, &Event)> {
-        let entry = self.log.get(self.next)?;
-        match entry.event {
-            Event::Input(_) => None,
-            Event::Reset { retired } | Event::End { retired, .. } => Some((retired, &entry.event)),
-        }
+    /// What comes next is no input, and comes in this tick: what, and how many instructions are left up to it where so many have `retired`.
+    pub fn stop(&self, retired: u64, now: GuestTime) -> Option<(u64, &Event)> {
+        let Entry { when, event } = self.log.get(self.next)?;
+        let at = match event {
+            Event::Input(_) => return None,
+            Event::Reset { retired } | Event::End { retired, .. } => *retired,
+        };
+        let left = if when.tick < self.tick { 0 } else { at.saturating_sub(retired) };
+        let comes = left > 0 || self.has_come(when, now);
+        (when.tick <= self.tick && comes).then_some((left, event))
+    }
+
+    /// The run is where the recorded one ended.
+    pub fn is_at_end(&self, retired: u64, now: GuestTime) -> bool {
+        self.log
+            .get(self.next)
+            .is_some_and(|entry| matches!(entry.event, Event::End { retired: at, .. } if at == retired) && entry.when == self.when(now))
+    }
+
+    /// In the last tick of a recording: how much a port that has printed `bytes` in this power cycle prints until the end.
+    pub fn room(&self, port: usize, bytes: u64) -> Option<u64> {
+        let Entry { when, event: Event::End { bytes: end, .. } } = self.log.get(self.next)? else { return None };
+        (when.tick <= self.tick).then(|| end[port].saturating_sub(bytes))
     }
 
     /// A serial port has printed something that was not printed before.
@@ -267,7 +286,8 @@ impl Machine {
 
     /// The recording is over.
     pub(crate) fn end_recording(&mut self) {
-        let event = Event::End { retired: self.retired_by_all(), printed: self.printed_sums() };
+        let bytes = self.world.resource::<SerialLines>().printed();
+        let event = Event::End { retired: self.retired_by_all(), bytes, printed: self.printed_sums() };
         let at = self.clock().now();
         self.world.resource_mut::<Tape>().note(event, at);
     }
@@ -279,10 +299,23 @@ impl Machine {
         self.world.resource_mut::<Tape>().note(event, at);
     }
 
-    /// Instructions up to what comes next in a recording that is no input, and what that is.
+    /// The machine is where the recording that it plays ends. False if it plays none.
+    pub fn is_at_recorded_end(&self) -> bool {
+        self.world.resource::<Tape>().is_at_end(self.retired_by_all(), self.clock().now())
+    }
+
+    /// What comes in a recording in this tick that is no input, and the instructions that are left up to it.
     pub(crate) fn to_stop(&self) -> Option<(u64, Event)> {
-        let (retired, event) = self.world.resource::<Tape>().stop()?;
-        Some((retired.saturating_sub(self.retired_by_all()), event.clone()))
+        let (left, event) = self.world.resource::<Tape>().stop(self.retired_by_all(), self.clock().now())?;
+        Some((left, event.clone()))
+    }
+
+    /// The machine, which waits and has nothing to wait for, plays a recording that goes on: it has gone another way.
+    pub(crate) fn has_lost_recording(&mut self) -> bool {
+        let is_stuck =
+            self.world.resource::<Tape>().is_played() && self.to_stop().is_none() && self.world.resource::<Tape>().awaited().is_none();
+        // A core that a debugger keeps from running may be the one that ran.
+        is_stuck && !self.world.query::<&CoreSlot>().iter(&self.world).any(|slot| slot.frozen)
     }
 }
 
@@ -333,7 +366,7 @@ mod tests {
         tape.count();
         tape.input(GuestTime(10), || Some(typed(2)));
         tape.printed(0, b"123456789");
-        let end = Event::End { retired: 9, printed: [0xcbf4_3926, 0, 0] };
+        let end = Event::End { retired: 9, bytes: [9, 0, 0], printed: [0xcbf4_3926, 0, 0] };
         assert_eq!(tape.sums(), [0xcbf4_3926, 0, 0]);
         tape.note(end.clone(), GuestTime(20));
         let entries: Vec<Entry> = told.try_iter().collect();
@@ -342,12 +375,20 @@ mod tests {
         played.play(entries);
         let mut live = vec![typed(9)];
         assert_eq!(played.input(NOW, || live.pop()), Some(typed(1)));
-        assert_eq!(played.stop(), Some((7, &Event::Reset { retired: 7 })));
+        assert_eq!(played.stop(5, NOW), Some((2, &Event::Reset { retired: 7 })));
+        assert_eq!(played.stop(7, GuestTime(999)), None, "not before its time");
+        assert_eq!(played.stop(7, NOW), Some((0, &Event::Reset { retired: 7 })));
         assert_eq!((played.input(NOW, || live.pop()), live.len()), (None, 0), "live input is dropped");
         let mut played = played.after_reset();
-        assert_eq!((played.input(GuestTime(0), || None), played.stop()), (None, None), "not yet");
+        assert_eq!((played.input(GuestTime(0), || None), played.stop(9, GuestTime(20))), (None, None), "not yet");
         played.count();
         assert_eq!(played.input(GuestTime(10), || None), Some(typed(2)));
-        assert_eq!(played.stop(), Some((9, &end)));
+        assert_eq!((played.awaited(), played.stop(9, GuestTime(19))), (Some(GuestTime(20)), None));
+        assert_eq!((played.room(0, 4), played.room(1, 0)), (Some(5), Some(0)));
+        assert_eq!(played.stop(9, GuestTime(20)), Some((0, &end)));
+        assert!(played.is_at_end(9, GuestTime(20)) && !played.is_at_end(8, GuestTime(20)));
+        played.count();
+        assert_eq!(played.stop(8, GuestTime(20)), Some((0, &end)), "it went past the end");
+        assert!(!played.is_at_end(9, GuestTime(20)));
     }
 }

@@ -312,6 +312,9 @@ impl Machine {
                     if next.is_none() && self.clock.mode() == ClockMode::Deterministic {
                         // Time stands still: no vertical sync is to come.
                         self.settle();
+                        if self.has_lost_recording() {
+                            return CycleEnd::Exit(ExitReason::Played);
+                        }
                     }
                     if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
                         self.trim();

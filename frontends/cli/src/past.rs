@@ -74,7 +74,7 @@ impl Past {
         }
         let made_from = made_from(config, kernel, base);
         let load = options.load_state.as_deref().map(|path| {
-            let state = open("--load-state", path).and_then(|file| Ok(State::read(&made_from, file)?));
+            let state = open("--load-state", path).and_then(|file| State::read(&made_from, file));
             state.map(Arc::new).map_err(|error| unusable("--load-state", path, &error))
         });
         let load = load.transpose()?;
@@ -144,17 +144,26 @@ impl Attendant for Keeper {
         if let Some(output) = self.past.save.take().filter(|_| left.failed.is_none()) {
             left.failed = save(machine, reason, &self.past.made_from, output).err();
         }
-        let is_whole = !matches!(reason, ExitReason::Timeout | ExitReason::MaxInstructions | ExitReason::Stopped);
-        if let Some(expected) = self.expected.filter(|_| is_whole) {
-            left.differs = machine.printed_sums() != expected;
-            say(match left.differs {
-                false => "the replay printed what the recorded run printed",
-                true => "the replay did not print what the recorded run printed",
-            });
+        if let Some(expected) = self.expected {
+            left.differs = is_other(machine, reason, expected);
         }
         // Whoever waits for it is there.
         let _ = self.tell.send(left);
     }
+}
+
+/// Says whether a replay that is over was the recorded run again, whose sums were `expected`. One that was stopped before its end is neither.
+fn is_other(machine: &Machine, reason: &ExitReason, expected: [u32; PORTS]) -> bool {
+    let is_at_end = machine.is_at_recorded_end();
+    let ends_itself = matches!(reason, ExitReason::PowerOff | ExitReason::GuestExit(_) | ExitReason::Lost(_) | ExitReason::Played);
+    let (differs, what) = match (is_at_end, machine.printed_sums() == expected) {
+        (true, true) => (false, "the replay printed what the recorded run printed"),
+        (true, false) => (true, "the replay did not print what the recorded run printed"),
+        (false, _) if ends_itself => (true, "the replay did not end where the recorded run ended"),
+        (false, _) => (false, "the replay was stopped before the recorded run's end"),
+    };
+    say(what);
+    differs
 }
 
 /// Saves a machine that could go on.
