@@ -12,6 +12,7 @@ mod page;
 mod program;
 mod qemu;
 mod record;
+mod replay;
 mod runs;
 mod screens;
 mod semihosting;
