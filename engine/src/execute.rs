@@ -352,7 +352,8 @@ pub(crate) fn execute(
             execute_deterministic(&mut slots, &mut executor, clock, next, &looks, &parts)
         }
     };
-    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(None) | Activity::Dead(_)) {
+    // In how many steps a machine that waits passes its time depends on who looks.
+    if !executor.is_within_slice() && !matches!(executor.activity, Activity::Idle(_) | Activity::Dead(_)) {
         tape.count();
     }
     executor.halted = slots.iter().any(|slot| slot.halted);
@@ -370,7 +371,7 @@ pub(crate) fn execute(
 struct Looks {
     /// A frame is taken.
     frame: Option<GuestTime>,
-    /// Input comes before the next slice.
+    /// Something of a recording comes before the next slice.
     input: Option<GuestTime>,
 }
 

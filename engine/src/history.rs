@@ -1,13 +1,15 @@
 //! The way back: a deterministic machine is where it was if it is built again, gets the same input at the same ticks, and retires as many instructions.
 //!
-//! Where a history is kept ([`Machine::keep_history`]) or a recording is made ([`Machine::record`]), all input is logged with the number of its tick. Ticks that change nothing are not counted, as their number depends on the host; nor
+//! Where a history is kept ([`Machine::keep_history`]) or a recording is made ([`Machine::record`]), all input is logged with the number of its tick. Ticks in which the machine waits are not counted, as their number depends on the host and on who looks: time tells these apart. Nor
 //! is what is left of a slice that a debugger has cut, which is one with its beginning. A machine that was rewound gets the input of its log first, each piece at its tick, and what frontends
 //! have sent since only after it. What it prints again is told to nobody.
 //!
 //! A rewind begins at the power cycle's first tick, or at a state that was saved since ([`crate::rewind`]).
 
 use crate::clock::GuestTime;
+use crate::execute::CoreSlot;
 use crate::handle::Input;
+use crate::io::SerialLines;
 use crate::machine::Machine;
 use crate::serial::PORTS;
 use crate::state::Archive;
@@ -57,7 +59,7 @@ impl fmt::Debug for Rewind {
     }
 }
 
-/// When something came from outside. Ticks alone do not tell: those that change nothing are not counted.
+/// When something came from outside. Ticks alone do not tell: those in which the machine waits are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
     /// Which power cycle, from 0.
@@ -82,18 +84,11 @@ pub enum Event {
     End {
         /// The same.
         retired: u64,
-        /// What each serial port had printed.
-        printed: [Printed; PORTS],
+        /// Bytes that each serial port had printed in this power cycle.
+        bytes: [u64; PORTS],
+        /// Sums (CRC-32) of all that each serial port had printed in all of them.
+        printed: [u32; PORTS],
     },
-}
-
-/// What a serial port has printed, as far as two runs are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Printed {
-    /// How much, in bytes.
-    pub bytes: u64,
-    /// Its sum (CRC-32).
-    pub sum: u32,
 }
 
 /// An entry of a recording ([`Machine::record`]).
@@ -124,13 +119,11 @@ pub(crate) struct Tape {
     sink: Option<Sink>,
     /// Entries of a recording for later power cycles. While there is one, live input is dropped.
     recording: Option<VecDeque<Entry>>,
-    printed: [(u64, crc32fast::Hasher); PORTS],
-    /// The tick in which more was printed than the recording has: its last, if the recorded run was ended by a text.
-    excess: Option<u64>,
+    printed: [crc32fast::Hasher; PORTS],
 }
 
 impl Tape {
-    /// A tick that changed something is over.
+    /// A tick in which a core ran is over.
     pub fn count(&mut self) {
         self.tick += 1;
     }
@@ -205,40 +198,44 @@ impl Tape {
         self.log.get(self.next).is_some_and(|entry| matches!(entry.event, Event::Input(_)) && self.has_come(&entry.when, now))
     }
 
-    /// The time of the next input, if it comes in this tick: a machine that waits may skip to it.
+    /// The time of what comes next, if that is before another core has run: a machine that waits may skip to it.
     pub fn awaited(&self) -> Option<GuestTime> {
-        let entry = self.log.get(self.next)?;
-        (matches!(entry.event, Event::Input(_)) && entry.when.tick == self.tick).then_some(entry.when.at)
+        self.log.get(self.next).filter(|entry| entry.when.tick == self.tick).map(|entry| entry.when.at)
     }
 
-    /// What comes next is no input.
-    pub fn stop(&self) -> Option<&Entry> {
-        self.log.get(self.next).filter(|entry| !matches!(entry.event, Event::Input(_)))
+    /// What comes next is no input, and comes in this tick: what, and how many instructions are left up to it where so many have `retired`.
+    pub fn stop(&self, retired: u64, now: GuestTime) -> Option<(u64, &Event)> {
+        let Entry { when, event } = self.log.get(self.next)?;
+        let at = match event {
+            Event::Input(_) => return None,
+            Event::Reset { retired } | Event::End { retired, .. } => *retired,
+        };
+        let left = if when.tick < self.tick { 0 } else { at.saturating_sub(retired) };
+        let comes = left > 0 || self.has_come(when, now);
+        (when.tick <= self.tick && comes).then_some((left, event))
     }
 
-    /// A serial port has printed something that was not printed before. What a recorded run did not print is cut off.
-    pub fn print(&mut self, port: usize, bytes: &mut Vec<u8>) {
-        let (printed, sum) = &mut self.printed[port];
-        let last = self.recording.as_ref().and_then(|later| later.back().or(self.log.last()));
-        if let Some(Entry { event: Event::End { printed: all, .. }, .. }) = last {
-            let room = all[port].bytes.saturating_sub(*printed) as usize;
-            if bytes.len() > room {
-                bytes.truncate(room);
-                self.excess.get_or_insert(self.tick);
-            }
-        }
-        *printed += bytes.len() as u64;
-        sum.update(bytes);
+    /// The run is where the recorded one ended.
+    pub fn is_at_end(&self, retired: u64, now: GuestTime) -> bool {
+        self.log
+            .get(self.next)
+            .is_some_and(|entry| matches!(entry.event, Event::End { retired: at, .. } if at == retired) && entry.when == self.when(now))
     }
 
-    /// All that was printed.
-    pub fn printed(&self) -> [Printed; PORTS] {
-        std::array::from_fn(|port| Printed { bytes: self.printed[port].0, sum: self.printed[port].1.clone().finalize() })
+    /// In the last tick of a recording: how much a port that has printed `bytes` in this power cycle prints until the end.
+    pub fn room(&self, port: usize, bytes: u64) -> Option<u64> {
+        let Entry { when, event: Event::End { bytes: end, .. } } = self.log.get(self.next)? else { return None };
+        (when.tick <= self.tick).then(|| end[port].saturating_sub(bytes))
     }
 
-    /// More was printed than the recorded run printed, and not by the way in its last tick.
-    pub fn has_excess(&self) -> bool {
-        self.excess.is_some_and(|tick| tick != self.tick)
+    /// A serial port has printed something that was not printed before.
+    pub fn printed(&mut self, port: usize, bytes: &[u8]) {
+        self.printed[port].update(bytes);
+    }
+
+    /// Sums of all that was printed.
+    pub fn sums(&self) -> [u32; PORTS] {
+        std::array::from_fn(|port| self.printed[port].clone().finalize())
     }
 
     /// Passes the number of the tick. What was logged before belongs to the machine that logged it.
@@ -282,15 +279,15 @@ impl Machine {
         self.world.resource_mut::<Tape>().play(entries);
     }
 
-    /// It has printed what the recording that it plays says, `printed`, and no more. Asked at the end.
-    pub fn has_printed(&self, printed: &[Printed; PORTS]) -> bool {
-        let tape = self.world.resource::<Tape>();
-        tape.printed() == *printed && !tape.has_excess()
+    /// The sums that a recording's last entry has, now.
+    pub fn printed_sums(&self) -> [u32; PORTS] {
+        self.world.resource::<Tape>().sums()
     }
 
     /// The recording is over.
     pub(crate) fn end_recording(&mut self) {
-        let event = Event::End { retired: self.retired_by_all(), printed: self.world.resource::<Tape>().printed() };
+        let bytes = self.world.resource::<SerialLines>().printed();
+        let event = Event::End { retired: self.retired_by_all(), bytes, printed: self.printed_sums() };
         let at = self.clock().now();
         self.world.resource_mut::<Tape>().note(event, at);
     }
@@ -302,15 +299,23 @@ impl Machine {
         self.world.resource_mut::<Tape>().note(event, at);
     }
 
-    /// Instructions up to what comes next in a recording that is no input, when that is, and whether it is a reset.
-    pub(crate) fn to_stop(&self) -> Option<(u64, GuestTime, bool)> {
-        let stop = self.world.resource::<Tape>().stop()?;
-        let (retired, is_reset) = match stop.event {
-            Event::Reset { retired } => (retired, true),
-            Event::End { retired, .. } => (retired, false),
-            Event::Input(_) => return None,
-        };
-        Some((retired.saturating_sub(self.retired_by_all()), stop.when.at, is_reset))
+    /// The machine is where the recording that it plays ends. False if it plays none.
+    pub fn is_at_recorded_end(&self) -> bool {
+        self.world.resource::<Tape>().is_at_end(self.retired_by_all(), self.clock().now())
+    }
+
+    /// What comes in a recording in this tick that is no input, and the instructions that are left up to it.
+    pub(crate) fn to_stop(&self) -> Option<(u64, Event)> {
+        let (left, event) = self.world.resource::<Tape>().stop(self.retired_by_all(), self.clock().now())?;
+        Some((left, event.clone()))
+    }
+
+    /// The machine, which waits and has nothing to wait for, plays a recording that goes on: it has gone another way.
+    pub(crate) fn has_lost_recording(&mut self) -> bool {
+        let is_stuck =
+            self.world.resource::<Tape>().is_played() && self.to_stop().is_none() && self.world.resource::<Tape>().awaited().is_none();
+        // A core that a debugger keeps from running may be the one that ran.
+        is_stuck && !self.world.query::<&CoreSlot>().iter(&self.world).any(|slot| slot.frozen)
     }
 }
 
@@ -360,9 +365,9 @@ mod tests {
         let mut tape = tape.after_reset();
         tape.count();
         tape.input(GuestTime(10), || Some(typed(2)));
-        tape.print(0, &mut b"123456789".to_vec());
-        let end = Event::End { retired: 9, printed: [Printed { bytes: 9, sum: 0xcbf4_3926 }, Printed::default(), Printed::default()] };
-        assert!(matches!(end, Event::End { printed, .. } if printed == tape.printed()));
+        tape.printed(0, b"123456789");
+        let end = Event::End { retired: 9, bytes: [9, 0, 0], printed: [0xcbf4_3926, 0, 0] };
+        assert_eq!(tape.sums(), [0xcbf4_3926, 0, 0]);
         tape.note(end.clone(), GuestTime(20));
         let entries: Vec<Entry> = told.try_iter().collect();
         assert_eq!(entries.len(), 4);
@@ -370,18 +375,20 @@ mod tests {
         played.play(entries);
         let mut live = vec![typed(9)];
         assert_eq!(played.input(NOW, || live.pop()), Some(typed(1)));
-        assert_eq!(played.stop().map(|entry| &entry.event), Some(&Event::Reset { retired: 7 }));
+        assert_eq!(played.stop(5, NOW), Some((2, &Event::Reset { retired: 7 })));
+        assert_eq!(played.stop(7, GuestTime(999)), None, "not before its time");
+        assert_eq!(played.stop(7, NOW), Some((0, &Event::Reset { retired: 7 })));
         assert_eq!((played.input(NOW, || live.pop()), live.len()), (None, 0), "live input is dropped");
         let mut played = played.after_reset();
-        assert_eq!((played.input(GuestTime(0), || None), played.stop()), (None, None), "not yet");
+        assert_eq!((played.input(GuestTime(0), || None), played.stop(9, GuestTime(20))), (None, None), "not yet");
         played.count();
         assert_eq!(played.input(GuestTime(10), || None), Some(typed(2)));
-        assert_eq!(played.stop().map(|entry| &entry.event), Some(&end));
-        let mut more = b"123456789, and more".to_vec();
-        played.print(0, &mut more);
-        assert_eq!((more.len(), played.has_excess()), (9, false), "what came with the text that ended the recorded run is cut off");
-        assert!(matches!(end, Event::End { printed, .. } if printed == played.printed()));
+        assert_eq!((played.awaited(), played.stop(9, GuestTime(19))), (Some(GuestTime(20)), None));
+        assert_eq!((played.room(0, 4), played.room(1, 0)), (Some(5), Some(0)));
+        assert_eq!(played.stop(9, GuestTime(20)), Some((0, &end)));
+        assert!(played.is_at_end(9, GuestTime(20)) && !played.is_at_end(8, GuestTime(20)));
         played.count();
-        assert!(played.has_excess(), "it went on after that");
+        assert_eq!(played.stop(8, GuestTime(20)), Some((0, &end)), "it went past the end");
+        assert!(!played.is_at_end(9, GuestTime(20)));
     }
 }

@@ -87,6 +87,11 @@ impl SerialLines {
         archive.value(&mut self.rest);
     }
 
+    /// Bytes that each port has printed since power-on or reset.
+    pub fn printed(&self) -> [u64; PORTS] {
+        self.printed
+    }
+
     /// Bytes of each port that frontends were told of.
     pub fn told(&self) -> [u64; PORTS] {
         std::array::from_fn(|port| self.printed[port] + self.again[port])
@@ -190,7 +195,11 @@ pub(crate) fn publish_serial(
         if scratch.is_empty() {
             continue;
         }
+        // A recorded run may have ended by a text, in the middle of what a slice printed.
+        let room = tape.room(port, printed[port]).map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        let behind = scratch.split_off(room.min(scratch.len()));
         rest[port] = until.feed(port, scratch);
+        rest[port].extend_from_slice(&behind);
         typist.hear(port, scratch);
         printed[port] += scratch.len() as u64;
         if again[port] > 0 {
@@ -199,7 +208,7 @@ pub(crate) fn publish_serial(
             scratch.drain(..old as usize);
         }
         if !scratch.is_empty() {
-            tape.print(port, scratch);
+            tape.printed(port, scratch);
             shared.0.journal.record(clock.now(), || What::Serial { port, bytes: scratch.clone() });
         }
         if channels.is_some() {

@@ -8,7 +8,7 @@ use crate::cpu::Processor;
 use crate::execute::{Activity, CoreSlot, Executor, SliceParts};
 use crate::handle::{Channels, ExitReason, Limits, MachineEnd, MachineEvent, MachineHandle, Shared, connect};
 use crate::hid::HidWire;
-use crate::history::{Rewind, Tape};
+use crate::history::{Event, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
@@ -33,8 +33,6 @@ use tayberry_ram::GuestRam;
 const LONGEST_NAP: Duration = Duration::from_millis(50);
 /// An idle machine that nothing but input can wake ends a run with an instruction limit after this long: no instruction will retire.
 const NOTHING_TO_COME: Duration = Duration::from_secs(1);
-/// Ticks in which neither instructions nor time may pass in front of a recording's end: the run is not the recorded one then.
-const MOST_RESTS: u32 = 100;
 /// Sleep while frontends are behind with what the guest prints.
 const SERIAL_NAP: Duration = Duration::from_millis(1);
 /// Sleep while all running cores poll for stores that nobody makes.
@@ -263,7 +261,6 @@ impl Machine {
     /// Runs until something ends this power cycle.
     fn run(&mut self, parker: &Parker, limits: &Limits, started: Instant, attendants: &mut [Box<dyn Attendant>]) -> CycleEnd {
         let mut idle_since = None;
-        let mut rests = 0;
         let mut quiet = Quiet::new(self.shared.stats.total_instructions());
         loop {
             let stats = &self.shared.stats;
@@ -273,10 +270,9 @@ impl Machine {
                 return end;
             }
             let left = match stop {
-                Some((0, at, is_reset)) if self.clock.now() >= at || rests > MOST_RESTS => {
-                    return if is_reset { CycleEnd::Reset } else { CycleEnd::Exit(ExitReason::Played) };
-                }
-                stop => stop.map_or(left, |(to_stop, ..)| left.min(to_stop)),
+                Some((0, Event::Reset { .. })) => return CycleEnd::Reset,
+                Some((0, _)) => return CycleEnd::Exit(ExitReason::Played),
+                stop => stop.map_or(left, |(to_stop, _)| left.min(to_stop)),
             };
             self.receive_visits();
             if let Some(rewind) = self.rewind.take() {
@@ -293,10 +289,8 @@ impl Machine {
                 self.nap_paused(SERIAL_NAP, parker, limits, started);
                 continue;
             }
-            let now = self.clock.now();
             self.world.resource_mut::<Executor>().allowance = left;
             self.schedule.run(&mut self.world);
-            rests = if left > 0 || self.clock.now() != now { 0 } else { rests + 1 };
             if self.world.resource::<Executor>().halted {
                 self.halt(attendants);
                 continue;
@@ -318,6 +312,9 @@ impl Machine {
                     if next.is_none() && self.clock.mode() == ClockMode::Deterministic {
                         // Time stands still: no vertical sync is to come.
                         self.settle();
+                        if self.has_lost_recording() {
+                            return CycleEnd::Exit(ExitReason::Played);
+                        }
                     }
                     if self.clock.mode() == ClockMode::Realtime && quiet.is_due(self.shared.stats.total_instructions()) {
                         self.trim();

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::clock::GuestTime;
     use crate::handle::Input;
-    use crate::history::{Printed, When};
+    use crate::history::When;
     use proptest::prelude::*;
 
     fn made_from(kernel: &str) -> MadeFrom {
@@ -105,7 +105,7 @@ mod tests {
             entry(0, 3, Event::Input(Input::Keyboard { usage: 4, pressed: true })),
             entry(0, 9, Event::Reset { retired: 1234 }),
             entry(1, 2, Event::Input(Input::Mouse { buttons: 1, dx: -3, dy: 4, wheel: 0 })),
-            entry(1, 7, Event::End { retired: 99, printed: [1, 2, 3].map(|sum| Printed { bytes: 7, sum }) }),
+            entry(1, 7, Event::End { retired: 99, bytes: [4, 5, 6], printed: [1, 2, 3] }),
         ]
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tayberry_bcm2837::BoardOptions;
 use tayberry_bcm2837::sd::CardImage;
 use tayberry_engine::handle::{Control, ExitReason};
-use tayberry_engine::history::{Entry, Event, Printed};
+use tayberry_engine::history::{Entry, Event};
 use tayberry_engine::machine::{Machine, Starter};
 use tayberry_engine::recording::{self, Writer};
 use tayberry_engine::serial::PORTS;
@@ -34,8 +34,8 @@ pub struct Past {
 struct Keeper {
     past: Past,
     control: Control,
-    /// The instructions that the recorded run ended with, and what it had printed.
-    expected: Option<(u64, [Printed; PORTS])>,
+    /// The sums that the recording ends with.
+    expected: Option<[u32; PORTS]>,
     tell: Sender<Left>,
     /// What went wrong first.
     failed: Option<String>,
@@ -107,7 +107,7 @@ impl Past {
             return Outcome::default();
         }
         let expected = replay.as_ref().and_then(|entries| match entries.last()?.event {
-            Event::End { retired, printed } => Some((retired, printed)),
+            Event::End { printed, .. } => Some(printed),
             _ => None,
         });
         let (tell, left) = bounded(1);
@@ -144,19 +144,26 @@ impl Attendant for Keeper {
         if let Some(output) = self.past.save.take().filter(|_| left.failed.is_none()) {
             left.failed = save(machine, reason, &self.past.made_from, output).err();
         }
-        // A run that was ended on its way is none again.
-        let guests_own = matches!(reason, ExitReason::PowerOff | ExitReason::GuestExit(_) | ExitReason::Lost(_));
-        let whole = |(retired, _): &(u64, _)| guests_own || *retired == machine.retired_by_all();
-        if let Some((_, expected)) = self.expected.filter(whole) {
-            left.differs = !machine.has_printed(&expected);
-            say(match left.differs {
-                false => "the replay printed what the recorded run printed",
-                true => "the replay did not print what the recorded run printed",
-            });
+        if let Some(expected) = self.expected {
+            left.differs = is_other(machine, reason, expected);
         }
         // Whoever waits for it is there.
         let _ = self.tell.send(left);
     }
+}
+
+/// Says whether a replay that is over was the recorded run again, whose sums were `expected`. One that was stopped before its end is neither.
+fn is_other(machine: &Machine, reason: &ExitReason, expected: [u32; PORTS]) -> bool {
+    let is_at_end = machine.is_at_recorded_end();
+    let ends_itself = matches!(reason, ExitReason::PowerOff | ExitReason::GuestExit(_) | ExitReason::Lost(_) | ExitReason::Played);
+    let (differs, what) = match (is_at_end, machine.printed_sums() == expected) {
+        (true, true) => (false, "the replay printed what the recorded run printed"),
+        (true, false) => (true, "the replay did not print what the recorded run printed"),
+        (false, _) if ends_itself => (true, "the replay did not end where the recorded run ended"),
+        (false, _) => (false, "the replay was stopped before the recorded run's end"),
+    };
+    say(what);
+    differs
 }
 
 /// Saves a machine that could go on.

@@ -13,6 +13,7 @@ mod past;
 mod program;
 mod qemu;
 mod record;
+mod replay;
 mod runs;
 mod screens;
 mod semihosting;

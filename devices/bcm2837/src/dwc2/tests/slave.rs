@@ -3,7 +3,7 @@
 use super::*;
 
 /// Slave mode: a packet goes through the FIFO.
-fn send_by_fifo(bench: &mut Bench, pipe: Pipe, toggle: u32, bytes: &[u8]) -> u32 {
+pub(super) fn send_by_fifo(bench: &mut Bench, pipe: Pipe, toggle: u32, bytes: &[u8]) -> u32 {
     write(bench, CHANNEL + HCINT, !0);
     write(bench, CHANNEL + HCSPLT, 0);
     let size = bytes.len() as u32;

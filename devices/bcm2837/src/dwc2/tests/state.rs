@@ -1,5 +1,6 @@
 //! Sessions that are saved and loaded at every step, into a machine that is new each time; and damaged states.
 
+use super::slave::send_by_fifo;
 use super::*;
 use std::cell::Cell;
 

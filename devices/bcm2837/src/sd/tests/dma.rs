@@ -3,7 +3,7 @@
 use super::*;
 
 /// A DMA transfer between RAM and a controller's data register, paced by it.
-fn dma(dut: &mut Dut, to_card: bool, at: u32, bytes: u32) {
+pub(super) fn dma(dut: &mut Dut, to_card: bool, at: u32, bytes: u32) {
     let (data, dreq) = if dut.host == Host::Emmc { (0x7e30_0020, 11) } else { (0x7e20_2040, 13) };
     let (ti, source, dest) = if to_card { (1 << 8 | 1 << 6, at, data) } else { (1 << 4 | 1 << 10, data, at) };
     for (address, word) in (0x1000..).step_by(4).zip([ti | dreq << 16, source, dest, bytes, 0, 0]) {

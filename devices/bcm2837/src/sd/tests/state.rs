@@ -1,5 +1,6 @@
 //! Transfers that are saved and loaded half-way, again and again, into a machine that is new each time; other cards; and damaged states.
 
+use super::dma::dma;
 use super::*;
 use std::cell::Cell;
 use std::io::Write;
