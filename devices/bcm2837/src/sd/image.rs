@@ -20,12 +20,12 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes of a region: what was written is kept apart from what was not by regions.
 const REGION: u64 = 1 << 16;
-/// So much of an image is looked at to know it again: all of its beginning, where the partition table, the boot partition and most file systems' tables are, and samples of the rest.
-/// A card of many gigabytes is not to hold up a machine for seconds.
-const KNOWN_WHOLE: u64 = 256 << 20;
-/// Samples of the rest, and their bytes.
-const SAMPLES: u64 = 4096;
-const SAMPLE: u64 = 4096;
+/// So much of an image is looked at to know it again: all of its beginning, where the partition table, boot partitions and most file systems' tables are, and
+/// a few regions of the rest. Reads all over a large file take seconds where the host has none of it in memory; a machine is not to be held up so long. What was
+/// changed behind the beginning may go unnoticed.
+const KNOWN_WHOLE: u64 = 128 << 20;
+/// Regions of the rest.
+const SAMPLES: u64 = 64;
 
 /// Bytes of a block.
 pub const BLOCK: u64 = 512;
@@ -259,9 +259,9 @@ impl CardImage {
             for at in (0..whole).step_by(REGION as usize) {
                 take(at, REGION.min(whole - at))?;
             }
-            let apart = ((self.file_bytes - whole) / SAMPLES).max(SAMPLE);
+            let apart = ((self.file_bytes - whole) / SAMPLES).max(REGION);
             for at in (whole..self.file_bytes).step_by(apart as usize) {
-                take(at, SAMPLE.min(self.file_bytes - at))?;
+                take(at, REGION.min(self.file_bytes - at))?;
             }
         }
         Ok(*self.fingerprint.get_or_init(|| hash.digest()))
@@ -440,6 +440,29 @@ mod tests {
         image.write_block((1 << 40) - 512, &[7; 128]);
         image.clear(0..1 << 20);
         assert_eq!((image.bytes(), image.word((1 << 40) - 4), image.word(1 << 39)), (1 << 40, 7, 0));
+    }
+
+    #[test]
+    fn images_are_known_again_by_their_beginning_and_regions_of_the_rest() {
+        let size = KNOWN_WHOLE + 3 * SAMPLES * REGION + 700;
+        let fingerprint = |change: Option<u64>| {
+            let file = file(b"");
+            file.as_file().set_len(size).expect("a hole");
+            if let Some(at) = change {
+                write_at(file.as_file(), at, &[1]).expect("room");
+            }
+            let image = open(&file, false);
+            let known = image.fingerprint().expect("it can be read");
+            // Writes by the guest do not make it another card.
+            image.write_block(512, &[7; 128]);
+            assert_eq!(image.fingerprint().expect("it is known"), known);
+            known
+        };
+        let same = fingerprint(None);
+        assert_eq!(fingerprint(None), same);
+        for at in [0, 513, KNOWN_WHOLE - 1, KNOWN_WHOLE, KNOWN_WHOLE + 3 * REGION + 500] {
+            assert_ne!(fingerprint(Some(at)), same, "{at:#x}");
+        }
     }
 
     #[test]
