@@ -250,6 +250,8 @@ pub(crate) struct Executor {
     /// Deterministic: the slice in which a debugger stopped the machine. It is taken up again before anything else happens, so that the cores' interleaving does
     /// not depend on who looked.
     unfinished: Option<Unfinished>,
+    /// Input has come in this tick. Devices have not seen it yet: no time is skipped before.
+    pub has_input: bool,
     /// How far that slice has come.
     pub cut_at: Option<GuestTime>,
     /// A debugger has stopped the machine in the last tick.
@@ -280,6 +282,7 @@ impl Executor {
             stranded_since: None,
             yielded_to: None,
             unfinished: None,
+            has_input: false,
             cut_at: None,
             halted: false,
             goal: None,
@@ -384,11 +387,15 @@ fn execute_deterministic(
     parts: &SliceParts,
 ) -> Activity {
     executor.cut_at = None;
+    let has_input = std::mem::take(&mut executor.has_input);
     if let Some(unfinished) = executor.unfinished.take_if(|unfinished| slots.get(unfinished.at).is_some_and(|slot| !slot.frozen)) {
         return run_deterministic(slots, executor, clock, unfinished, looks, parts);
     }
     wake_at(slots, clock, clock.now());
     if !slots.iter().any(|slot| slot.runnable()) {
+        if has_input {
+            return Activity::Idle(Some(clock.now()));
+        }
         // Time in which all cores wait is skipped.
         let ahead = [next, looks.frame, looks.input].into_iter().flatten().filter(|&time| time > clock.now());
         if let Some(next) = ahead.min() {

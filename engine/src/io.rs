@@ -160,7 +160,7 @@ pub(crate) fn receive_input(
     lines: Res<InputLines>,
     mut typist: ResMut<Typist>,
     channels: Option<Res<ChannelsRes>>,
-    executor: Res<Executor>,
+    mut executor: ResMut<Executor>,
     clock: Res<MachineClock>,
     mut tape: ResMut<Tape>,
 ) {
@@ -168,11 +168,12 @@ pub(crate) fn receive_input(
     if executor.is_within_slice() {
         return;
     }
-    typist.type_on(&lines);
+    executor.has_input = typist.type_on(&lines);
     let Some(channels) = channels else { return };
     while !lines.is_full()
         && let Some(input) = tape.input(clock.now(), || channels.0.input.try_recv().ok())
     {
+        executor.has_input = true;
         lines.feed(input);
     }
 }

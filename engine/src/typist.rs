@@ -51,11 +51,14 @@ impl Typist {
         std::mem::take(&mut self.rest)
     }
 
-    /// Types what is to be typed before the next text is awaited.
-    pub fn type_on(&mut self, lines: &InputLines) {
+    /// Types what is to be typed before the next text is awaited. False if there is nothing.
+    pub fn type_on(&mut self, lines: &InputLines) -> bool {
+        let mut typed = false;
         while let Some(Step::Type(inputs)) = self.rest.pop_front_if(|step| matches!(step, Step::Type(_))) {
             inputs.into_iter().for_each(|input| lines.feed(input));
+            typed = true;
         }
+        typed
     }
 
     /// Hears what a port printed. Only one text is found in a piece: what is awaited next comes after what is typed for this one.

@@ -51,7 +51,9 @@ fn what_was_typed_at_any_time_comes_at_the_same_instruction_again() {
     let folder = folder();
     let (frames, jit) = (["--fps", "1000", "--screenshot", "x.png"], ["--jit", "off"]);
     // A guest that polls, and guests that sleep: with somebody who looks at frames in either run, or in neither.
-    for append in ["echo.stamp=1", "echo.stamp=1 echo.wait=1000", "echo.stamp=1 echo.wait=100000"] {
+    for append in
+        ["echo.stamp=1", "echo.stamp=1 echo.wait=1000", "echo.stamp=1 echo.wait=100000", "echo.stamp=1 echo.irq=1 echo.wait=100000"]
+    {
         for (recorded, replays) in [(&[][..], [&[][..], &frames, &jit]), (&frames, [&[], &["--fps", "30", "--screenshot", "x.png"], &jit])]
         {
             let first =
