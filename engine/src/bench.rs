@@ -8,6 +8,7 @@ use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::handle::{Shared, connect};
 use crate::hid::{HidEvent, HidWire};
 use crate::irq::IrqLines;
+use crate::pins::{Drive, PinEvent, PinWire};
 use crate::power::PowerSwitch;
 use crate::serial::{PORTS, SerialWire};
 use crate::state::{Pages, Parts, State, StateError};
@@ -31,6 +32,7 @@ pub struct Bench {
     deadlines: Vec<Deadline>,
     wires: [SerialWire; PORTS],
     hid: HidWire,
+    pin_wire: PinWire,
     parts: Parts,
 }
 
@@ -47,6 +49,7 @@ pub(crate) struct BenchParts {
     pub deadlines: Vec<Deadline>,
     pub wires: [SerialWire; PORTS],
     pub hid: HidWire,
+    pub pin_wire: PinWire,
     pub parts: Parts,
 }
 
@@ -69,13 +72,13 @@ impl Bench {
     }
 
     pub(crate) fn from_parts(from: BenchParts) -> Self {
-        let BenchParts { world, schedule, clock, irq, attention, power, bus, ram, deadlines, wires, hid, parts: devices } = from;
+        let BenchParts { world, schedule, clock, irq, attention, power, bus, ram, deadlines, wires, hid, pin_wire, parts: devices } = from;
         let (lines, inputs, outside) = ((Arc::clone(&clock), Arc::clone(&irq)), (wires.clone(), hid.clone()), Arc::clone(&power));
         let all = deadlines.clone().into_boxed_slice();
         let mut parts = Parts::default();
         parts.add("bench", move |_, archive| archive.cells(&[&lines.0, &lines.1, &attention, &outside, &all, &inputs.0, &inputs.1]));
         parts.append(devices);
-        Self { world, clock, irq, power, bus, schedule, ram, deadlines, wires, hid, parts }
+        Self { world, clock, irq, power, bus, schedule, ram, deadlines, wires, hid, pin_wire, parts }
     }
 
     /// The state of all there is: time, deadlines, lines and wires, the devices' parts, RAM.
@@ -97,6 +100,11 @@ impl Bench {
         let now = self.clock.now();
         (0..MAX_CORES).for_each(|core| self.clock.set_core_now(core, now));
         Ok(())
+    }
+
+    /// Something happens to a pin outside.
+    pub fn drive_pin(&self, pin: u8, drive: Drive) {
+        self.pin_wire.feed(PinEvent { pin, drive });
     }
 
     /// Reads 32 bits by core 0.

@@ -11,6 +11,7 @@ use crate::hid::HidWire;
 use crate::irq::{IrqLine, IrqLines};
 use crate::journal::Journal;
 use crate::machine::{Machine, MachineParts};
+use crate::pins::{PinWire, Pins};
 use crate::power::PowerSwitch;
 use crate::schedule::{Phase, tick_schedule};
 use crate::serial::{PORTS, SerialWire};
@@ -89,6 +90,7 @@ pub struct MachineBuilder {
     shared: Arc<Shared>,
     wires: [SerialWire; PORTS],
     hid: HidWire,
+    pin_wire: PinWire,
     power: Arc<PowerSwitch>,
 }
 
@@ -98,6 +100,7 @@ impl MachineBuilder {
         let attention = Arc::new(Attention::new(cores));
         shared.journal.begin(shared.stats.guest_ns.get());
         shared.sound.begin(shared.stats.guest_ns.get());
+        shared.pins.begin(shared.stats.guest_ns.get());
         let mut world = World::new();
         world.insert_resource(Ram(Arc::clone(&ram)));
         world.insert_resource(MachineClock(Arc::clone(&clock)));
@@ -118,6 +121,7 @@ impl MachineBuilder {
             shared,
             wires: Default::default(),
             hid: HidWire::default(),
+            pin_wire: PinWire::default(),
             power: Arc::default(),
         }
     }
@@ -233,6 +237,16 @@ impl MachineBuilder {
         self.wires[port % PORTS].clone()
     }
 
+    /// The pins as frontends see them.
+    pub fn pins(&self) -> Arc<Pins> {
+        Arc::clone(&self.shared.pins)
+    }
+
+    /// The wire of what happens to pins outside.
+    pub fn pin_wire(&self) -> PinWire {
+        self.pin_wire.clone()
+    }
+
     /// The wire of keyboard and mouse.
     pub fn hid_wire(&self) -> HidWire {
         self.hid.clone()
@@ -264,6 +278,7 @@ impl MachineBuilder {
             deadlines: self.deadlines,
             wires: self.wires,
             hid: self.hid,
+            pin_wire: self.pin_wire,
             parts: self.parts,
         })
     }
@@ -293,6 +308,7 @@ impl MachineBuilder {
             shared: self.shared,
             wires: self.wires,
             hid: self.hid,
+            pin_wire: self.pin_wire,
             power: self.power,
             bus,
             ram: self.ram,

@@ -6,6 +6,7 @@ use crate::hid::{HidEvent, Stroke};
 use crate::io::VSYNC_NS;
 use crate::journal::{Journal, Reader};
 use crate::machine::Machine;
+use crate::pins::{PinEvent, PinListener, Pins};
 use crate::serial::PORTS;
 use crate::sound::{Listener, Sound};
 use crate::stats::Stats;
@@ -46,6 +47,8 @@ pub enum Input {
         /// Notches of the wheel, away from the user.
         wheel: i8,
     },
+    /// A general purpose pin is driven from outside, or left alone.
+    Pin(PinEvent),
 }
 
 impl From<HidEvent> for Input {
@@ -146,6 +149,8 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// The audio outputs.
     pub sound: Arc<Sound>,
+    /// The pins.
+    pub pins: Arc<Pins>,
     pub(crate) reports: Sender<CoreReport>,
     pub(crate) control: Arc<ControlState>,
 }
@@ -337,6 +342,8 @@ pub struct MachineHandle {
     frame_clock: Sender<InStep>,
     journal: Arc<Journal>,
     sound: Arc<Sound>,
+    /// The general purpose pins and the LED.
+    pub pins: Arc<Pins>,
 }
 
 /// Keeps a frontend in step with a machine: at every [`Beat`] the machine waits until the frontend has drawn. Dropping it lets the machine run free.
@@ -392,6 +399,11 @@ impl MachineHandle {
         self.sound.listen()
     }
 
+    /// Hears of every change of a pin from now on; `None` if somebody does.
+    pub fn listen_to_pins(&self) -> Option<PinListener> {
+        self.pins.listen()
+    }
+
     /// True once the machine has ended.
     pub fn has_ended(&self) -> bool {
         self.control.state.ended.load(Ordering::Acquire)
@@ -401,7 +413,7 @@ impl MachineHandle {
 /// A new handle and the machine's side of it.
 pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
     let (display, stats, state) = (Arc::new(Display::new()), Arc::new(Stats::default()), Arc::new(ControlState::default()));
-    let (journal, sound) = (Arc::new(Journal::default()), Arc::new(Sound::default()));
+    let (journal, sound, pins) = (Arc::new(Journal::default()), Arc::new(Sound::default()), Arc::<Pins>::default());
     let (input_tx, input) = unbounded();
     let (serial0, serial0_rx) = unbounded();
     let (serial1, serial1_rx) = unbounded();
@@ -421,8 +433,9 @@ pub(crate) fn connect() -> (MachineHandle, Arc<Shared>, MachineEnd) {
         frame_clock: frame_clock_tx,
         journal: Arc::clone(&journal),
         sound: Arc::clone(&sound),
+        pins: Arc::clone(&pins),
     };
-    let shared = Arc::new(Shared { display, stats, journal, sound, reports, control: state });
+    let shared = Arc::new(Shared { display, stats, journal, sound, pins, reports, control: state });
     let channels = Channels { input, serial: [serial0, serial1, console], events, frame_clock, in_step: OnceLock::new() };
     (handle, shared, MachineEnd { channels: Arc::new(channels), parker })
 }

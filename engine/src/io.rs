@@ -7,6 +7,7 @@ use crate::handle::{Channels, InStep, Input};
 use crate::hid::{HidEvent, HidWire};
 use crate::history::Tape;
 use crate::journal::What;
+use crate::pins::PinWire;
 use crate::serial::{PORTS, SerialWire};
 use crate::state::{Archive, Cell};
 use crate::typist::Typist;
@@ -23,11 +24,12 @@ pub(crate) struct ChannelsRes(pub Arc<Channels>);
 pub(crate) struct InputLines {
     pub wires: [SerialWire; PORTS],
     pub hid: HidWire,
+    pub pins: PinWire,
 }
 
 impl Cell for InputLines {
     fn pass(&self, archive: &mut Archive<'_>) {
-        archive.cells(&[&self.wires, &self.hid]);
+        archive.cells(&[&self.wires, &self.hid, &self.pins]);
     }
 }
 
@@ -50,6 +52,7 @@ impl InputLines {
             }
             Input::Keyboard { usage, pressed } => self.hid.feed(HidEvent::Key { usage, pressed }),
             Input::Mouse { buttons, dx, dy, wheel } => self.hid.feed(HidEvent::Mouse { buttons, dx, dy, wheel }),
+            Input::Pin(event) => self.pins.feed(event),
         }
     }
 }

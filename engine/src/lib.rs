@@ -20,6 +20,7 @@ pub mod irq;
 pub mod journal;
 pub mod machine;
 pub mod moment;
+pub mod pins;
 pub mod power;
 mod quiet;
 mod realtime;

@@ -12,6 +12,7 @@ use crate::history::{Event, Rewind, Tape};
 use crate::io::{ChannelsRes, FramePacer, InputLines, SerialLines, Until};
 use crate::irq::IrqLines;
 use crate::journal::What;
+use crate::pins::PinWire;
 use crate::power::{PowerRequest, PowerSwitch};
 use crate::quiet::Quiet;
 use crate::realtime::Lengths;
@@ -69,6 +70,7 @@ pub(crate) struct MachineParts {
     pub shared: Arc<Shared>,
     pub wires: [SerialWire; PORTS],
     pub hid: HidWire,
+    pub pin_wire: PinWire,
     pub power: Arc<PowerSwitch>,
     pub bus: Arc<PhysBus>,
     pub ram: Arc<GuestRam>,
@@ -95,7 +97,7 @@ impl CycleEnd {
 
 impl Machine {
     pub(crate) fn new(parts: MachineParts) -> Self {
-        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, power, bus, ram, irq, parts } = parts;
+        let MachineParts { mut world, mut schedule, clock, attention, shared, wires, hid, pin_wire, power, bus, ram, irq, parts } = parts;
         world.insert_resource(Executor::new());
         world.insert_resource(Tape::default());
         let before = (std::array::from_fn(|core| shared.stats.instructions[core].get()), shared.stats.guest_ns.get());
@@ -108,7 +110,7 @@ impl Machine {
             reports: shared.reports.clone(),
             before_ns,
         });
-        world.insert_resource(InputLines { wires: wires.clone(), hid });
+        world.insert_resource(InputLines { wires: wires.clone(), hid, pins: pin_wire });
         world.insert_resource(Typist::default());
         world.insert_resource(SerialLines::new(wires));
         world.insert_resource(Until::default());
@@ -170,6 +172,7 @@ impl Machine {
         if archive.is_load() {
             self.shared.journal.begin(self.before.1);
             self.shared.sound.begin(self.before.1);
+            self.shared.pins.begin(self.before.1);
         }
     }
 
@@ -285,7 +288,7 @@ impl Machine {
                 self.nap_paused(LONGEST_NAP, parker, limits, started);
                 continue;
             }
-            if !self.serial_flows() {
+            if !self.serial_flows() || !self.shared.pins.flows() {
                 self.nap_paused(SERIAL_NAP, parker, limits, started);
                 continue;
             }

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_script_waits_for_each_text_on_one_port() {
-        let lines = InputLines { wires: <[SerialWire; PORTS]>::default(), hid: HidWire::default() };
+        let lines = InputLines { wires: <[SerialWire; PORTS]>::default(), hid: HidWire::default(), pins: Default::default() };
         let say = |text: &str| Step::Type(vec![Input::Serial { port: 0, bytes: text.into() }]);
         let steps = [say("a"), Step::Await(b"login:".to_vec()), say("b"), say("c"), Step::Await(b"# ".to_vec()), say("d")];
         let mut typist = Typist::new(steps.into());

@@ -13,7 +13,7 @@ use crate::dma::DmaPlugin;
 use crate::dwc2::UsbPlugin;
 use crate::emmc::EmmcPlugin;
 use crate::generic_timer::GenericTimersPlugin;
-use crate::gpio::GpioPlugin;
+use crate::gpio::{GpioPlugin, PinSetting};
 use crate::i2c::I2cPlugin;
 use crate::image::ImageError;
 use crate::local_controller::{self, LocalControllerPlugin};
@@ -100,6 +100,8 @@ pub struct BoardOptions {
     pub jit: Option<JitConfig>,
     /// The SD card's content; without one, the slot is empty. It stays over resets.
     pub card: Option<Arc<CardImage>>,
+    /// What happens to the pins outside, besides what frontends do.
+    pub pins: Arc<[PinSetting]>,
     /// A USB keyboard and a USB mouse are plugged in.
     pub has_input: bool,
     /// What a guest may ask of the host by HLT #0xF000; without it, that is undefined as on hardware.
@@ -120,6 +122,7 @@ impl Default for BoardOptions {
             features: Features::default(),
             jit: jit::available().is_ok().then(JitConfig::default),
             card: None,
+            pins: Arc::new([]),
             has_input: true,
             semihosting: None,
         }
@@ -136,6 +139,7 @@ pub struct Raspi3b {
     features: Features,
     jit: Option<JitConfig>,
     card: Option<Arc<CardImage>>,
+    pins: Arc<[PinSetting]>,
     has_input: bool,
     semihosting: Option<SemihostingOptions>,
     counters: Arc<CoreCounters>,
@@ -157,7 +161,7 @@ fn devices(board: &Raspi3b) -> Vec<Box<dyn Plugin>> {
         Box::new(PowerManagementPlugin),
         Box::new(CprmanPlugin),
         Box::new(AsbPlugin),
-        Box::new(GpioPlugin),
+        Box::new(GpioPlugin { settings: Arc::clone(&board.pins) }),
         Box::new(SlotPlugin { card: board.card.clone() }),
         Box::new(EmmcPlugin),
         Box::new(SdHostPlugin),
@@ -215,8 +219,8 @@ impl Raspi3b {
         let firmware = firmware(&options);
         let framebuffer = firmware.has_boot_framebuffer.then(|| firmware.boot_framebuffer());
         let image = BootImage::new(&options, framebuffer)?;
-        let BoardOptions { cores, mode, features, jit, card, has_input, semihosting, .. } = options;
-        Ok(Self { image, firmware, cores, mode, features, jit, card, has_input, semihosting, counters: Arc::default() })
+        let BoardOptions { cores, mode, features, jit, card, pins, has_input, semihosting, .. } = options;
+        Ok(Self { image, firmware, cores, mode, features, jit, card, pins, has_input, semihosting, counters: Arc::default() })
     }
 
     /// A board with other software, whose cores count on where this one's were.

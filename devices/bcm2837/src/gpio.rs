@@ -3,8 +3,8 @@
 //! # Resources
 //! - BCM2835 ARM Peripherals, chapter 6, and its table of pull states after reset (6.2).
 //!
-//! Nothing is wired to the pins but the SD card, for which only the function counts: an input reads what its pull resistor makes of it, an output what the
-//! guest set. The firmware leaves the card's pins with SDHOST.
+//! An output reads what the guest set; every other pin what it is driven to from outside ([`tayberry_engine::pins`]), or what its pull resistor makes of it. Of the devices only the SD card counts on
+//! its pins' function. The firmware leaves the card's pins with SDHOST.
 //!
 //! # Orderings
 //! Registers are atomics of their own (`SeqCst`), touched by any core. Edges are found by whoever changes a level: two cores that change pins of one bank at
@@ -16,8 +16,10 @@ use crate::irq;
 use bevy_ecs::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use tayberry_engine::{Archive, BusContext, BusView, Cell, IrqLine, MachineBuilder, Plugin, Served, cell};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst, fence};
+use tayberry_engine::builder::MachineClock;
+use tayberry_engine::pins::{self, By, PinEvent, PinWire, Pins};
+use tayberry_engine::{Archive, BusContext, BusView, Cell, Deadline, GuestTime, IrqLine, MachineBuilder, Phase, Plugin, Served, cell};
 
 const BASE: u64 = 0x3F20_0000;
 const SIZE: u64 = 0x100;
@@ -95,14 +97,19 @@ struct Bank {
     async_rising: AtomicU32,
     async_falling: AtomicU32,
     pull_clock: AtomicU32,
+    /// Pins that are driven from outside, and those of them that are driven high.
+    driven: AtomicU32,
+    driven_high: AtomicU32,
 }
 
-cell!(Bank { outputs, latch, pull_up, events, rising, falling, high, low, async_rising, async_falling, pull_clock });
+cell!(Bank { outputs, latch, pull_up, events, rising, falling, high, low, async_rising, async_falling, pull_clock, driven, driven_high });
 
 impl Bank {
     fn level(&self) -> u32 {
         let outputs = self.outputs.load(SeqCst);
-        (self.latch.load(SeqCst) & outputs) | (self.pull_up.load(SeqCst) & !outputs)
+        let driven = self.driven.load(SeqCst);
+        let input = (self.driven_high.load(SeqCst) & driven) | (self.pull_up.load(SeqCst) & !driven);
+        (self.latch.load(SeqCst) & outputs) | (input & !outputs)
     }
 
     /// Latched edges, and levels that are detected as long as they last.
@@ -145,15 +152,101 @@ pub struct Gpio {
     banks: [Bank; 2],
     pull: AtomicU32,
     lines: [IrqLine; 4],
+    pins: Arc<Pins>,
+    wire: PinWire,
+    /// What happens outside, by time.
+    settings: Arc<[PinSetting]>,
+    /// Guest time over all resets up to which that has happened.
+    happened: AtomicU64,
+    next: Deadline,
 }
 
-cell!(Gpio { functions, banks, pull } but { lines });
+impl Cell for Gpio {
+    fn pass(&self, archive: &mut Archive<'_>) {
+        archive.cells(&[&self.functions, &self.banks, &self.pull, &self.happened]);
+        if archive.is_load() {
+            // What is to happen outside is the new run's affair.
+            self.set_next();
+            self.show(By::Guest, || GuestTime(0));
+        }
+    }
+}
 
 impl Gpio {
-    fn new(lines: [IrqLine; 4]) -> Self {
+    fn new(lines: [IrqLine; 4], outside: Outside) -> Self {
         let banks: [Bank; 2] = Default::default();
         banks.iter().zip(PULL_UP_RESET).for_each(|(bank, pins)| bank.pull_up.store(pins, SeqCst));
-        Self { functions: PinFunctions::new(), banks, pull: AtomicU32::new(0), lines }
+        let Outside { pins, wire, settings, next } = outside;
+        let (functions, pull, happened) = (PinFunctions::new(), AtomicU32::new(0), AtomicU64::new(0));
+        let gpio = Self { functions, banks, pull, lines, pins, wire, settings, happened, next };
+        gpio.happen(GuestTime(0), true);
+        gpio.show(By::Outside, || GuestTime(0));
+        gpio
+    }
+
+    /// Shows frontends what has become of the pins. Cores may change them at the same time, so each looks again: whoever shows them last shows what they are.
+    fn show(&self, by: By, now: impl Fn() -> GuestTime) {
+        let state = || {
+            let both = |part: fn(&Bank) -> u32| u64::from(part(&self.banks[1])) << 32 | u64::from(part(&self.banks[0]));
+            let functions: [u32; 6] = std::array::from_fn(|index| self.functions.0[index].load(SeqCst));
+            (both(Bank::level), functions, both(|bank| bank.driven.load(SeqCst)), both(|bank| bank.driven_high.load(SeqCst)))
+        };
+        loop {
+            let shown = state();
+            let (levels, functions, driven, high) = shown;
+            self.pins.show(levels, functions, by, &now);
+            self.pins.show_driven(driven, high);
+            fence(SeqCst);
+            if state() == shown {
+                return;
+            }
+        }
+    }
+
+    /// A pin is driven from outside, or left alone.
+    fn set_outside(&self, PinEvent { pin, drive }: PinEvent) {
+        let Some(bank) = self.banks.get(usize::from(pin / 32)).filter(|_| pin < pins::PINS) else { return };
+        let bit = 1 << (pin % 32);
+        tracing::debug!(target: "gpio", pin, "pin {pin} is {} from outside", match drive {
+            Some(true) => "driven high",
+            Some(false) => "driven low",
+            None => "left alone",
+        });
+        let put = |word: &AtomicU32, on: bool| _ = if on { word.fetch_or(bit, SeqCst) } else { word.fetch_and(!bit, SeqCst) };
+        bank.change(|| {
+            put(&bank.driven_high, drive == Some(true));
+            put(&bank.driven, drive.is_some());
+        });
+    }
+
+    /// What the settings say for times up to `now` and has not happened yet; with `at_first` it happens that was to happen before this power cycle. True if there was something.
+    fn happen(&self, now: GuestTime, at_first: bool) -> bool {
+        let now = self.pins.before_ns().saturating_add(now.0);
+        let before = self.happened.swap(now, SeqCst);
+        let due = |setting: &&PinSetting| setting.at.0 <= now && (at_first || setting.at.0 > before);
+        let due = self.settings.iter().filter(due).inspect(|setting| self.set_outside(setting.event)).count();
+        self.set_next();
+        due > 0
+    }
+
+    /// When the next setting comes, in this power cycle's time.
+    fn set_next(&self) {
+        let happened = self.happened.load(SeqCst);
+        let next = self.settings.iter().map(|setting| setting.at.0).filter(|&at| at > happened).min();
+        self.next.set(next.map(|at| GuestTime(at.saturating_sub(self.pins.before_ns()))));
+    }
+
+    /// Between slices: what comes from outside.
+    fn signal(&self, now: GuestTime) {
+        let mut something = self.next.get().is_some_and(|at| at <= now) && self.happen(now, false);
+        while let Some(event) = self.wire.receive() {
+            self.set_outside(event);
+            something = true;
+        }
+        if something {
+            self.drive();
+            self.show(By::Outside, || now);
+        }
     }
 
     fn drive(&self) {
@@ -241,7 +334,7 @@ impl BusView for Gpio {
         }
     }
 
-    fn write(&self, offset: u32, value: u32, _: &BusContext<'_>) -> Served {
+    fn write(&self, offset: u32, value: u32, at: &BusContext<'_>) -> Served {
         match (offset, bank_register(offset)) {
             (GPFSEL0..GPFSEL_END, _) => self.set_function((offset / 4) as usize, value),
             (_, Some((group, bank))) => self.write_bank(group, bank, value),
@@ -251,20 +344,59 @@ impl BusView for Gpio {
             _ => {}
         }
         self.drive();
+        self.show(By::Guest, || at.now());
         Served::Inline
     }
 }
 
-/// Adds the pins, and the resource [`PinFunctions`] for the devices after it.
-#[derive(Clone, Copy, Debug)]
-pub struct GpioPlugin;
+/// What happens to a pin outside, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinSetting {
+    /// Guest time since power-on, over all resets.
+    pub at: GuestTime,
+    /// What happens.
+    pub event: PinEvent,
+}
+
+/// What is around the pins.
+struct Outside {
+    pins: Arc<Pins>,
+    wire: PinWire,
+    settings: Arc<[PinSetting]>,
+    next: Deadline,
+}
+
+#[derive(Component)]
+struct GpioDevice(Arc<Gpio>);
+
+fn signal(device: Single<&GpioDevice>, clock: Res<MachineClock>) {
+    device.0.signal(clock.now());
+}
+
+/// Adds the pins.
+#[derive(Clone, Debug)]
+pub struct GpioPlugin {
+    /// What happens to them outside.
+    pub settings: Arc<[PinSetting]>,
+}
+
+impl Default for GpioPlugin {
+    /// Nothing happens but what frontends do.
+    fn default() -> Self {
+        Self { settings: Arc::new([]) }
+    }
+}
 
 impl Plugin for GpioPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let lines = std::array::from_fn(|index| machine.irq_line(irq::GPIO + index));
-        let gpio = Arc::new(Gpio::new(lines));
+        let outside =
+            Outside { pins: machine.pins(), wire: machine.pin_wire(), settings: Arc::clone(&self.settings), next: machine.deadline() };
+        let gpio = Arc::new(Gpio::new(lines, outside));
         machine.world.insert_resource(gpio.functions.clone());
         machine.part_of("GPIO", Arc::clone(&gpio));
+        machine.world.spawn(GpioDevice(Arc::clone(&gpio)));
+        machine.add_systems(Phase::Signal, signal);
         machine.map(BASE..BASE + SIZE, "GPIO", gpio);
     }
 }
@@ -275,7 +407,7 @@ mod tests {
     use tayberry_engine::bench::Bench;
 
     fn bench() -> Bench {
-        Bench::new(0x1000, 1, |machine| _ = machine.install(&GpioPlugin))
+        Bench::new(0x1000, 1, |machine| _ = machine.install(&GpioPlugin::default()))
     }
 
     fn at(group: u32, bank: u32) -> u64 {
@@ -363,5 +495,78 @@ mod tests {
             bench.write(at(GPCLR, bank), bit);
             assert_eq!(lines(&bench), [line, 52], "as long as it is low");
         }
+    }
+
+    #[test]
+    fn inputs_read_what_they_are_driven_to_from_outside() {
+        let mut bench = bench();
+        let level = |bench: &Bench, pin: u32| bench.read(at(GPLEV, pin / 32)) >> (pin % 32) & 1;
+        for pin in [4u8, 17, 31, 33, 53] {
+            let rest = level(&bench, pin.into());
+            for (drive, seen) in [(Some(true), 1), (Some(false), 0), (None, rest)] {
+                bench.drive_pin(pin, drive);
+                bench.tick();
+                assert_eq!(level(&bench, pin.into()), seen, "{pin} driven to {drive:?}");
+            }
+        }
+        // An output is stronger than a button.
+        make_output(&bench, 4);
+        bench.drive_pin(4, Some(true));
+        bench.tick();
+        assert_eq!(level(&bench, 4), 0);
+        [54, 63, 64, 255].into_iter().for_each(|pin| bench.drive_pin(pin, Some(true)));
+        bench.tick();
+    }
+
+    #[test]
+    fn edges_from_outside_are_latched_and_interrupt() {
+        let mut bench = bench();
+        bench.write(at(GPREN, 0), 1 << 17);
+        bench.write(at(GPAFEN, 0), 1 << 18);
+        let irq = |bench: &Bench| bench.irq.line(irq::GPIO).level();
+        for (pin, drive) in [(17, true), (18, false)] {
+            // Where it was before that.
+            bench.drive_pin(pin, Some(!drive));
+            bench.tick();
+            bench.write(at(GPEDS, 0), !0);
+            assert!(!irq(&bench));
+            bench.drive_pin(pin, Some(drive));
+            bench.tick();
+            assert_eq!(bench.read(at(GPEDS, 0)), 1 << pin);
+            assert!(irq(&bench));
+            bench.write(at(GPEDS, 0), 1 << pin);
+            assert!(!irq(&bench));
+        }
+    }
+
+    #[test]
+    fn settings_happen_at_their_times_and_are_told_of() {
+        let setting = |at, pin, drive| PinSetting { at: GuestTime(at), event: PinEvent { pin, drive } };
+        let settings: Arc<[PinSetting]> =
+            [setting(5000, 17, Some(true)), setting(0, 18, Some(true)), setting(9000, 17, None), setting(5000, 20, Some(true))].into();
+        let mut heard = None;
+        let mut bench = Bench::new(0x1000, 1, |machine| {
+            heard = machine.pins().listen();
+            machine.install(&GpioPlugin { settings });
+        });
+        let heard = heard.expect("the first");
+        let told = || {
+            std::iter::from_fn(|| heard.next_change())
+                .map(|change| (change.guest_ns, change.pin, change.level, change.by))
+                .collect::<Vec<_>>()
+        };
+        let levels = |bench: &Bench| bench.read(at(GPLEV, 0)) & (1 << 17 | 1 << 18 | 1 << 20);
+        assert_eq!(levels(&bench), 1 << 18);
+        assert!(told().contains(&(0, 18, true, By::Outside)));
+        bench.tick_at(GuestTime(4999));
+        assert_eq!((levels(&bench), bench.next_deadline()), (1 << 18, Some(GuestTime(5000))));
+        bench.tick_at(GuestTime(5000));
+        assert_eq!(levels(&bench), 1 << 17 | 1 << 18 | 1 << 20);
+        assert_eq!(told(), [(5000, 17, true, By::Outside), (5000, 20, true, By::Outside)]);
+        bench.tick_at(GuestTime(20_000));
+        assert_eq!((levels(&bench), bench.next_deadline()), (1 << 18 | 1 << 20, None));
+        make_output(&bench, 5);
+        bench.write(at(GPSET, 0), 1 << 5);
+        assert_eq!(told(), [(20_000, 17, false, By::Outside), (20_000, 5, false, By::Guest), (20_000, 5, true, By::Guest)]);
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 const FIRST: u32 = 128;
 /// Names of the pins.
 const NAMES: [&str; 8] = ["BT_ON", "WL_ON", "STATUS_LED", "LAN_RUN", "HDMI_HPD_N", "CAM_GPIO0", "CAM_GPIO1", "PWR_LOW_N"];
+/// The activity LED's place among them.
+const STATUS_LED: usize = 2;
 /// Pins that are high after boot: Bluetooth and WLAN off, the network running, power good (and HDMI, active low, connected).
 const HIGH_AT_BOOT: [usize; 2] = [3, 7];
 /// Pins that are inputs after boot: HDMI_HPD_N and PWR_LOW_N.
@@ -47,6 +49,11 @@ impl Default for Expander {
 }
 
 impl Expander {
+    /// The activity LED is on.
+    pub fn led(&self) -> bool {
+        self.0[STATUS_LED].state != 0
+    }
+
     fn pin(&mut self, number: u32) -> Option<(&mut Pin, &'static str)> {
         let index = number.checked_sub(FIRST)? as usize;
         Some((self.0.get_mut(index)?, NAMES[index]))

@@ -127,6 +127,8 @@ impl Plugin for MailboxPlugin {
     fn install(&self, machine: &mut MachineBuilder) {
         let mailbox = Mailbox::install(machine);
         let (ram, display, stats, journal) = (machine.ram(), machine.display(), machine.stats(), machine.journal());
+        let pins = machine.pins();
+        pins.show_led(false, GuestTime(0));
         let watch = ModeWatch::begin(&journal, &display);
         // A machine before this one may have left a picture.
         if display.load().has_signal() {
@@ -144,6 +146,9 @@ impl Plugin for MailboxPlugin {
             for (mut mailbox, mut videocore) in world.query::<(&mut Mailbox, &mut VideoCore)>().iter_mut(world) {
                 mailbox.pass(archive);
                 videocore.pass(archive, &ram, &display);
+                if archive.is_load() {
+                    pins.show_led(videocore.firmware.gpio.led(), GuestTime(0));
+                }
             }
         });
     }
@@ -342,6 +347,7 @@ impl VideoCore {
             self.framebuffer.commit(edit, &mut stage(&mut self.firmware, ram, &shared.display, &shared.stats));
             self.answer_framebuffer(&mut message, &mut minutes);
         }
+        shared.pins.show_led(self.firmware.gpio.led(), now);
         if !message.is_whole() {
             tracing::debug!(target: "property", "the message cannot be parsed to its end");
         }

@@ -335,7 +335,7 @@ mod tests {
 
     fn bench() -> Bench {
         Bench::new(0x10_0000, 1, |machine| {
-            machine.install(&DmaPlugin).install(&CprmanPlugin).install(&GpioPlugin).install(&PwmPlugin);
+            machine.install(&DmaPlugin).install(&CprmanPlugin).install(&GpioPlugin::default()).install(&PwmPlugin);
         })
     }
 

@@ -57,7 +57,12 @@ struct Dut {
 fn dut(host: Host, card: Option<Arc<CardImage>>) -> Dut {
     let high = card.as_ref().is_some_and(|card| card.bytes() > registers::MOST_STANDARD);
     let bench = Bench::new(0x10_0000, 4, |machine| {
-        machine.install(&DmaPlugin).install(&GpioPlugin).install(&SlotPlugin { card }).install(&EmmcPlugin).install(&SdHostPlugin);
+        machine
+            .install(&DmaPlugin)
+            .install(&GpioPlugin::default())
+            .install(&SlotPlugin { card })
+            .install(&EmmcPlugin)
+            .install(&SdHostPlugin);
     });
     let ram = Arc::clone(&bench.world.resource::<Ram>().0);
     let mut dut = Dut { bench, ram, host, rca: 0, high };
