@@ -11,7 +11,7 @@ set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C SOURCE_DATE_EPOCH=0
 
-guests="demo storm echo irqtimer smp litmus bench suite card hyper tasks higher tree loader blit objects flip screens tune usbkbd semihost"
+guests="demo storm echo irqtimer smp litmus bench suite card hyper tasks higher tree loader blit objects flip screens tune usbkbd semihost pins"
 cross="${CROSS_COMPILE:-aarch64-linux-gnu-}"
 # Integer registers only, so that exception handlers need not save the others. Floating point is switched on
 # file by file (a first line that says so), vectorising never: the guests are to run on young emulators.

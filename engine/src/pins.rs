@@ -39,6 +39,8 @@ pub enum By {
     Outside,
     /// The firmware, on a message of the guest's.
     Firmware,
+    /// Power-on or a reset.
+    Reset,
 }
 
 impl By {
@@ -48,6 +50,7 @@ impl By {
             Self::Guest => "guest",
             Self::Outside => "outside",
             Self::Firmware => "firmware",
+            Self::Reset => "reset",
         }
     }
 }

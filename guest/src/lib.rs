@@ -111,6 +111,10 @@ pub const SCREENS: &[u8] = include_bytes!("../images/screens.img");
 /// Ends with `tune: over after T ms`.
 pub const TUNE: &[u8] = include_bytes!("../images/tune.img");
 
+/// Blinks the activity LED (by the mailbox) and pin 16, and counts presses of a button at pin 17 by its interrupt; each switches pin 27. Options `pins.blinks` and `pins.presses`: how
+/// often, before it powers off. Ends with `pins: done`.
+pub const PINS: &[u8] = include_bytes!("../images/pins.img");
+
 /// Every call of semihosting, checked. Options `semihost.exit`, `.extended`, `.files`, `.read`, `.wrong`, `.cores`. Ends with `semihost: all ok` or
 /// `semihost: N failed`, and SYS_EXIT.
 pub const SEMIHOST: &[u8] = include_bytes!("../images/semihost.img");
@@ -120,7 +124,7 @@ pub const OBJECTS: &[u8] = include_bytes!("../images/objects.img");
 
 #[cfg(test)]
 mod tests {
-    const ALL: [(&str, &[u8]); 21] = [
+    const ALL: [(&str, &[u8]); 22] = [
         ("demo", super::DEMO),
         ("storm", super::STORM),
         ("echo", super::ECHO),
@@ -142,6 +146,7 @@ mod tests {
         ("tune", super::TUNE),
         ("usbkbd", super::USBKBD),
         ("semihost", super::SEMIHOST),
+        ("pins", super::PINS),
     ];
 
     #[test]

@@ -167,7 +167,7 @@ impl Cell for Gpio {
         if archive.is_load() {
             // What is to happen outside is the new run's affair.
             self.set_next();
-            self.show(By::Guest, || GuestTime(0));
+            self.show(By::Reset, || GuestTime(0));
         }
     }
 }
@@ -179,6 +179,7 @@ impl Gpio {
         let Outside { pins, wire, settings, next } = outside;
         let (functions, pull, happened) = (PinFunctions::new(), AtomicU32::new(0), AtomicU64::new(0));
         let gpio = Self { functions, banks, pull, lines, pins, wire, settings, happened, next };
+        gpio.show(By::Reset, || GuestTime(0));
         gpio.happen(GuestTime(0), true);
         gpio.show(By::Outside, || GuestTime(0));
         gpio

@@ -6,6 +6,7 @@ pub mod gdb;
 pub mod input;
 pub mod past;
 pub mod picture;
+pub mod pins;
 pub mod semihosting;
 pub mod sound;
 
@@ -15,6 +16,7 @@ use crate::args::gdb::{GdbArgs, GdbOptions};
 use crate::args::input::{InputArgs, InputOptions};
 use crate::args::past::PastArgs;
 use crate::args::picture::{PictureArgs, PictureOptions};
+use crate::args::pins::PinArgs;
 use crate::args::semihosting::{SemihostingAccess, SemihostingArgs};
 use crate::args::sound::SoundArgs;
 use crate::qemu::QemuOptions;
@@ -178,6 +180,9 @@ struct Args {
     gdb: GdbArgs,
 
     #[command(flatten)]
+    pins: PinArgs,
+
+    #[command(flatten)]
     past: PastArgs,
 }
 
@@ -313,6 +318,7 @@ pub struct Config {
     pub qemu: Option<QemuOptions>,
     pub diagnosis: DiagnosisArgs,
     pub gdb: Option<GdbOptions>,
+    pub pins: PinArgs,
     pub past: PastArgs,
 }
 
@@ -458,6 +464,7 @@ fn config(args: Args) -> Result<Config, Unusable> {
         qemu: None,
         diagnosis: args.diagnosis,
         gdb: args.gdb.options(),
+        pins: args.pins,
         past: args.past,
     })
 }

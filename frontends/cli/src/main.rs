@@ -15,6 +15,7 @@ mod jit;
 mod memory;
 mod page;
 mod past;
+mod pins;
 mod progress;
 mod qemu;
 mod record;

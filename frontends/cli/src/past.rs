@@ -81,6 +81,7 @@ impl Past {
         let begins_with = options.load_state.as_deref().map_or(Ok("power-on".to_owned()), sum_of_file)?;
         let mut of_run = made_from.clone();
         of_run.push(("saved state".into(), begins_with));
+        of_run.push(("list of --gpio-set".into(), sum_of(&base.pins)));
         of_run.push(("--type text".into(), sum(format!("{:?}", config.input.script(0)).as_bytes())));
         let replay = options.replay_input.as_deref().map(|path| {
             let entries = open("--replay-input", path).and_then(|file| recording::read(&of_run, file));

@@ -13,6 +13,7 @@ use crate::jit::Choice;
 use crate::memory::{Memory, Watch};
 use crate::page::Page;
 use crate::past::{self, Past};
+use crate::pins;
 use crate::progress::Progress;
 use crate::qemu;
 use crate::record;
@@ -33,7 +34,7 @@ use tayberry_engine::ClockMode;
 use tayberry_engine::handle::{Beat, ExitReason, Limits, MachineHandle};
 use tayberry_engine::machine::{Running, Starter, prepare};
 use tayberry_engine::serial::{CONSOLE, PORTS};
-use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, Recorder, SerialError, SerialPump, Viewer};
+use tayberry_headless::{AudioFile, ContactSheet, FRAME_TIME, FrameLog, Pace, Picture, PinLog, Recorder, SerialError, SerialPump, Viewer};
 use tayberry_report::Crash;
 
 /// What the demo is told when nobody is there to watch: go through all modes once, then power off.
@@ -100,6 +101,7 @@ fn check_paths(config: &Config) -> Result<(), Unusable> {
         ("--stats", &config.stats),
         ("--report", &config.report),
         ("--audio", &config.sound.audio),
+        ("--gpio-log", &config.pins.gpio_log),
         ("--trace-file", &config.trace_file),
         ("--crash-report", &config.diagnosis.crash_report),
         ("--sd", card_out),
@@ -205,6 +207,9 @@ struct Run<'a> {
     /// What the guest plays goes there.
     audio_file: Option<File>,
     audio: Option<AudioFile>,
+    /// What happens to the pins goes there.
+    pin_file: Option<File>,
+    pin_log: Option<PinLog>,
     recorder: Recorder,
     interrupt: Interrupt,
     /// Where GDB is awaited, until the machine is started.
@@ -248,6 +253,7 @@ impl<'a> Run<'a> {
             jit: jit.config,
             card: card.clone(),
             has_input: config.input.keyboard != Keyboard::Serial,
+            pins: config.pins.gpio_set.clone().into(),
             semihosting: config.semihosting.as_ref().map(|access| access.open(config, &kernel.name)).transpose()?,
             ..BoardOptions::default()
         };
@@ -275,6 +281,7 @@ impl<'a> Run<'a> {
         let gdb = config.gdb.as_ref().map(|gdb| tayberry_gdb::Port::open(&gdb.address)).transpose();
         let gdb = gdb.map_err(|error| Unusable::new(format_args!("--gdb: {error}")))?;
         let audio_file = sound::open(config.sound.audio.as_deref())?;
+        let pin_file = pins::open(config.pins.gpio_log.as_deref())?;
         let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
@@ -296,6 +303,8 @@ impl<'a> Run<'a> {
             serial,
             audio_file,
             audio: None,
+            pin_file,
+            pin_log: None,
             recorder,
             interrupt,
             gdb,
@@ -515,6 +524,9 @@ impl<'a> Run<'a> {
         if let (Some(file), Some(path)) = (self.audio_file.take(), &self.config.sound.audio) {
             self.audio = Some(sound::start(handle, file, path)?);
         }
+        if let (Some(file), Some(path)) = (self.pin_file.take(), &self.config.pins.gpio_log) {
+            self.pin_log = Some(pins::start(handle, file, path)?);
+        }
         let past = std::mem::take(&mut self.past);
         let stdin = self.config.stdio_port().filter(|_| stdio == Serial::Printed && !past.is_replay());
         let terminal = stdin.and_then(|port| terminal::connect_stdin(&handle.control, port, self.config.deterministic));
@@ -573,6 +585,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(audio), Some(path)) = (self.audio.take(), &self.config.sound.audio) {
             written.push(sound::finish(audio, path, handle.stats.guest_ns.get()));
+        }
+        if let (Some(log), Some(path)) = (self.pin_log.take(), &self.config.pins.gpio_log) {
+            written.push(pins::finish(log, path));
         }
         if let (Some(video), Some(path)) = (video, &self.config.picture.record) {
             written.push(record::finish(video, path));

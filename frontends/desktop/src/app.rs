@@ -2,7 +2,7 @@
 
 use crate::keys::{self, Command};
 use crate::mouse::Mouse;
-use crate::overlay::{Facts, Log, Overlay, Page};
+use crate::overlay::{self, Facts, Log, Overlay, Page};
 use crate::pace::Pacer;
 use crate::screen::Screen;
 use crate::title::{Counts, Gauge, Status};
@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use tayberry_engine::display::{Meter, Outcome, Renderer};
 use tayberry_engine::handle::{FrameClock, Input, MachineHandle};
 use tayberry_engine::hid::{HidEvent, KeysTo};
+use tayberry_engine::pins::PinEvent;
 use tayberry_headless::{Pace, Picture, Recorder, final_picture, render_threads};
 use winit::application::ApplicationHandler;
-use winit::event::{DeviceEvent, DeviceId, ElementState, KeyEvent, MouseScrollDelta, WindowEvent};
+use winit::event::{DeviceEvent, DeviceId, ElementState, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy};
 use winit::keyboard::ModifiersState;
 use winit::window::WindowId;
@@ -41,6 +42,10 @@ pub struct App<'a, S, E> {
     meter: Meter,
     screen: Option<Screen>,
     overlay: Overlay,
+    /// Where the mouse is in the window, while it is the host's.
+    cursor: (f64, f64),
+    /// The pin whose button is held, and what it is left to.
+    held: Option<PinEvent>,
     /// When the overlay is to be brought up to date.
     overlay_due: Instant,
     failure: Option<DesktopError<E>>,
@@ -87,6 +92,8 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             meter: Meter::new(),
             screen: None,
             overlay: Overlay::new(Log::new(handle.journal())),
+            cursor: (0.0, 0.0),
+            held: None,
             overlay_due: now,
             failure: None,
             mode: None,
@@ -169,6 +176,7 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
             keys: self.keys_to.words(self.handle.stats.is_keyboard_watched()),
             window: screen.size(),
             period: screen.period(),
+            pins: &self.handle.pins,
             resident: self.options.gauges.resident.as_ref().filter(|_| self.overlay.has(Page::Statistics)).and_then(|resident| resident()),
         };
         if self.overlay.update(screen.size(), screen.scale_factor(), &facts) {
@@ -276,6 +284,26 @@ impl<'a, S: FnOnce() -> Result<(), E>, E> App<'a, S, E> {
                     self.pacer.stir(Instant::now());
                 }
             }
+        }
+    }
+
+    /// The mouse presses a pin's button, lets it go, or turns its switch.
+    fn touch_pin(&mut self, button: MouseButton, state: ElementState) {
+        let pins = &self.handle.pins;
+        let event = match (button, state) {
+            (MouseButton::Left, ElementState::Pressed) => self.overlay.pin_at(self.cursor).map(|pin| {
+                self.held = Some(PinEvent { pin, drive: pins.drive(pin) });
+                PinEvent { pin, drive: overlay::pressed(pins, pin) }
+            }),
+            (MouseButton::Left, ElementState::Released) => self.held.take(),
+            (MouseButton::Right, ElementState::Pressed) => {
+                self.overlay.pin_at(self.cursor).map(|pin| PinEvent { pin, drive: overlay::switched(pins, pin) })
+            }
+            _ => None,
+        };
+        if let Some(event) = event {
+            self.handle.control.send(Input::Pin(event));
+            self.pacer.stir(Instant::now());
         }
     }
 
@@ -438,6 +466,8 @@ impl<S: FnOnce() -> Result<(), E>, E> ApplicationHandler<Wake> for App<'_, S, E>
                     self.act(event);
                 }
             }
+            WindowEvent::CursorMoved { position, .. } => self.cursor = (position.x, position.y),
+            WindowEvent::MouseInput { button, state, .. } => self.touch_pin(button, state),
             WindowEvent::MouseWheel { delta, .. } => self.wheel(delta),
             WindowEvent::RedrawRequested => {
                 if let Err(error) = self.present() {

@@ -32,6 +32,7 @@ pub enum Command {
 /// The emulator's keys and what they do, for the overlay.
 pub const TABLE: &[(&str, &str)] = &[
     ("F1", "these keys"),
+    ("Ctrl+F1", "the board's pins and LED"),
     ("F2", "statistics"),
     ("F3", "mailbox and display log"),
     ("PageUp/Down", "scroll the log (or the wheel)"),
@@ -49,7 +50,7 @@ pub const TABLE: &[(&str, &str)] = &[
 ];
 
 /// The same, for help texts.
-pub const HELP: &str = "F1 these keys, F2 statistics, F3 mailbox and display log (PageUp, PageDown and the wheel scroll it), F4 the mouse is the guest's or no more, F5 pause, \
+pub const HELP: &str = "F1 these keys, Ctrl+F1 the board's pins (the mouse presses and switches them), F2 statistics, F3 mailbox and display log (PageUp, PageDown and the wheel scroll it), F4 the mouse is the guest's or no more, F5 pause, \
     F6 reset, F7 type at the USB keyboard, the serial port or both, F8 type at UART0 or UART1, F9 screenshot, F10 integer or fit scaling, F11 full screen, F12 quit; \
     all other keys go to the guest (to its USB keyboard while it looks after that, else to its serial port), and function keys with Shift do too";
 
@@ -58,6 +59,7 @@ pub fn command(key: &Key, modifiers: ModifiersState) -> Option<Command> {
     let Key::Named(key) = key else { return None };
     match key {
         _ if modifiers.shift_key() => None,
+        NamedKey::F1 if modifiers.control_key() => Some(Command::Overlay(Page::Pins)),
         NamedKey::F1 => Some(Command::Overlay(Page::Keys)),
         NamedKey::F2 => Some(Command::Overlay(Page::Statistics)),
         NamedKey::F3 => Some(Command::Overlay(Page::Log)),

@@ -25,6 +25,7 @@ const GUESTS: &[(&str, &str, &str, &[u8])] = &[
     // It is sent a kernel.
     ("loader", "", "", b""),
     ("objects", "", "", b""),
+    ("pins", "pins.blinks=2 pins.presses=0", "", b""),
     ("screens", "screens.case=palette-cycle screens.off=1", "", b""),
     ("semihost", "semihost.files=0", "--semihosting-console", b""),
     ("smp", "smp.count=3000", "", b""),

@@ -10,6 +10,7 @@ mod host;
 mod jit;
 mod page;
 mod past;
+mod pins;
 mod program;
 mod qemu;
 mod record;

@@ -6,10 +6,12 @@
 mod canvas;
 mod font;
 mod log;
+mod pins;
 mod text;
 
 pub use canvas::{Ink, Line};
 pub use log::Log;
+pub use pins::{pressed, switched};
 pub use text::Facts;
 
 use crate::scale::{Rect, Size};
@@ -25,10 +27,12 @@ pub enum Page {
     Statistics,
     /// F3.
     Log,
+    /// Ctrl+F1.
+    Pins,
 }
 
 impl Page {
-    const ALL: [Self; 3] = [Self::Keys, Self::Statistics, Self::Log];
+    const ALL: [Self; 4] = [Self::Keys, Self::Statistics, Self::Log, Self::Pins];
 
     /// Where its panel goes. The largest comes first, so that the others lie over it.
     fn corner(self) -> Corner {
@@ -36,6 +40,7 @@ impl Page {
             Self::Keys => Corner::UpperLeft,
             Self::Statistics => Corner::UpperRight,
             Self::Log => Corner::Below,
+            Self::Pins => Corner::LowerRight,
         }
     }
 }
@@ -44,6 +49,7 @@ impl Page {
 enum Corner {
     UpperLeft,
     UpperRight,
+    LowerRight,
     /// At the lower edge, in all its width.
     Below,
 }
@@ -84,12 +90,14 @@ pub struct Overlay {
     log: Log,
     basis: Basis,
     panels: Vec<Panel>,
+    /// Where the page of pins lies, and the size of its letters.
+    pins: Option<(Rect, Size)>,
 }
 
 impl Overlay {
     /// A closed overlay that will show `log`.
     pub fn new(log: Log) -> Self {
-        Self { open: Vec::new(), log, basis: Basis::default(), panels: Vec::new() }
+        Self { open: Vec::new(), log, basis: Basis::default(), panels: Vec::new(), pins: None }
     }
 
     /// Opens or closes a page.
@@ -132,6 +140,7 @@ impl Overlay {
                 Page::Keys => text::keys(),
                 Page::Statistics => text::statistics(facts),
                 Page::Log => self.log.lines(log_rows(window.1, font.size().1) as usize),
+                Page::Pins => pins::lines(facts.pins),
             };
             (page.corner(), lines)
         });
@@ -140,9 +149,20 @@ impl Overlay {
             return false;
         }
         self.panels = basis.pages.iter().filter_map(|(corner, lines)| panel(lines, *corner, window, &font)).collect();
+        let of_pins = basis.pages.iter().find(|(corner, _)| *corner == Corner::LowerRight);
+        self.pins = of_pins.and_then(|(corner, lines)| Some((panel(lines, *corner, window, &font)?.rect, font.size())));
         self.panels.sort_by_key(|panel| std::cmp::Reverse(panel.rect.size.0));
         self.basis = basis;
         true
+    }
+
+    /// The pin whose cell lies at a place of the window.
+    pub fn pin_at(&self, (x, y): (f64, f64)) -> Option<u8> {
+        let (rect, letter) = self.pins.filter(|_| self.has(Page::Pins))?;
+        let margin = f64::from(letter.0);
+        let (x, y) = (x - f64::from(rect.x) - margin, y - f64::from(rect.y) - margin);
+        let inside = x >= 0.0 && y >= 0.0 && x < f64::from(rect.size.0) && y < f64::from(rect.size.1);
+        inside.then(|| pins::pin_at(x as u32 / letter.0, y as u32 / letter.1)).flatten()
     }
 
     /// The panels, the lowest first.
@@ -162,7 +182,7 @@ fn panel(lines: &[Line], corner: Corner, window: Size, font: &Font) -> Option<Pa
     let most = (room(window.0) / letter.0).min(MOST_COLUMNS);
     let columns = match corner {
         Corner::Below => most,
-        Corner::UpperLeft | Corner::UpperRight => lines.iter().map(Line::columns).max().unwrap_or(0).min(most),
+        Corner::UpperLeft | Corner::UpperRight | Corner::LowerRight => lines.iter().map(Line::columns).max().unwrap_or(0).min(most),
     };
     let rows = (room(window.1) / letter.1).min(lines.len() as u32);
     if columns == 0 || rows == 0 {
@@ -178,6 +198,7 @@ fn panel(lines: &[Line], corner: Corner, window: Size, font: &Font) -> Option<Pa
     let (x, y) = match corner {
         Corner::UpperLeft => (margin, margin),
         Corner::UpperRight => (right, margin),
+        Corner::LowerRight => (right, below),
         Corner::Below => (margin, below),
     };
     Some(Panel { rect: Rect { x, y, size }, canvas })

@@ -5,6 +5,7 @@ use crate::overlay::{Ink, Line};
 use crate::scale::Size;
 use crate::title::Rates;
 use std::time::Duration;
+use tayberry_engine::pins::Pins;
 use tayberry_engine::stats::{Stats, Summary};
 
 /// What the statistics tell of.
@@ -28,6 +29,8 @@ pub struct Facts<'a> {
     pub window: Size,
     /// Time between two pictures of the display.
     pub period: Duration,
+    /// The board's pins.
+    pub pins: &'a Pins,
     /// Host memory in bytes, where the host says it.
     pub resident: Option<u64>,
 }
@@ -46,9 +49,17 @@ impl<'a> Facts<'a> {
             keys: None,
             window: (640, 480),
             period: Duration::from_millis(20),
+            pins: no_pins(),
             resident: None,
         }
     }
+}
+
+/// Pins of no board.
+#[cfg(test)]
+fn no_pins() -> &'static Pins {
+    static PINS: std::sync::OnceLock<Pins> = std::sync::OnceLock::new();
+    PINS.get_or_init(Pins::default)
 }
 
 /// F1.
@@ -106,7 +117,7 @@ mod tests {
     #[test]
     fn every_key_is_listed() {
         let lines: Vec<String> = keys().iter().map(Line::text).collect();
-        for key in ["F1", "F2", "F3", "F5", "F6", "F8", "F9", "F10", "F11", "F12", "Shift", "PageUp"] {
+        for key in ["F1", "F2", "F3", "F5", "F6", "F8", "F9", "F10", "F11", "F12", "Ctrl+F1", "Shift", "PageUp"] {
             assert!(lines.iter().any(|line| line.contains(key)), "{key}");
         }
         assert!(lines.iter().all(|line| line.len() <= 60), "it fits into a small window");
