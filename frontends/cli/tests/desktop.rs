@@ -95,14 +95,14 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// Runs `kernel` in a window; none where there cannot be one.
-    fn start(display: &Display, kernel: &Path, args: &[&str]) -> Option<Self> {
+    /// Runs `kernel` in a window until it prints a line that begins like `ready`; none where there cannot be a window.
+    fn start(display: &Display, kernel: &Path, args: &[&str], ready: &str) -> Option<Self> {
         let mut command = display.command(env!("CARGO_BIN_EXE_tayberry"), &["--frontend", "desktop"]);
         let mut child =
             command.args(args).arg(kernel).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program can be started");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut program = Self { child, output };
-        program.wait_for_line("flip: ").map(|_| program)
+        program.wait_for_line(ready).map(|_| program)
     }
 
     /// The next line of output that begins like this; none if the program ends before.
@@ -144,7 +144,7 @@ fn overlays_are_seen_in_the_window_and_nowhere_else() {
         return println!("skipped, there is no xwd or no xdotool");
     }
     let options = "flip.width=320 flip.height=200 flip.fps=10 flip.count=1000000";
-    let Some(mut program) = Program::start(&display, &kernel, &["--append", options, "--frame-log", text(&log)]) else {
+    let Some(mut program) = Program::start(&display, &kernel, &["--append", options, "--frame-log", text(&log)], "flip: ") else {
         return println!("skipped, nothing can draw on the display");
     };
     let window = display.xdotool(&["search", "--sync", "--name", "Tayberry"]).expect("there is a window");
@@ -193,7 +193,7 @@ fn flips_are_shown_as_they_come_and_rest_is_not_shown() {
     ] {
         let Some(display) = Display::start(size) else { return println!("skipped, there is no Xvfb") };
         let stats = folder.path().join("stats.json");
-        let Some(mut program) = Program::start(&display, &kernel, &["--append", options, "--stats", text(&stats)]) else {
+        let Some(mut program) = Program::start(&display, &kernel, &["--append", options, "--stats", text(&stats)], "flip: ") else {
             return println!("skipped, nothing can draw on the display");
         };
         let said = program.wait_for_line("flip: ").expect("the guest's report");
@@ -212,4 +212,42 @@ fn flips_are_shown_as_they_come_and_rest_is_not_shown() {
         assert!(presented <= 300.0 + painting, "{presented} frames of 300 flips");
         assert!(presented >= 300.0 * least, "{presented} frames of 300 flips");
     }
+}
+
+/// The place of pin 17 on the page of pins, seen from the lower right corner of the window: a page of 15 lines of 50 letters, its third row's second column.
+const PIN_17: (i64, i64) = (8 + 416 - 8 - 26 * 8 - 40, 8 + 256 - 8 - 4 * 16 - 8);
+
+#[test]
+fn a_button_in_the_window_interrupts_the_guest() {
+    let folder = tempfile::tempdir().expect("room");
+    let (kernel, log) = (folder.path().join("pins.img"), folder.path().join("pins.csv"));
+    std::fs::write(&kernel, tayberry_guest::PINS).expect("room for the kernel");
+    let Some(display) = Display::start("1280x1024x24") else { return println!("skipped, there is no Xvfb") };
+    if display.picture().is_none() || display.xdotool(&["version"]).is_none() {
+        return println!("skipped, there is no xwd or no xdotool");
+    }
+    let args = ["--append", "pins.blinks=1 pins.presses=1", "--gpio-log", text(&log)];
+    let Some(mut program) = Program::start(&display, &kernel, &args, "pins: the button is up") else {
+        return println!("skipped, nothing can draw on the display");
+    };
+    let window = display.xdotool(&["search", "--sync", "--name", "Tayberry"]).expect("there is a window");
+    display.xdotool(&["windowfocus", "--sync", &window]).expect("it can have the keys");
+    let without = display.picture().expect("xwd takes pictures");
+    display.press(&["ctrl+F1"]);
+    display.wait("the pins are seen", |picture| picture != without);
+    let geometry = display.xdotool(&["getwindowgeometry", "--shell", &window]).expect("it has a size");
+    let side = |name: &str| -> i64 {
+        let value = geometry.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {geometry}"))
+    };
+    let (x, y) = (side("WIDTH") - PIN_17.0, side("HEIGHT") - PIN_17.1);
+    display.xdotool(&["mousemove", "--window", &window, &x.to_string(), &y.to_string()]).expect("the mouse moves");
+    std::thread::sleep(Duration::from_millis(300));
+    display.xdotool(&["mousedown", "1"]).expect("the mouse has a button");
+    let pressed = program.wait_for_line("pins: press 1 at ");
+    display.xdotool(&["mouseup", "1"]);
+    assert!(pressed.is_some(), "the guest was interrupted");
+    assert!(program.child.wait().expect("the program ends").success());
+    let log = std::fs::read_to_string(&log).expect("a log of pins");
+    assert!(log.lines().any(|row| row.ends_with(",17,input,0,outside")), "{log}");
 }
