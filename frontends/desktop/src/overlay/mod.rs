@@ -240,7 +240,7 @@ mod tests {
                     assert_eq!(panel.pixels().len(), size.0 as usize * size.1 as usize * 4);
                     assert!(dots(panel) > 0);
                 }
-                assert!(overlay.panels().len() == 3 || window.0 < 320 || window.1 < 200, "{window:?}");
+                assert!(overlay.panels().len() == 4 || window.0 < 320 || window.1 < 200, "{window:?}");
             }
         }
     }
