@@ -1,13 +1,13 @@
 //! A machine on the test bench: devices on their bus with the tick's schedule, but no run loop. Tests of devices drive registers and
 //! (deterministic) time by hand.
 
-use crate::attention::Attention;
 use crate::builder::MachineBuilder;
 use crate::bus::{BusContext, PhysBus, Served};
 use crate::clock::{Clock, ClockMode, Deadline, GuestTime, MAX_CORES};
 use crate::handle::{Shared, connect};
 use crate::hid::{HidEvent, HidWire};
 use crate::irq::IrqLines;
+use crate::machine::MachineParts;
 use crate::pins::{Drive, PinEvent, PinWire};
 use crate::power::PowerSwitch;
 use crate::serial::{PORTS, SerialWire};
@@ -36,23 +36,6 @@ pub struct Bench {
     parts: Parts,
 }
 
-/// What a bench is made of.
-pub(crate) struct BenchParts {
-    pub world: World,
-    pub schedule: Schedule,
-    pub clock: Arc<Clock>,
-    pub irq: Arc<IrqLines>,
-    pub attention: Arc<Attention>,
-    pub power: Arc<PowerSwitch>,
-    pub bus: Arc<PhysBus>,
-    pub ram: Arc<GuestRam>,
-    pub deadlines: Vec<Deadline>,
-    pub wires: [SerialWire; PORTS],
-    pub hid: HidWire,
-    pub pin_wire: PinWire,
-    pub parts: Parts,
-}
-
 /// State that a machine without frontends shares with nobody.
 pub fn shared() -> Arc<Shared> {
     connect().1
@@ -71,12 +54,15 @@ impl Bench {
         builder.into_bench()
     }
 
-    pub(crate) fn from_parts(from: BenchParts) -> Self {
-        let BenchParts { world, schedule, clock, irq, attention, power, bus, ram, deadlines, wires, hid, pin_wire, parts: devices } = from;
-        let (lines, inputs, outside) = ((Arc::clone(&clock), Arc::clone(&irq)), (wires.clone(), hid.clone()), Arc::clone(&power));
+    pub(crate) fn from_parts(parts: MachineParts, deadlines: Vec<Deadline>) -> Self {
+        let MachineParts { world, schedule, clock, attention, shared: _, wires, hid, pin_wire, power, bus, ram, irq, parts: devices } =
+            parts;
+        let (lines, inputs) = ((Arc::clone(&clock), Arc::clone(&irq), Arc::clone(&power)), (wires.clone(), hid.clone(), pin_wire.clone()));
         let all = deadlines.clone().into_boxed_slice();
         let mut parts = Parts::default();
-        parts.add("bench", move |_, archive| archive.cells(&[&lines.0, &lines.1, &attention, &outside, &all, &inputs.0, &inputs.1]));
+        parts.add("bench", move |_, archive| {
+            archive.cells(&[&lines.0, &lines.1, &attention, &lines.2, &all, &inputs.0, &inputs.1, &inputs.2]);
+        });
         parts.append(devices);
         Self { world, clock, irq, power, bus, schedule, ram, deadlines, wires, hid, pin_wire, parts }
     }

@@ -264,23 +264,9 @@ impl MachineBuilder {
 
     /// Puts devices together for tests, without cores.
     pub(crate) fn into_bench(mut self) -> crate::bench::Bench {
-        let bus = Arc::new(PhysBus::new(self.windows));
-        self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        crate::bench::Bench::from_parts(crate::bench::BenchParts {
-            world: self.world,
-            schedule: self.schedule,
-            clock: self.clock,
-            irq: self.irq,
-            attention: self.attention,
-            power: self.power,
-            bus,
-            ram: self.ram,
-            deadlines: self.deadlines,
-            wires: self.wires,
-            hid: self.hid,
-            pin_wire: self.pin_wire,
-            parts: self.parts,
-        })
+        let bus = Arc::new(PhysBus::new(std::mem::take(&mut self.windows)));
+        let deadlines = self.deadlines.clone();
+        crate::bench::Bench::from_parts(self.into_parts(bus), deadlines)
     }
 
     /// Puts it together.
@@ -298,9 +284,13 @@ impl MachineBuilder {
             };
             self.world.spawn(CoreSlot::new(id, build(&parts)));
         }
+        Machine::new(self.into_parts(bus))
+    }
+
+    fn into_parts(mut self, bus: Arc<PhysBus>) -> MachineParts {
         self.world.insert_resource(Deadlines(self.deadlines));
         self.world.insert_resource(BusRes(Arc::clone(&bus)));
-        Machine::new(MachineParts {
+        MachineParts {
             world: self.world,
             schedule: self.schedule,
             clock: self.clock,
@@ -314,6 +304,6 @@ impl MachineBuilder {
             ram: self.ram,
             irq: self.irq,
             parts: self.parts,
-        })
+        }
     }
 }

@@ -230,7 +230,9 @@ impl Tape {
 
     /// A serial port has printed something that was not printed before.
     pub fn printed(&mut self, port: usize, bytes: &[u8]) {
-        self.printed[port].update(bytes);
+        if self.sink.is_some() || self.is_played() {
+            self.printed[port].update(bytes);
+        }
     }
 
     /// Sums of all that was printed.

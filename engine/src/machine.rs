@@ -268,11 +268,10 @@ impl Machine {
         loop {
             let stats = &self.shared.stats;
             let left = limits.max_instructions.map_or(u64::MAX, |most| most.saturating_sub(stats.total_instructions()));
-            let stop = self.to_stop();
             if let Some(end) = self.ended(limits, started, left) {
                 return end;
             }
-            let left = match stop {
+            let left = match self.to_stop() {
                 Some((0, Event::Reset { .. })) => return CycleEnd::Reset,
                 Some((0, _)) => return CycleEnd::Exit(ExitReason::Played),
                 stop => stop.map_or(left, |(to_stop, _)| left.min(to_stop)),

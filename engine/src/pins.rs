@@ -122,8 +122,10 @@ impl Pins {
     /// The device: its levels and functions are these now. Every difference is told at the time that `now` says, which is asked only if somebody listens.
     pub fn show(&self, levels: u64, functions: [u32; 6], by: By, now: impl FnOnce() -> GuestTime) {
         let led = self.levels.load(Relaxed) & 1 << ACT_LED;
-        let before = self.levels.swap(levels | led, Relaxed);
-        let mut changed = before ^ (levels | led);
+        let mut changed = 0;
+        if self.levels.load(Relaxed) != levels | led {
+            changed = self.levels.swap(levels | led, Relaxed) ^ (levels | led);
+        }
         for (at, (word, new)) in self.functions.iter().zip(functions).enumerate() {
             // Most writes change no function: a look is cheaper.
             let difference = if word.load(Relaxed) == new { 0 } else { word.swap(new, Relaxed) ^ new };

@@ -62,8 +62,9 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     /// For a machine whose state was loaded.
     pub fn of_loaded(state: Arc<State>, retired: [u64; MAX_CORES]) -> Self {
-        let bytes = state.ram.bytes_beside(&Pages::default());
-        Self { list: vec![Checkpoint { state, retired, next: 0, bytes }], begins_loaded: true, last: None }
+        let mut loaded = Self { begins_loaded: true, ..Self::default() };
+        loaded.keep(state, retired, 0);
+        loaded
     }
 
     /// It is time for another one, at so many instructions of all cores.
@@ -72,18 +73,22 @@ impl Checkpoints {
         all.saturating_sub(before) >= APART && self.last.is_none_or(|(at, took)| at.elapsed() >= took * SHARE)
     }
 
-    fn keep(&mut self, mut new: Checkpoint) {
-        if self.list.last().is_some_and(|last| last.all() >= new.all()) {
+    /// Bytes that the pages of a state take beside those of the checkpoint before number `at`.
+    fn bytes_of(&self, state: &State, at: usize) -> usize {
+        let before = at.checked_sub(1).map(|before| &self.list[before].state.ram);
+        before.map_or_else(|| state.ram.bytes_beside(&Pages::default()), |before| state.ram.bytes_beside(before))
+    }
+
+    fn keep(&mut self, state: Arc<State>, retired: [u64; MAX_CORES], next: usize) {
+        if self.list.last().is_some_and(|last| last.all() >= retired.iter().sum()) {
             return;
         }
-        new.bytes = self.list.last().map_or(new.bytes, |last| new.state.ram.bytes_beside(&last.state.ram));
-        self.list.push(new);
+        let bytes = self.bytes_of(&state, self.list.len());
+        self.list.push(Checkpoint { state, retired, next, bytes });
         while self.list.len() > MOST || self.list.iter().map(|point| point.bytes).sum::<usize>() > MOST_BYTES {
             let Some(at) = self.least() else { return };
             self.list.remove(at);
-            let nothing = Pages::default();
-            let before = if at == 0 { &nothing } else { &self.list[at - 1].state.ram };
-            self.list[at].bytes = self.list[at].state.ram.bytes_beside(before);
+            self.list[at].bytes = self.bytes_of(&self.list[at].state, at);
         }
     }
 
@@ -147,8 +152,7 @@ impl Machine {
         // What cannot be saved now may be later.
         if let Ok(state) = self.save_beside(earlier.as_deref()) {
             let (retired, next) = (std::array::from_fn(|core| self.retired(core)), self.world.resource::<Tape>().next());
-            let bytes = state.ram.bytes_beside(&Pages::default());
-            self.checkpoints.keep(Checkpoint { state: Arc::new(state), retired, next, bytes });
+            self.checkpoints.keep(Arc::new(state), retired, next);
         }
         self.checkpoints.last = Some((Instant::now(), began.elapsed()));
     }

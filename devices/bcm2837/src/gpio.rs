@@ -345,7 +345,10 @@ impl BusView for Gpio {
             _ => {}
         }
         self.drive();
-        self.show(By::Guest, || at.now());
+        // The others change neither a function nor a level.
+        if matches!((offset, bank_register(offset)), (GPFSEL0..GPFSEL_END | GPPUDCLK0 | GPPUDCLK1, _) | (_, Some((GPSET | GPCLR, _)))) {
+            self.show(By::Guest, || at.now());
+        }
         Served::Inline
     }
 }

@@ -81,23 +81,27 @@ impl Parts {
 
     /// What is saved of each.
     pub fn save(&mut self, world: &mut World) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-        let save = |(name, pass): &mut (&'static str, Pass)| {
-            let mut archive = Archive::save(name);
-            pass(world, &mut archive);
-            Ok(((*name).to_owned(), archive.finish()?))
-        };
-        self.0.iter_mut().map(save).collect()
+        self.0.iter_mut().map(|(name, pass)| save(name, |archive| pass(world, archive))).collect()
     }
 
     /// Loads what was saved of parts of these names.
     pub fn load(&mut self, world: &mut World, saved: &[(String, Vec<u8>)]) -> Result<(), StateError> {
-        for ((name, pass), (_, bytes)) in self.0.iter_mut().zip(saved) {
-            let mut archive = Archive::load(name, bytes);
-            pass(world, &mut archive);
-            archive.finish()?;
-        }
-        Ok(())
+        self.0.iter_mut().zip(saved).try_for_each(|((name, pass), (_, bytes))| load(name, bytes, |archive| pass(world, archive)))
     }
+}
+
+/// Saves a part.
+fn save(name: &str, pass: impl FnOnce(&mut Archive<'_>)) -> Result<(String, Vec<u8>), StateError> {
+    let mut archive = Archive::save(name);
+    pass(&mut archive);
+    Ok((name.to_owned(), archive.finish()?))
+}
+
+/// Loads what was saved of a part.
+fn load(name: &str, bytes: &[u8], pass: impl FnOnce(&mut Archive<'_>)) -> Result<(), StateError> {
+    let mut archive = Archive::load(name, bytes);
+    pass(&mut archive);
+    archive.finish().map(drop)
 }
 
 /// A part of the engine's own: its name, and what passes it.
@@ -117,12 +121,8 @@ impl Machine {
 
     /// The same, where an earlier state is kept too: they share pages.
     pub(crate) fn save_beside(&mut self, earlier: Option<&State>) -> Result<State, StateError> {
-        let mut parts = Vec::new();
-        for (name, pass) in OWN {
-            let mut archive = Archive::save(name);
-            pass(self, &mut archive);
-            parts.push((name.to_owned(), archive.finish()?));
-        }
+        let own = OWN.into_iter().map(|(name, pass)| save(name, |archive| pass(self, archive)));
+        let mut parts = own.collect::<Result<Vec<_>, _>>()?;
         parts.extend(self.parts.save(&mut self.world)?);
         let ram = earlier.map_or_else(|| Pages::of(self.ram()), |earlier| Pages::since(self.ram(), &earlier.ram));
         Ok(State { parts, ram })
@@ -143,11 +143,7 @@ impl Machine {
         }
         state.ram.load(self.ram())?;
         let (own, devices) = state.parts.split_at(OWN.len());
-        for ((name, pass), (_, bytes)) in OWN.into_iter().zip(own) {
-            let mut archive = Archive::load(name, bytes);
-            pass(self, &mut archive);
-            archive.finish()?;
-        }
+        OWN.into_iter().zip(own).try_for_each(|((name, pass), (_, bytes))| load(name, bytes, |archive| pass(self, archive)))?;
         self.parts.load(&mut self.world, devices)?;
         self.loaded(state);
         Ok(())

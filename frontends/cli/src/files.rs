@@ -78,6 +78,14 @@ pub fn create(what: &str, path: &Path) -> Result<File, Unusable> {
     File::create(path).map_err(|error| cannot_write(what, path, &error))
 }
 
+/// The same for a file that may not be wanted.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn create_wanted(what: &str, path: Option<&Path>) -> Result<Option<File>, Unusable> {
+    path.map(|path| create(what, path)).transpose()
+}
+
 /// The error for a file that cannot be written.
 pub fn cannot_write(what: &str, path: &Path, error: &io::Error) -> Unusable {
     Unusable::new(format_args!("{what} {}: cannot be written: {error}", path.display()))

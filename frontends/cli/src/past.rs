@@ -72,17 +72,17 @@ impl Past {
         if !options.are_given() {
             return Ok(Self::default());
         }
-        let made_from = made_from(config, kernel, base);
+        let made_from = made_from(config, kernel, base)?;
         let load = options.load_state.as_deref().map(|path| {
             let state = open("--load-state", path).and_then(|file| State::read(&made_from, file));
             state.map(Arc::new).map_err(|error| unusable("--load-state", path, &error))
         });
         let load = load.transpose()?;
-        let begins_with = options.load_state.as_deref().map_or(Ok("power-on".to_owned()), sum_of_file)?;
-        let mut of_run = made_from.clone();
-        of_run.push(("saved state".into(), begins_with));
-        of_run.push(("list of --gpio-set".into(), sum_of(&base.pins)));
-        of_run.push(("--type text".into(), sum(format!("{:?}", config.input.script(0)).as_bytes())));
+        let of_run = if options.record_input.is_some() || options.replay_input.is_some() {
+            made_from_of_run(config, base, &made_from)?
+        } else {
+            MadeFrom::default()
+        };
         let replay = options.replay_input.as_deref().map(|path| {
             let entries = open("--replay-input", path).and_then(|file| recording::read(&of_run, file));
             entries.map_err(|error| unusable("--replay-input", path, &error))
@@ -209,8 +209,23 @@ fn sum_of(value: &impl Debug) -> String {
     format!("{:08x}", crc32fast::hash(format!("{value:?}").as_bytes()))
 }
 
+/// What a recorded run is made from: its machine, where it begins, and what happens in it by itself.
+fn made_from_of_run(config: &Config, base: &BoardOptions, machine: &MadeFrom) -> Result<MadeFrom, Unusable> {
+    let begins_with = config.past.load_state.as_deref().map_or(Ok("power-on".to_owned()), sum_of_file)?;
+    let more = [
+        ("saved state", begins_with),
+        ("list of --gpio-set", sum_of(&base.pins)),
+        ("--type text", sum(format!("{:?}", config.input.script(0)).as_bytes())),
+    ];
+    Ok(machine.iter().cloned().chain(more.map(|(what, value)| (what.to_owned(), value))).collect())
+}
+
 /// What a machine is made from, as far as its runs depend on it.
-fn made_from(config: &Config, kernel: &Kernel, base: &BoardOptions) -> MadeFrom {
+fn made_from(config: &Config, kernel: &Kernel, base: &BoardOptions) -> Result<MadeFrom, Unusable> {
+    let card = |card: &CardImage| {
+        let sum = card.fingerprint().map_err(|error| Unusable::new(format_args!("the SD card's image cannot be read: {error}")))?;
+        Ok(format!("{} bytes with sum {sum:016x}", card.bytes()))
+    };
     let yes = |yes| if yes { "yes" } else { "no" }.to_owned();
     let list = [
         ("kernel", sum(&kernel.image)),
@@ -221,21 +236,10 @@ fn made_from(config: &Config, kernel: &Kernel, base: &BoardOptions) -> MadeFrom 
         ("time", if base.mode == ClockMode::Deterministic { "deterministic" } else { "realtime" }.into()),
         ("set of CPU features", sum_of(&base.features)),
         ("configuration of the firmware", sum_of(&(&kernel.setup, kernel.splash))),
-        ("SD card", base.card.as_deref().map_or_else(|| "none".into(), sum_of_card)),
+        ("SD card", base.card.as_deref().map_or_else(|| Ok("none".into()), card)?),
         ("set of USB devices", if base.has_input { "a keyboard and a mouse" } else { "none" }.into()),
         ("permission of semihosting", yes(base.semihosting.is_some())),
         ("end at a reset", yes(config.qemu.as_ref().is_some_and(|options| options.no_reboot))),
     ];
-    list.map(|(what, value)| (what.to_owned(), value)).into()
-}
-
-/// Words of a card that are looked at, about.
-const LOOKS: u64 = 1 << 22;
-
-/// A sum of a card's content: of all of it, or of words here and there where that is much.
-fn sum_of_card(card: &CardImage) -> String {
-    let step = (card.bytes() / 4).div_ceil(LOOKS).max(1) * 4;
-    let mut sum = crc32fast::Hasher::new();
-    (0..card.bytes()).step_by(step as usize).for_each(|at| sum.update(&card.word(at).to_le_bytes()));
-    format!("{} bytes with sum {:08x}", card.bytes(), sum.finalize())
+    Ok(list.map(|(what, value)| (what.to_owned(), value)).into())
 }

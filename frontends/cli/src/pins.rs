@@ -8,15 +8,8 @@ use std::path::Path;
 use tayberry_engine::handle::MachineHandle;
 use tayberry_headless::PinLog;
 
-const OPTION: &str = "--gpio-log";
-
-/// The file, opened before anything runs.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn open(path: Option<&Path>) -> Result<Option<File>, Unusable> {
-    path.map(|path| files::create(OPTION, path)).transpose()
-}
+/// The option.
+pub const OPTION: &str = "--gpio-log";
 
 /// Writes what happens to the pins of `handle`'s machine, which is not yet started.
 ///

@@ -53,7 +53,7 @@ pub fn run(config: Config) -> Result<u8, Unusable> {
     // GDB may ask for topics at any time.
     let has_names = config.trace.wants_symbols() || config.gdb.is_some();
     let names = if has_names { crash::symbols(config.diagnosis.symbols.as_deref(), image)? } else { Vec::new() };
-    let trace_file = config.trace_file.as_deref().map(|path| files::create("--trace-file", path)).transpose()?;
+    let trace_file = files::create_wanted("--trace-file", config.trace_file.as_deref())?;
     let tracing = Tracing::start(&config.trace, config.diagnosis.trace_format, trace_file, Arc::new(Symbols::of(&names)));
     let status = run_traced(&config, kernel, &tracing);
     if let (Err(error), Some(path)) = (tracing.finish(), &config.trace_file) {
@@ -280,9 +280,9 @@ impl<'a> Run<'a> {
         let serial = open_serial(config)?;
         let gdb = config.gdb.as_ref().map(|gdb| tayberry_gdb::Port::open(&gdb.address)).transpose();
         let gdb = gdb.map_err(|error| Unusable::new(format_args!("--gdb: {error}")))?;
-        let audio_file = sound::open(config.sound.audio.as_deref())?;
-        let pin_file = pins::open(config.pins.gpio_log.as_deref())?;
-        let crash_file = config.diagnosis.crash_report.as_deref().map(|path| files::create("--crash-report", path)).transpose()?;
+        let audio_file = files::create_wanted(sound::OPTION, config.sound.audio.as_deref())?;
+        let pin_file = files::create_wanted(pins::OPTION, config.pins.gpio_log.as_deref())?;
+        let crash_file = files::create_wanted("--crash-report", config.diagnosis.crash_report.as_deref())?;
         jit.tell(&config.jit);
         let mut recorder = Recorder::new(log, sheet);
         recorder.video = record::start(config)?;

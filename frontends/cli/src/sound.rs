@@ -7,15 +7,8 @@ use std::path::Path;
 use tayberry_engine::handle::MachineHandle;
 use tayberry_headless::AudioFile;
 
-const OPTION: &str = "--audio";
-
-/// The file, opened before anything runs.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn open(path: Option<&Path>) -> Result<Option<File>, Unusable> {
-    path.map(|path| files::create(OPTION, path)).transpose()
-}
+/// The option.
+pub const OPTION: &str = "--audio";
 
 /// Writes what the machine of `handle`, not yet started, plays.
 ///

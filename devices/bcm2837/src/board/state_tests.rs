@@ -2,6 +2,7 @@
 
 use super::tests::{device_address, value};
 use super::*;
+use crate::damage::replaced;
 use proptest::prelude::*;
 use tayberry_engine::bench::Bench;
 use tayberry_engine::builder::Ram;
@@ -162,21 +163,15 @@ fn number() -> impl Strategy<Value = u64> {
     prop_oneof![prop::sample::select(limits), (0u32..32).prop_map(|bit| 1 << bit), any::<u32>().prop_map(u64::from), 0u64..0x80]
 }
 
-/// Puts `value` where a number is in `bytes`: seven bits a byte, of which all but the last have the highest one set.
-fn replace(bytes: &mut Vec<u8>, at: prop::sample::Index, mut value: u64) {
+/// Puts `value` where the number is in `bytes` that has a byte at `at`.
+fn replace(bytes: &mut Vec<u8>, at: prop::sample::Index, value: u64) {
     if bytes.is_empty() {
         return;
     }
-    let at = at.index(bytes.len());
-    let start = bytes[..at].iter().rposition(|&byte| byte < 0x80).map_or(0, |last| last + 1);
-    let end = bytes[at..].iter().position(|&byte| byte < 0x80).map_or(bytes.len(), |last| at + last + 1);
-    let mut number = Vec::new();
-    while value >= 0x80 {
-        number.push(value as u8 | 0x80);
-        value >>= 7;
+    let start = bytes[..at.index(bytes.len())].iter().rposition(|&byte| byte < 0x80).map_or(0, |last| last + 1);
+    if let Some(other) = replaced(bytes, start, value) {
+        *bytes = other;
     }
-    number.push(value as u8);
-    bytes.splice(start..end, number);
 }
 
 /// Puts control blocks where DMA channels may be sent by chance: short ones, which end.

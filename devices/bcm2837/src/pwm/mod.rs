@@ -349,6 +349,16 @@ mod tests {
         bench.write(0x3f10_10a0, 0x5a00_0011);
     }
 
+    /// Both channels play words from 0x10000 on, which DMA channel 0 brings to their FIFO.
+    fn start_dma(bench: &Bench, words: u32) {
+        let ram = &bench.world.resource::<Ram>().0;
+        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
+        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * words, 0, 0];
+        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
+        bench.write(0x3f00_7004, 0x1000);
+        bench.write(0x3f00_7000, 1);
+    }
+
     #[test]
     fn registers_have_their_reset_values_and_widths() {
         let bench = bench();
@@ -387,15 +397,10 @@ mod tests {
     #[test]
     fn dma_feeds_both_channels_at_the_sample_rate() {
         let mut bench = bench();
-        let ram = Arc::clone(&bench.world.resource::<Ram>().0);
         bench.write(at(RNG1), 192); // 50 kHz
         bench.write(at(RNG2), 192);
         bench.write(at(CTL), BOTH);
-        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
-        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 1000, 0, 0];
-        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
-        bench.write(0x3f00_7004, 0x1000);
-        bench.write(0x3f00_7000, 1);
+        start_dma(&bench, 1000);
         (0..4).for_each(|_| bench.tick_at(bench.clock.now().plus(10_000)));
         assert_eq!(bench.read(0x3f00_7014), 4 * (1000 - 8), "it waits for the clock");
         start_clock(&bench);
@@ -466,12 +471,8 @@ mod tests {
         bench.write(at(RNG1), 192);
         bench.write(at(RNG2), 192);
         bench.write(at(CTL), BOTH);
-        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
-        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 1000, 0, 0];
-        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
         start_clock(&bench);
-        bench.write(0x3f00_7004, 0x1000);
-        bench.write(0x3f00_7000, 1);
+        start_dma(&bench, 1000);
         for millisecond in 0..15 {
             (0..3).for_each(|_| bench.tick_at(GuestTime(millisecond * 1_000_000)));
         }
@@ -504,12 +505,8 @@ mod tests {
         bench.write(at(RNG1), 192); // 50 kHz
         bench.write(at(RNG2), 192);
         bench.write(at(CTL), BOTH);
-        bench.write(at(DMAC), DMAC_ENAB | 0x0707);
-        let block = [5 << 16 | 1 << 8 | 1 << 6 | 1, 0x1_0000, 0x7e20_c018, 4 * 400, 0, 0];
-        (0..).zip(block).for_each(|(word, value)| ram.write_u32(0x1000 + 4 * word, value).expect("in RAM"));
         start_clock(&bench);
-        bench.write(0x3f00_7004, 0x1000);
-        bench.write(0x3f00_7000, 1);
+        start_dma(&bench, 400);
         bench.tick();
         let (mut all, mut halves) = (Vec::new(), 0);
         while let Some(next) = bench.next_deadline() {

@@ -240,36 +240,42 @@ impl CardImage {
         }
     }
 
-    /// What tells a card from others of its size, from what it held at first: only that is not in states.
-    fn fingerprint(&self) -> io::Result<u64> {
+    /// What tells a card from others of its size, of what it held when it was first asked for: the whole of a card in memory, or the beginning and regions of a
+    /// large image's rest.
+    ///
+    /// # Errors
+    /// If the image cannot be read.
+    pub fn fingerprint(&self) -> io::Result<u64> {
         if let Some(&known) = self.fingerprint.get() {
             return Ok(known);
         }
         let mut hash = Xxh3::new();
-        if let Some(mut file) = self.source.as_ref() {
-            let whole = self.file_bytes.min(KNOWN_WHOLE);
-            let mut piece = vec![0; REGION as usize];
-            let mut take = |at: u64, bytes: u64| {
-                let piece = &mut piece[..bytes as usize];
-                file.seek(SeekFrom::Start(at))?;
-                file.read_exact(piece)?;
-                hash.update(piece);
-                io::Result::Ok(())
-            };
-            for at in (0..whole).step_by(REGION as usize) {
-                take(at, REGION.min(whole - at))?;
-            }
-            let apart = ((self.file_bytes - whole) / SAMPLES).max(REGION);
-            for at in (whole..self.file_bytes).step_by(apart as usize) {
-                take(at, REGION.min(self.file_bytes - at))?;
-            }
+        let Some(mut file) = self.source.as_ref().or(self.file.as_ref()) else {
+            (0..self.bytes().div_ceil(REGION)).for_each(|number| hash.update(&self.region(number)));
+            return Ok(*self.fingerprint.get_or_init(|| hash.digest()));
+        };
+        let whole = self.file_bytes.min(KNOWN_WHOLE);
+        let mut piece = vec![0; REGION as usize];
+        let mut take = |at: u64, bytes: u64| {
+            let piece = &mut piece[..bytes as usize];
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(piece)?;
+            hash.update(piece);
+            io::Result::Ok(())
+        };
+        for at in (0..whole).step_by(REGION as usize) {
+            take(at, REGION.min(whole - at))?;
+        }
+        let apart = ((self.file_bytes - whole) / SAMPLES).max(REGION);
+        for at in (whole..self.file_bytes).step_by(apart as usize) {
+            take(at, REGION.min(self.file_bytes - at))?;
         }
         Ok(*self.fingerprint.get_or_init(|| hash.digest()))
     }
 
-    /// Sees to it that a state comes to the card that it was saved with.
+    /// Sees to it that a state comes to the card that it was saved with. All that a card in memory holds is in the state.
     fn pass_fingerprint(&self, archive: &mut Archive<'_>) {
-        let own = match self.fingerprint() {
+        let own = match self.source.as_ref().map_or(Ok(0), |_| self.fingerprint()) {
             Ok(own) => own,
             Err(error) => return archive.fail(format!("the SD card's image cannot be read: {error}")),
         };

@@ -148,9 +148,14 @@ impl Overlay {
         if basis == self.basis {
             return false;
         }
-        self.panels = basis.pages.iter().filter_map(|(corner, lines)| panel(lines, *corner, window, &font)).collect();
-        let of_pins = basis.pages.iter().find(|(corner, _)| *corner == Corner::LowerRight);
-        self.pins = of_pins.and_then(|(corner, lines)| Some((panel(lines, *corner, window, &font)?.rect, font.size())));
+        (self.panels, self.pins) = (Vec::new(), None);
+        for (corner, lines) in &basis.pages {
+            let Some(panel) = panel(lines, *corner, window, &font) else { continue };
+            if *corner == Corner::LowerRight {
+                self.pins = Some((panel.rect, font.size()));
+            }
+            self.panels.push(panel);
+        }
         self.panels.sort_by_key(|panel| std::cmp::Reverse(panel.rect.size.0));
         self.basis = basis;
         true
