@@ -6,6 +6,7 @@ use rayon::ThreadPool;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
+use tayberry_engine::display::Pixels;
 
 /// How it stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +17,8 @@ pub enum Stores {
     Streaming,
 }
 
-/// A cache line.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
+/// Bytes that 64 pixels are.
+const UNIT: usize = 256;
 
 /// Loads pictures of `scene` by turns and stores into two buffers of pixels by turns; by two threads if there is a pool. `None` where the host lacks the vectors.
 pub fn bare(scene: &Arc<Scene>, pool: Option<Arc<ThreadPool>>, stores: Stores) -> Option<Contestant> {
@@ -28,21 +27,22 @@ pub fn bare(scene: &Arc<Scene>, pool: Option<Arc<ThreadPool>>, stores: Stores) -
     let (scene, mut picture) = (Arc::clone(scene), 0);
     let (width, height) = scene.config.physical;
     let units = (width * height) as usize / 64;
-    let mut out = [(); 2].map(|()| vec![Line([1; 64]); units * 4]);
+    let mut out = [(); 2].map(|()| Pixels::from(vec![1; units * UNIT]));
     Some(Box::new(move || {
         picture += 1;
         let from = (picture % PICTURES as usize) * scene.picture_bytes() as usize;
         let source = black_box(scene.ram.base().cast_const().wrapping_add(from) as usize);
         let out = &mut out[picture % 2];
         let start = Instant::now();
-        let run = |first: usize, out: &mut [Line]| {
-            // SAFETY: a picture has `units` times 64 pixels, and the loop takes as many as there is room for in this part of `out`. Nobody stores to the picture.
-            unsafe { pass((source + first * 64 * depth) as *const u8, out.as_mut_ptr().cast(), out.len() / 4) };
+        let run = |first: usize, out: &mut [u8]| {
+            // SAFETY: a picture has `units` times 64 pixels, and the loop takes as many as there is room for in this part of `out`, which begins where a cache
+            // line does. Nobody stores to the picture.
+            unsafe { pass((source + first * 64 * depth) as *const u8, out.as_mut_ptr(), out.len() / UNIT) };
         };
         match &pool {
             None => run(0, out),
             Some(pool) => {
-                let (ours, theirs) = out.split_at_mut(units / 2 * 4);
+                let (ours, theirs) = out.split_at_mut(units / 2 * UNIT);
                 pool.in_place_scope(|scope| {
                     scope.spawn(|_| run(units / 2, theirs));
                     run(0, ours);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tayberry_engine::GuestRam;
-use tayberry_engine::display::{Alpha, Depth, Display, Kernels, Outcome, Overscan, PixelOrder, Renderer, Scanout, ScanoutConfig};
+use tayberry_engine::display::{Alpha, Depth, Display, Kernels, Outcome, Overscan, PixelOrder, Pixels, Renderer, Scanout, ScanoutConfig};
 
 pub const SIZES: [(u32, u32); 5] = [(320, 200), (640, 480), (1024, 768), (1920, 1080), (3840, 2160)];
 
@@ -134,10 +134,10 @@ pub fn render(scene: &Arc<Scene>, kernels: Option<Kernels>, threads: usize, moti
     })
 }
 
-/// A plain copy of as many bytes, with the same rotation of pictures between ordinary memory; by two threads if there is a pool.
+/// A plain copy of as many bytes, with the same rotation of pictures, in memory of the kind that the renderer has; by two threads if there is a pool.
 pub fn copy(bytes: usize, pool: Option<Arc<ThreadPool>>) -> Contestant {
-    let source: Vec<u8> = (0..bytes * PICTURES as usize).map(|at| at as u8).collect();
-    let mut out = [vec![1; bytes], vec![1; bytes]];
+    let source: Pixels = (0..bytes * PICTURES as usize).map(|at| at as u8).collect();
+    let mut out = [(); 2].map(|()| Pixels::from(vec![1; bytes]));
     let mut picture = 0;
     Box::new(move || {
         picture += 1;

@@ -1,6 +1,7 @@
 //! The bytes of a frame.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a cache line, and of the widest vector that a host stores.
@@ -21,10 +22,35 @@ pub struct Pixels {
 impl Pixels {
     /// Makes it `len` bytes long. What they are then is not said.
     pub(super) fn resize(&mut self, len: usize) {
-        self.units.resize(len.div_ceil(UNIT), Unit([0; UNIT]));
+        let units = len.div_ceil(UNIT);
+        if units > self.units.capacity() {
+            // Nothing of it is kept, so that it is asked for large pages before it is touched.
+            self.units = Vec::with_capacity(units);
+            ask_for_large_pages(self.units.spare_capacity_mut());
+        }
+        self.units.resize(units, Unit([0; UNIT]));
         self.len = len;
     }
 }
+
+/// Asks the host for pages that are so large that a surface needs few entries of its TLB; where it has none, small ones do.
+#[cfg(all(target_os = "linux", not(any(miri, tayberry_loom))))]
+fn ask_for_large_pages(units: &mut [MaybeUninit<Unit>]) {
+    use rustix::mm::{Advice, madvise};
+    /// What Linux takes advice for: its smallest page, on every host that we know of a multiple of that.
+    const PAGE: usize = 64 << 10;
+    /// Below that there is no large page to be had.
+    const LARGE: usize = 2 << 20;
+    let bytes = units.as_mut_ptr_range();
+    let (start, end) = (bytes.start.addr().next_multiple_of(PAGE), bytes.end.addr() / PAGE * PAGE);
+    if end.saturating_sub(start) >= LARGE {
+        // SAFETY: whole pages of this memory, which stay what they are: the advice changes nothing that a program can see.
+        let _ = unsafe { madvise(bytes.start.with_addr(start).cast(), end - start, Advice::LinuxHugepage) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(any(miri, tayberry_loom)))))]
+fn ask_for_large_pages(_: &mut [MaybeUninit<Unit>]) {}
 
 impl Deref for Pixels {
     type Target = [u8];
