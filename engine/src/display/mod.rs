@@ -24,6 +24,7 @@ mod records;
 pub mod reference;
 mod render;
 mod scanout;
+mod sharing;
 mod source;
 mod surface;
 mod survey;

@@ -3,7 +3,7 @@
 //! It owns two surfaces: the last complete frame and the one being drawn. A frame is drawn in three steps:
 //! 1. The calling thread looks at the states of the pages that lines lie in. Lines of either surface whose pages are settled and unchanged
 //!    are known; a frame of known lines costs no more.
-//! 2. The other lines are read, hashed and, if they differ from the shown line, converted. If that is much to do they are cut into bands, which the
+//! 2. The other lines are read, hashed and, if they differ from the shown line, converted. Where that has been quicker they are cut into bands, which the
 //!    calling thread and the pool's workers share.
 //! 3. If the frame may be shown, the drawn surface gets what it lacks of the shown one and takes its place; where less has changed than is lacking,
 //!    the shown one gets what has changed instead.
@@ -11,15 +11,15 @@
 use crate::display::band::{Band, Scratch};
 use crate::display::convert::{Kernels, Set, Store, cache_bytes, settle};
 use crate::display::publish::Footing;
+use crate::display::sharing::{Sharing, Way};
 use crate::display::surface::{Frame, Surface};
 use crate::display::survey::Survey;
 use crate::display::{Display, Scanout};
 use crate::stats::Stats;
 use crossbeam::deque::{Stealer, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::time::Instant;
 
-/// Work below so many bytes (read and written) is done by the calling thread: until a worker is awake it is done.
-const INLINE_BYTES: usize = 5 << 20;
 /// Bytes (read and written) of a band: a worker that comes late, or is slow, must find something to do, and nobody should wait for the last band.
 const BAND_BYTES: usize = 512 << 10;
 /// Frames in a row that are dropped because the guest pans faster than they are drawn, before one is shown torn, as hardware would.
@@ -60,6 +60,7 @@ pub struct Renderer {
     next: Surface,
     survey: Survey,
     scratch: Scratch,
+    sharing: Sharing,
     /// Bytes of the host's largest cache.
     pub(super) cache_bytes: usize,
     /// Frames dropped in a row because of panning.
@@ -89,6 +90,7 @@ impl Renderer {
             next: Surface::default(),
             survey: Survey::default(),
             scratch: Scratch::default(),
+            sharing: Sharing::default(),
             cache_bytes: cache_bytes(),
             shifted: 0,
         };
@@ -132,15 +134,16 @@ impl Renderer {
 
     /// Draws the next surface. False without a signal.
     fn draw(&mut self, scanout: &Scanout) -> bool {
-        let Self { pool, threads, set, shown, next, survey, scratch, cache_bytes, .. } = self;
+        let Self { pool, threads, set, shown, next, survey, scratch, sharing, cache_bytes, .. } = self;
         next.prepare(scanout, *set);
         survey.look(next, shown, scanout);
         let work = survey.work(next);
         if work > 0 {
             let height = next.frame.height as usize;
-            let pool = pool.as_ref().filter(|_| work > INLINE_BYTES);
-            let store = store(work, next.frame.pixels.len(), *cache_bytes, pool.is_some());
-            match pool {
+            let way = if pool.is_some() { sharing.choose(work) } else { Way::Alone };
+            let store = store(work, next.frame.pixels.len(), *cache_bytes, way);
+            let start = Instant::now();
+            match pool.as_ref().filter(|_| way == Way::Shared) {
                 Some(pool) => {
                     let lines = height * BAND_BYTES / work.max(1);
                     draw_in_parallel(pool, *threads, survey.bands(next, shown, scanout, lines, store).collect(), scratch);
@@ -150,6 +153,7 @@ impl Renderer {
                     settle();
                 }
             }
+            sharing.took(work, way, start.elapsed());
         }
         scanout.has_signal()
     }
@@ -175,9 +179,9 @@ impl Renderer {
 /// Around the caches, memory need not be fetched to be overwritten, and what is in the caches stays there; but all cores of a complex write to memory together
 /// no faster than one of them, and what is in the caches is not written to memory at all. Measured with two surfaces and three pictures of the guest, streams win where
 /// these take three quarters of the cache; where threads share the work, which use the caches of all cores, only at twice that.
-fn store(work: usize, size: usize, cache_bytes: usize, is_shared: bool) -> Store {
+fn store(work: usize, size: usize, cache_bytes: usize, way: Way) -> Store {
     let read = work.saturating_sub(size);
-    let (used, room) = (2 * size + 3 * read, cache_bytes / 4 * if is_shared { 6 } else { 3 });
+    let (used, room) = (2 * size + 3 * read, cache_bytes / 4 * if way == Way::Shared { 6 } else { 3 });
     // Of a frame that has mostly not changed, the lines around are in the caches, and what reads it looks for few.
     if work > size && used > room { Store::Streaming } else { Store::Cached }
 }
