@@ -33,16 +33,19 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// Of noise; opaque where an alpha of 0 is opaque, so that there is a line for such pictures as well as one for all alphas.
     pub fn new((width, height): (u32, u32), depth: Depth, order: PixelOrder, alpha: Alpha) -> Self {
         let pitch = width * depth.bytes();
         let bytes = u64::from(pitch) * u64::from(height * PICTURES);
         let ram = Arc::new(GuestRam::new(bytes.next_multiple_of(4096)).expect("guest RAM"));
+        // Whoever takes an alpha of 0 for opaque means all to be seen.
+        let mask = if alpha == Alpha::Opaque0 { 0x00FF_FFFF_00FF_FFFF } else { u64::MAX };
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         for at in (0..bytes & !7).step_by(8) {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            ram.write_u64(at, state).expect("in RAM");
+            ram.write_u64(at, state & mask).expect("in RAM");
         }
         ram.pages().settle(0..ram.len());
         let config = ScanoutConfig {

@@ -62,13 +62,12 @@ pub(super) const PRODUCT_WEIGHTS: [u64; LANES] = [
 
 /// The hash in the making.
 #[derive(Clone, Debug)]
-pub(super) struct Digest {
-    pub(super) sums: [u64; LANES],
-    pub(super) products: [u64; LANES],
+struct Digest {
+    sums: [u64; LANES],
+    products: [u64; LANES],
 }
 
 impl Digest {
-    #[inline(always)]
     fn stripe(&mut self, stripe: &[u8; STRIPE], Keys(keys): &Keys) {
         let words = stripe.as_chunks::<8>().0;
         for lane in 0..LANES {
@@ -80,7 +79,6 @@ impl Digest {
     }
 
     /// Makes the sums depend on what went before: one to one, and no longer linear.
-    #[inline(always)]
     fn stir(&mut self) {
         for lane in 0..LANES {
             let (sum, product) = (self.sums[lane], self.products[lane]);
@@ -91,22 +89,13 @@ impl Digest {
 }
 
 /// The hash of `bytes`; only hashes of equal lengths are to be compared, as the last stripe is filled up with zeros.
-#[inline(always)]
 pub(super) fn digest(bytes: &[u8]) -> u64 {
-    digest_by(bytes, |digest, stripes| {
-        for (stripe, keys) in stripes.iter().zip(&KEYS) {
-            digest.stripe(stripe, keys);
-        }
-    })
-}
-
-/// The same by somebody's own way to take in the first stripes of a block.
-#[inline(always)]
-pub(super) fn digest_by(bytes: &[u8], take: impl Fn(&mut Digest, &[[u8; STRIPE]])) -> u64 {
     let mut digest = Digest { sums: [0; LANES], products: [0; LANES] };
     for block in bytes.chunks(BLOCK * STRIPE) {
         let (stripes, rest) = block.as_chunks::<STRIPE>();
-        take(&mut digest, stripes);
+        for (stripe, keys) in stripes.iter().zip(&KEYS) {
+            digest.stripe(stripe, keys);
+        }
         if !rest.is_empty() {
             let mut last = [0; STRIPE];
             last[..rest.len()].copy_from_slice(rest);

@@ -1,8 +1,7 @@
 //! Line converters: guest pixels to RGBA8, one kernel per source format.
 //!
 //! A kernel reads a line of guest RAM, hashes it and converts it. There are three sets of them, and the host's own features choose:
-//! - `vector::avx512`: all in one pass over registers;
-//! - `vector::avx2`: a copy of the line by vector loads, then the portable code compiled for AVX2;
+//! - `vector::avx512` and `vector::avx2`: all in one pass over registers;
 //! - `portable`: a copy by relaxed loads, then loops over slices in fixed steps, from which the compiler makes vector code where it can. The only
 //!   set under Miri, in the model checker, and where `--cfg tayberry_portable` asks for it.
 //!
@@ -181,7 +180,7 @@ impl Converter {
     pub(super) fn digest(&self, line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
         match self.set {
             Set::Portable => portable::digest(line.copy(copy)),
-            Set::Vector(level) => level.digest(line, copy),
+            Set::Vector(level) => level.digest(line),
         }
     }
 
@@ -196,7 +195,7 @@ impl Converter {
                     *digest = portable::digest(bytes);
                 }
             }
-            Set::Vector(level) => level.paint(self, lines, copy, out, digests),
+            Set::Vector(level) => level.paint(self, lines, out, digests),
         }
     }
 }

@@ -26,11 +26,11 @@ impl Level {
         match self {}
     }
 
-    pub(super) fn digest(self, _: Guest<'_>, _: &mut Vec<u8>) -> u64 {
+    pub(super) fn digest(self, _: Guest<'_>) -> u64 {
         match self {}
     }
 
-    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: &mut Vec<u8>, _: Canvas<'_>, _: &mut [u64]) {
+    pub(super) fn paint(self, _: &Converter, _: Guest<'_>, _: Canvas<'_>, _: &mut [u64]) {
         match self {}
     }
 }

@@ -1,10 +1,9 @@
-//! Kernels in plain Rust. They are inlined into functions that are compiled for more than the baseline, so everything here is `inline(always)`.
+//! Kernels in plain Rust.
 
 use super::{Converter, Kernel, OPAQUE, RGBA};
 pub(super) use crate::display::digest::digest;
 
 /// Converts as many pixels as both slices hold.
-#[inline(always)]
 pub(super) fn paint(converter: &Converter, source: &[u8], out: &mut [u8]) {
     match converter.kernel {
         Kernel::Indexed8 => {
@@ -27,33 +26,33 @@ pub(super) fn paint(converter: &Converter, source: &[u8], out: &mut [u8]) {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn rgb(red: u32, green: u32, blue: u32) -> u32 {
     OPAQUE | blue << 16 | green << 8 | red
 }
 
 /// The low five bits spread over eight: the top bits again at the bottom, so that full stays full.
-#[inline(always)]
+#[inline]
 fn five(value: u32) -> u32 {
     let value = value & 0x1F;
     value << 3 | value >> 2
 }
 
 /// The low six bits spread over eight.
-#[inline(always)]
+#[inline]
 fn six(value: u32) -> u32 {
     let value = value & 0x3F;
     value << 2 | value >> 4
 }
 
 /// Exchanges the first and the third byte.
-#[inline(always)]
+#[inline]
 fn swap_red_blue(value: u32) -> u32 {
     (value & 0xFF00_FF00) | (value >> 16 & 0xFF) | (value & 0xFF) << 16
 }
 
 /// The colour scaled by `alpha` / 255, each component rounded to nearest.
-#[inline(always)]
+#[inline]
 fn over_black(value: u32, alpha: u32) -> u32 {
     let scale = |component: u32| {
         let product = (component & 0xFF) * alpha + 128;
@@ -62,21 +61,21 @@ fn over_black(value: u32, alpha: u32) -> u32 {
     rgb(scale(value), scale(value >> 8), scale(value >> 16))
 }
 
-#[inline(always)]
+#[inline]
 fn indexed8(source: &[u8], palette: &[u32; 256], out: &mut [u8]) {
     for (&index, pixel) in source.iter().zip(out.chunks_exact_mut(RGBA)) {
         pixel.copy_from_slice(&palette[usize::from(index)].to_le_bytes());
     }
 }
 
-#[inline(always)]
+#[inline]
 fn direct16(source: &[u8], out: &mut [u8], convert: impl Fn(u32) -> u32) {
     for (bytes, pixel) in source.as_chunks::<2>().0.iter().zip(out.as_chunks_mut::<RGBA>().0) {
         *pixel = convert(u32::from(u16::from_le_bytes(*bytes))).to_le_bytes();
     }
 }
 
-#[inline(always)]
+#[inline]
 fn direct32(source: &[u8], out: &mut [u8], convert: impl Fn(u32) -> u32) {
     for (bytes, pixel) in source.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<RGBA>().0) {
         *pixel = convert(u32::from_le_bytes(*bytes)).to_le_bytes();
@@ -84,7 +83,7 @@ fn direct32(source: &[u8], out: &mut [u8], convert: impl Fn(u32) -> u32) {
 }
 
 /// Four pixels are three words.
-#[inline(always)]
+#[inline]
 fn direct24(source: &[u8], out: &mut [u8], convert: impl Fn(u32) -> u32) {
     let pixels = (source.len() / 3).min(out.len() / RGBA);
     let (source, out) = (&source[..pixels * 3], &mut out[..pixels * RGBA]);

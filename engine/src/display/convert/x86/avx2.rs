@@ -1,86 +1,263 @@
-//! For hosts with AVX2: a line is copied to the first-level cache by vector loads and hashed there; the conversion is the portable code, compiled for
-//! AVX2, which has the byte shuffles that the baseline lacks.
+//! For hosts with AVX2: a stripe is two registers.
 
-use super::digest::{Digest, KEYS, STRIPE, digest_by};
-use super::{Canvas, Converter, Guest, RGBA, portable};
+mod stripe;
+
+use super::pass::{self, Job, Stripe as _};
+use super::tables::{BlendTable, SWAPPED};
+use super::{Canvas, Converter, Guest, Kernel, OPAQUE, RGBA};
 use std::arch::asm;
 use std::arch::x86_64::*;
-
-/// Bytes of a vector.
-const VECTOR: usize = 32;
+use std::hint::black_box;
+use stripe::{Pair, VECTOR};
 
 pub(super) fn usable() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn digest(line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
-    hash(fetch(line, copy))
+fn bytes(bytes: &[u8; VECTOR]) -> __m256i {
+    // SAFETY: 32 bytes are read of 32.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
+/// Of a control that is the same in all quarters of a stripe.
+#[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn paint(converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
-    let painted = lines.len() / converter.source_pixel * RGBA;
-    for (index, (out, digest)) in out.pixels.chunks_mut(out.pitch.max(1)).zip(digests).take(lines.count()).enumerate() {
-        let bytes = fetch(lines.line(index), copy);
-        portable::paint(converter, bytes, &mut out[..painted]);
-        *digest = hash(bytes);
-    }
+fn quarters(control: &[u8; 2 * VECTOR]) -> __m256i {
+    bytes(&control.as_chunks().0[0])
 }
 
-/// Copies a line.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn fetch<'a>(line: Guest<'_>, copy: &'a mut Vec<u8>) -> &'a [u8] {
-    copy.resize(line.len(), 0);
-    let from = line.as_ptr();
-    let vectors = copy.as_chunks_mut::<VECTOR>().0;
-    let whole = vectors.len() * VECTOR;
-    for (index, out) in vectors.iter_mut().enumerate() {
-        let vector: __m256i;
-        // SAFETY: the vector lies in the line, and the line in RAM, which lives as long as `line`. See `source` for why the load is not Rust's.
-        unsafe {
-            asm!(
-                "vmovdqu {vector}, ymmword ptr [{at}]",
-                vector = out(ymm_reg) vector,
-                at = in(reg) from.wrapping_add(index * VECTOR),
-                options(nostack, preserves_flags, readonly),
-            );
+fn opaque() -> __m256i {
+    _mm256_set1_epi32(OPAQUE.cast_signed())
+}
+
+/// Hashes a line.
+#[target_feature(enable = "avx2")]
+pub(super) fn digest(line: Guest<'_>) -> u64 {
+    // SAFETY: the features are there.
+    unsafe { pass::digest::<Pair>(line) }
+}
+
+/// Converts lines and hashes them.
+#[target_feature(enable = "avx2")]
+pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, digests: &mut [u64]) {
+    let job = Job { lines, painted: lines.len() / converter.source_pixel * RGBA, out, digests };
+    match converter.kernel {
+        Kernel::Indexed8 => {
+            // A palette there is.
+            let Some(palette) = &converter.palette else { return };
+            run(job, |[indices]| lookup(&palette.colours, indices));
         }
-        // SAFETY: both are 32 bytes of which any value is valid.
-        *out = unsafe { std::mem::transmute::<__m256i, [u8; VECTOR]>(vector) };
-    }
-    line.copy_rest(whole, &mut copy[whole..]);
-    copy
-}
-
-/// The digest of a line.
-#[target_feature(enable = "avx2")]
-fn hash(bytes: &[u8]) -> u64 {
-    digest_by(bytes, |digest, stripes| take(digest, stripes))
-}
-
-/// Takes in stripes, a half of the lanes per vector.
-#[target_feature(enable = "avx2")]
-fn take(digest: &mut Digest, stripes: &[[u8; STRIPE]]) {
-    let halves = |lanes: &[u64; 8]| {
-        let (low, high) = lanes.split_at(4);
-        // SAFETY: 32 bytes are read of 32, twice.
-        unsafe { [_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())] }
-    };
-    let (mut sums, mut products) = (halves(&digest.sums), halves(&digest.products));
-    for (stripe, keys) in stripes.iter().zip(&KEYS) {
-        let keys = halves(&keys.0);
-        for (half, bytes) in stripe.as_chunks::<VECTOR>().0.iter().enumerate() {
-            // SAFETY: 32 bytes are read of 32.
-            let words = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
-            let mixed = _mm256_xor_si256(words, keys[half]);
-            products[half] = _mm256_add_epi64(products[half], _mm256_mul_epu32(mixed, _mm256_srli_epi64::<32>(mixed)));
-            sums[half] = _mm256_add_epi64(sums[half], words);
+        Kernel::Rgb15 => fields::<1, 6, 11>(job, 5),
+        Kernel::Bgr15 => fields::<11, 6, 1>(job, 5),
+        Kernel::Rgb16 => fields::<0, 5, 11>(job, 6),
+        Kernel::Bgr16 => fields::<11, 5, 0>(job, 6),
+        Kernel::Rgb24 => triples(job, [0, 1, 2]),
+        Kernel::Bgr24 => triples(job, [2, 1, 0]),
+        Kernel::Rgb32 => words(job, |vector| _mm256_or_si256(vector, opaque())),
+        Kernel::Bgr32 => {
+            let order = quarters(&SWAPPED);
+            words(job, |vector| _mm256_or_si256(_mm256_shuffle_epi8(vector, order), opaque()));
         }
+        Kernel::Rgb32Alpha { invert } => blended(job, const { &BlendTable::new([0, 1, 2]) }, invert),
+        Kernel::Bgr32Alpha { invert } => blended(job, const { &BlendTable::new([2, 1, 0]) }, invert),
     }
-    // SAFETY: both are 64 bytes of which any value is valid.
+}
+
+/// As [`Job::run`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn run<const IN: usize, const OUT: usize>(job: Job<'_>, pixels: impl Fn([Pair; IN]) -> [Pair; OUT]) {
+    // SAFETY: the features are there.
+    unsafe { job.run(pixels) }
+}
+
+/// 32 bits, each vector by itself.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn words(job: Job<'_>, pixels: impl Fn(__m256i) -> __m256i) {
+    run(job, |[Pair(low, high)]| [Pair(pixels(low), pixels(high))]);
+}
+
+/// By how much red, green and blue are to be moved to the top of a half-word, and how many bits green has; the others have five.
+#[target_feature(enable = "avx2")]
+fn fields<const RED: i32, const GREEN: i32, const BLUE: i32>(job: Job<'_>, green: u8) {
+    let (five, green) = (Field::new(5), Field::new(green));
+    run(job, |[Pair(low, high)]| {
+        [low, high].map(|vector| {
+            // Interleaving works within halves of a vector, so the middle quarters change places beforehand.
+            let source = _mm256_permute4x64_epi64::<0b11_01_10_00>(vector);
+            let red = five.spread(_mm256_slli_epi16::<RED>(source));
+            let green = green.spread(_mm256_slli_epi16::<GREEN>(source));
+            let blue = five.spread(_mm256_slli_epi16::<BLUE>(source));
+            let red_green = _mm256_or_si256(red, _mm256_slli_epi16::<8>(green));
+            let blue_alpha = _mm256_or_si256(blue, _mm256_set1_epi16(0xFF00_u16.cast_signed()));
+            Pair(_mm256_unpacklo_epi16(red_green, blue_alpha), _mm256_unpackhi_epi16(red_green, blue_alpha))
+        })
+    });
+}
+
+#[target_feature(enable = "avx2")]
+fn triples(job: Job<'_>, order: [u8; 3]) {
+    let triples = Triples::new(order);
+    run(job, |[Pair(a, b), Pair(c, d), Pair(e, f)]| {
+        let ([one, two], [three, four]) = (triples.colours([a, b, c]), triples.colours([d, e, f]));
+        [one, two, three, four]
+    });
+}
+
+#[target_feature(enable = "avx2")]
+fn blended(job: Job<'_>, table: &BlendTable, invert: bool) {
+    let blend = Blend::new(table, invert);
+    run(job, |[stripe]| [blend.over_black(stripe)]);
+}
+
+/// Palette lookups, two pixels to a word. Gathering loads are no quicker, and on some hosts far slower.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lookup(colours: &[u32; 256], indices: Pair) -> [Pair; 4] {
+    // By way of memory that the compiler does not see through: bytes are loaded in less than half the time that it takes to extract them from a vector.
+    // SAFETY: the features are there.
+    let indices = unsafe { indices.to_bytes() };
+    let [a, b, c, d, e, f, g, h] = black_box(&indices).as_chunks::<8>().0 else { unreachable!() };
+    let eight = |indices| eight(colours, indices);
+    [Pair(eight(a), eight(b)), Pair(eight(c), eight(d)), Pair(eight(e), eight(f)), Pair(eight(g), eight(h))]
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn eight(colours: &[u32; 256], indices: &[u8; 8]) -> __m256i {
+    let colour = |at: usize| u64::from(colours[usize::from(indices[at])]);
+    let two = |at| _mm_cvtsi64_si128((colour(at) | colour(at + 1) << 32).cast_signed());
+    _mm256_set_m128i(_mm_unpacklo_epi64(two(4), two(6)), _mm_unpacklo_epi64(two(0), two(2)))
+}
+
+/// Fields of 15 and 16 bits, at the tops of half-words.
+struct Field {
+    mask: __m256i,
+    /// What repeats the bits: the upper half of the product is the field over eight bits.
+    factor: __m256i,
+}
+
+impl Field {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(width: u8) -> Self {
+        Self { mask: _mm256_set1_epi16(i16::MIN >> (width - 1)), factor: _mm256_set1_epi16(0x100 | 0x100 >> width) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn spread(&self, source: __m256i) -> __m256i {
+        upper_product(_mm256_and_si256(source, self.mask), self.factor)
+    }
+}
+
+/// The upper halves of the products of half-words. By hand: of the standard library's compilers see the parts, and move some of them out of loops, after which
+/// there is no such instruction left.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn upper_product(a: __m256i, b: __m256i) -> __m256i {
+    let product;
+    // SAFETY: an operation on registers.
     unsafe {
-        digest.sums = std::mem::transmute::<[__m256i; 2], [u64; 8]>(sums);
-        digest.products = std::mem::transmute::<[__m256i; 2], [u64; 8]>(products);
+        asm!(
+            "vpmulhuw {product}, {a}, {b}",
+            product = lateout(ymm_reg) product,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    product
+}
+
+/// 24 bits: three vectors of guest bytes are four of pixels. First words are brought to where their pixels go, four pixels' three to each half, then
+/// bytes.
+struct Triples {
+    words: [__m256i; 4],
+    bytes: __m256i,
+}
+
+impl Triples {
+    /// Which byte of a pixel is red, green, blue.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(order: [u8; 3]) -> Self {
+        /// Makes a byte of zeros.
+        const ZERO: u8 = 0x80;
+        let control = std::array::from_fn(|at| order.get(at % 4).map_or(ZERO, |byte| (at % 16 / 4 * 3) as u8 + byte));
+        Self {
+            // Of each half the fourth word is not looked at.
+            words: [[0, 3], [6, 1], [4, 7], [2, 5]].map(|[low, high]| {
+                let [a, b, c, d, e, f] = [low, low + 1, low + 2, high, high + 1, high + 2].map(|word| word % 8);
+                _mm256_setr_epi32(a, b, c, 0, d, e, f, 0)
+            }),
+            bytes: bytes(&control),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn colours(&self, [a, b, c]: [__m256i; 3]) -> [Pair; 2] {
+        // The words of the second four pixels of each are in the upper end of one vector and the lower end of the next.
+        let sources = [a, _mm256_blend_epi32::<0b0000_1111>(a, b), _mm256_blend_epi32::<0b0000_0011>(b, c), c];
+        let [first, second, third, fourth] = std::array::from_fn(|at| {
+            let words = _mm256_permutevar8x32_epi32(sources[at], self.words[at]);
+            _mm256_or_si256(_mm256_shuffle_epi8(words, self.bytes), opaque())
+        });
+        [Pair(first, second), Pair(third, fourth)]
+    }
+}
+
+/// 32 bits over black.
+struct Blend {
+    /// Components and alphas of the two lower and the two upper pixels of each half, as half-words.
+    components: [__m256i; 2],
+    alphas: [__m256i; 2],
+    invert: __m256i,
+    factor: __m256i,
+    /// Which byte is red, green, blue and alpha.
+    order: __m256i,
+}
+
+impl Blend {
+    /// `invert` where an alpha of 0 is opaque.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(table: &BlendTable, invert: bool) -> Self {
+        Self {
+            components: table.components.each_ref().map(|control| quarters(control)),
+            alphas: table.alphas.each_ref().map(|control| quarters(control)),
+            invert: if invert { opaque() } else { _mm256_setzero_si256() },
+            factor: _mm256_set1_epi16(257),
+            order: quarters(&table.order),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn over_black(&self, Pair(low, high): Pair) -> Pair {
+        let [low, high] = [low, high].map(|vector| _mm256_xor_si256(vector, self.invert));
+        // Most pictures have nothing in them that shines through.
+        if _mm256_testc_si256(_mm256_and_si256(low, high), opaque()) != 0 {
+            return Pair(_mm256_shuffle_epi8(low, self.order), _mm256_shuffle_epi8(high, self.order));
+        }
+        Pair(self.scaled(low), self.scaled(high))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn scaled(&self, source: __m256i) -> __m256i {
+        // (p + (p >> 8)) >> 8 of p = component * alpha + 128, which is p * 257 >> 16.
+        let [low, high] = std::array::from_fn(|half| {
+            let components = _mm256_shuffle_epi8(source, self.components[half]);
+            let product = _mm256_mullo_epi16(components, _mm256_shuffle_epi8(source, self.alphas[half]));
+            upper_product(_mm256_add_epi16(product, _mm256_set1_epi16(128)), self.factor)
+        });
+        _mm256_or_si256(_mm256_packus_epi16(low, high), opaque())
     }
 }

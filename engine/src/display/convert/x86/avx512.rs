@@ -1,13 +1,13 @@
-//! For hosts with AVX-512 and its byte permutations (VBMI): one pass over registers. A block of guest bytes is loaded, hashed and converted before the
-//! next one is touched.
+//! For hosts with AVX-512 and its byte permutations (VBMI): a stripe is one register.
 
-use super::digest::{BLOCK, KEYS, LANES, PRODUCT_WEIGHTS, STRIPE, SUM_WEIGHTS};
-use super::{Canvas, Converter, Guest, Kernel, OPAQUE, Planes, RGBA, Store};
-use std::arch::asm;
+mod stripe;
+
+use super::pass::{self, Job, Stripe};
+use super::tables::{BlendTable, SWAPPED};
+use super::{Canvas, Converter, Guest, Kernel, OPAQUE, Planes, RGBA};
 use std::arch::x86_64::*;
+use stripe::VECTOR;
 
-/// Bytes of a vector: a stripe of the digest.
-const VECTOR: usize = STRIPE;
 /// Pixels that a vector holds when they are finished.
 const PIXELS: usize = VECTOR / RGBA;
 
@@ -18,125 +18,18 @@ pub(super) fn usable() -> bool {
         && std::arch::is_x86_feature_detected!("avx512vbmi")
 }
 
-/// The digest of a line in the making: see [`super::digest`].
-struct Digest {
-    sums: __m512i,
-    products: __m512i,
-    /// Stripes since the sums were stirred.
-    at: usize,
-}
-
-impl Digest {
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn new() -> Self {
-        Self { sums: _mm512_setzero_si512(), products: _mm512_setzero_si512(), at: 0 }
-    }
-
-    /// # Safety
-    /// There is room for it: see [`Digest::room`].
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    unsafe fn stripe(&mut self, stripe: __m512i) {
-        debug_assert!(self.at < BLOCK);
-        // SAFETY: where there is room there are keys.
-        let keys = unsafe { KEYS.get_unchecked(self.at) };
-        let mixed = _mm512_xor_si512(stripe, words(&keys.0));
-        let product = _mm512_mul_epu32(mixed, _mm512_srli_epi64::<32>(mixed));
-        self.products = _mm512_add_epi64(self.products, product);
-        self.sums = _mm512_add_epi64(self.sums, stripe);
-        self.at += 1;
-    }
-
-    /// Stripes that may follow until this is asked again.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    fn room(&mut self) -> usize {
-        if self.at == BLOCK {
-            self.stir();
-            self.at = 0;
-        }
-        BLOCK - self.at
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    fn stir(&mut self) {
-        let fold = |value| _mm512_xor_si512(value, _mm512_srli_epi64::<32>(value));
-        self.sums = _mm512_mullo_epi64(fold(self.sums), words(&SUM_WEIGHTS));
-        self.products = _mm512_mullo_epi64(fold(self.products), words(&PRODUCT_WEIGHTS));
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    fn finish(mut self) -> u64 {
-        self.stir();
-        _mm512_reduce_add_epi64(_mm512_add_epi64(self.sums, self.products)).cast_unsigned()
-    }
-}
-
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn words(words: &[u64; LANES]) -> __m512i {
-    // SAFETY: 64 bytes are read of 64.
-    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512dq")]
 fn bytes(bytes: &[u8; VECTOR]) -> __m512i {
-    // SAFETY: 64 bytes are read of 64.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-/// Vector `index` of a line, counted from byte `from` on.
-///
-/// # Safety
-/// It lies in the line.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn load(line: *const u8, at: usize) -> __m512i {
-    let vector: __m512i;
-    // SAFETY: the caller says that it is in the line, which is in RAM. See `source` for why the load is not Rust's.
-    unsafe {
-        asm!(
-            "vmovdqu64 {vector}, zmmword ptr [{line} + {at}]",
-            vector = out(zmm_reg) vector,
-            line = in(reg) line,
-            at = in(reg) at,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    vector
-}
-
-/// The last bytes of a line, from `at` on, fewer than `3 * VECTOR`; filled up with zeros.
-fn rest(line: Guest<'_>, at: usize) -> [[u8; VECTOR]; 3] {
-    let mut vectors = [[0; VECTOR]; 3];
-    line.copy_rest(at, vectors.as_flattened_mut());
-    vectors
+    // SAFETY: the features are there.
+    unsafe { __m512i::of_bytes(bytes) }
 }
 
 /// Hashes a line.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
 pub(super) fn digest(line: Guest<'_>) -> u64 {
-    let mut digest = Digest::new();
-    let (from, whole) = (line.as_ptr(), line.len() / VECTOR * VECTOR);
-    let mut at = 0;
-    while at < whole {
-        let end = whole.min(at + digest.room() * VECTOR);
-        while at < end {
-            // SAFETY: whole vectors of the line, as many as there is room for.
-            unsafe { digest.stripe(load(from, at)) };
-            at += VECTOR;
-        }
-    }
-    if whole < line.len() {
-        digest.room();
-        // SAFETY: there is room for one, having asked.
-        unsafe { digest.stripe(bytes(&rest(line, whole)[0])) };
-    }
-    digest.finish()
+    // SAFETY: the features are there.
+    unsafe { pass::digest::<__m512i>(line) }
 }
 
 /// Converts lines and hashes them.
@@ -149,7 +42,7 @@ pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, di
             // A palette there is.
             let Some(palette) = &converter.palette else { return };
             let lookup = Lookup::new(&palette.planes);
-            job.run(|[indices]| lookup.colours(indices));
+            run(job, |[indices]| lookup.colours(indices));
         }
         Kernel::Rgb15 => fields(job, const { &FieldTable::new([14, 9, 4], 5) }),
         Kernel::Bgr15 => fields(job, const { &FieldTable::new([4, 9, 14], 5) }),
@@ -157,10 +50,10 @@ pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, di
         Kernel::Bgr16 => fields(job, const { &FieldTable::new([4, 10, 15], 6) }),
         Kernel::Rgb24 => triples(job, const { &TripleTable::new([0, 1, 2]) }),
         Kernel::Bgr24 => triples(job, const { &TripleTable::new([2, 1, 0]) }),
-        Kernel::Rgb32 => job.run(|[v]| [_mm512_or_si512(v, opaque)]),
+        Kernel::Rgb32 => run(job, |[v]| [_mm512_or_si512(v, opaque)]),
         Kernel::Bgr32 => {
             let order = bytes(&SWAPPED);
-            job.run(|[v]| [_mm512_or_si512(_mm512_shuffle_epi8(v, order), opaque)]);
+            run(job, |[v]| [_mm512_or_si512(_mm512_shuffle_epi8(v, order), opaque)]);
         }
         Kernel::Rgb32Alpha { invert } => blended(job, const { &BlendTable::new([0, 1, 2]) }, invert),
         Kernel::Bgr32Alpha { invert } => blended(job, const { &BlendTable::new([2, 1, 0]) }, invert),
@@ -170,181 +63,28 @@ pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, di
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
 fn fields(job: Job<'_>, table: &FieldTable) {
     let fields = Fields::new(table);
-    job.run(|[v]| fields.colours(v));
+    run(job, |[v]| fields.colours(v));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
 fn triples(job: Job<'_>, table: &TripleTable) {
     let triples = Triples { places: table.places.each_ref().map(|place| bytes(place)) };
-    job.run(|vectors| triples.colours(vectors));
+    run(job, |vectors| triples.colours(vectors));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
 fn blended(job: Job<'_>, table: &BlendTable, invert: bool) {
     let blend = Blend::new(table, invert);
-    job.run(|[v]| [blend.over_black(v)]);
+    run(job, |[v]| [blend.over_black(v)]);
 }
 
-/// Lines to be converted.
-struct Job<'a> {
-    lines: Guest<'a>,
-    /// Bytes of a line that are painted.
-    painted: usize,
-    out: Canvas<'a>,
-    digests: &'a mut [u64],
+/// As [`Job::run`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+fn run<const IN: usize, const OUT: usize>(job: Job<'_>, pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT]) {
+    // SAFETY: the features are there.
+    unsafe { job.run(pixels) }
 }
-
-impl Job<'_> {
-    /// Takes lines through `pixels`, which makes `OUT` vectors of pixels of `IN` vectors of guest bytes.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-    fn run<const IN: usize, const OUT: usize>(self, pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT]) {
-        let phases = self.out.pixels.as_ptr().addr() | self.out.pitch;
-        match (phases.is_multiple_of(VECTOR), phases.is_multiple_of(RGBA), self.out.store) {
-            (true, _, Store::Streaming) => self.run_by::<IN, OUT, false, true>(pixels),
-            (false, true, Store::Streaming) => self.run_by::<IN, OUT, true, true>(pixels),
-            (false, true, Store::Cached) => self.run_by::<IN, OUT, true, false>(pixels),
-            (true, ..) | (_, false, _) => self.run_by::<IN, OUT, false, false>(pixels),
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-    fn run_by<const IN: usize, const OUT: usize, const SHIFT: bool, const STREAM: bool>(
-        self,
-        pixels: impl Fn([__m512i; IN]) -> [__m512i; OUT],
-    ) {
-        const { assert!(BLOCK.is_multiple_of(IN)) };
-        let Self { lines, painted, out: Canvas { pixels: out, pitch, .. }, digests } = self;
-        let blocks = (lines.len() / (IN * VECTOR)).min(painted / (OUT * VECTOR));
-        let (whole, done) = (blocks * IN * VECTOR, blocks * OUT * VECTOR);
-        // Without gaps the lines are one to the writer.
-        let gapless = done == pitch;
-        assert!(painted <= pitch && lines.count() <= digests.len() && lines.count() * pitch <= out.len(), "the canvas is too small");
-        let start = out.as_mut_ptr();
-        let mut writer = Writer::<SHIFT, STREAM>::new(start);
-        for (index, place) in digests.iter_mut().take(lines.count()).enumerate() {
-            let line = lines.line(index);
-            if !gapless {
-                writer = Writer::new(start.wrapping_add(index * pitch));
-            }
-            let mut digest = Digest::new();
-            let from = line.as_ptr();
-            let mut at = 0;
-            while at < whole {
-                let end = whole.min(at + digest.room() * VECTOR);
-                while at < end {
-                    // SAFETY: whole vectors of the line.
-                    let vectors = std::array::from_fn(|index| unsafe { load(from, at + index * VECTOR) });
-                    // SAFETY: a block has room for a multiple of `IN`, which is 1 or 3.
-                    vectors.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
-                    // SAFETY: `blocks` times `OUT` vectors are in the line of the canvas, and that is in `out`.
-                    pixels(vectors).into_iter().for_each(|vector| unsafe { writer.put(vector) });
-                    at += IN * VECTOR;
-                }
-            }
-            if !gapless {
-                // SAFETY: as above.
-                unsafe { writer.finish() };
-            }
-            if whole < line.len() {
-                let rest = rest(line, whole);
-                let vectors = std::array::from_fn(|index| bytes(&rest[index]));
-                digest.room();
-                let stripes = &vectors[..(line.len() - whole).div_ceil(VECTOR)];
-                // SAFETY: of a block there are multiples of `IN` stripes, so there is room for up to `IN`.
-                stripes.iter().for_each(|&vector| unsafe { digest.stripe(vector) });
-                // SAFETY: both are vectors of bytes of which any value is valid.
-                let pixels = pixels(vectors).map(|vector| unsafe { std::mem::transmute::<__m512i, [u8; VECTOR]>(vector) });
-                for (pixel, &value) in out[index * pitch..][done..painted].iter_mut().zip(pixels.as_flattened()) {
-                    *pixel = value;
-                }
-            }
-            *place = digest.finish();
-        }
-        if gapless {
-            // SAFETY: as above.
-            unsafe { writer.finish() };
-        }
-    }
-}
-
-/// Writes vectors one after another: with `SHIFT` to an address that is aligned to pixels only, by aligned stores of what two neighbours have of
-/// them, as stores across cache lines cost twice; with `STREAM` around the caches.
-struct Writer<const SHIFT: bool, const STREAM: bool> {
-    /// Where the next store goes: aligned unless neither `SHIFT` nor `STREAM`.
-    at: *mut u8,
-    /// Pixels that lie in `at`'s vector but before the line.
-    phase: u32,
-    /// With `SHIFT`: the vector before, of which the last `phase` pixels are not yet stored.
-    before: __m512i,
-    /// The permutation that joins them with the next vector.
-    join: __m512i,
-    first: bool,
-}
-
-impl<const SHIFT: bool, const STREAM: bool> Writer<SHIFT, STREAM> {
-    /// `out` is aligned to vectors, or with `SHIFT` to pixels, or with neither as it likes.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn new(out: *mut u8) -> Self {
-        let phase = if SHIFT { out.addr() % VECTOR / RGBA } else { 0 };
-        // Pixels 0 to 15 are those of the vector before, 16 to 31 those of the next.
-        let join: [u32; PIXELS] = std::array::from_fn(|at| (PIXELS - phase + at) as u32);
-        // SAFETY: 64 bytes are read of 64.
-        let join = unsafe { _mm512_loadu_si512(join.as_ptr().cast()) };
-        Self { at: out.wrapping_sub(phase * RGBA), phase: phase as u32, before: _mm512_setzero_si512(), join, first: true }
-    }
-
-    /// # Safety
-    /// All that is put fits where it goes, and nobody else has it.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn put(&mut self, vector: __m512i) {
-        let mut joined = vector;
-        if SHIFT {
-            joined = _mm512_permutex2var_epi32(self.before, self.join, vector);
-            self.before = vector;
-        }
-        // SAFETY: in bounds, as the caller says; aligned, as the constructor's caller says.
-        unsafe {
-            if SHIFT && self.first {
-                _mm512_mask_store_epi32(self.at.cast(), u16::MAX << self.phase, joined);
-                self.first = false;
-            } else if STREAM {
-                _mm512_stream_si512(self.at.cast(), joined);
-            } else {
-                _mm512_storeu_si512(self.at.cast(), joined);
-            }
-        }
-        self.at = self.at.wrapping_add(VECTOR);
-    }
-
-    /// Stores what is left over.
-    ///
-    /// # Safety
-    /// As for `put`.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn finish(&self) {
-        if SHIFT && !self.first {
-            let left = _mm512_permutex2var_epi32(self.before, self.join, self.before);
-            // SAFETY: these pixels were put.
-            unsafe { _mm512_mask_store_epi32(self.at.cast(), !(u16::MAX << self.phase), left) };
-        }
-    }
-}
-
-/// The control of a byte shuffle that exchanges red and blue.
-const SWAPPED: [u8; VECTOR] = {
-    let mut control = [0; VECTOR];
-    let mut at = 0;
-    while at < VECTOR {
-        control[at] = (at % 16 / 4 * 4) as u8 + [2, 1, 0, 3][at % 4];
-        at += 1;
-    }
-    control
-};
 
 /// The control of a permutation of words that transposes the four by four of a vector: interleaving works within quarters of a vector, and so what
 /// it gives ends up in order.
@@ -366,7 +106,7 @@ struct Lookup {
 
 impl Lookup {
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512dq")]
     fn new(Planes(planes): &Planes) -> Self {
         Self {
             tables: std::array::from_fn(|plane| std::array::from_fn(|part| bytes(&planes[plane].as_chunks().0[part]))),
@@ -449,7 +189,7 @@ struct Fields {
 
 impl Fields {
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512dq")]
     fn new(table: &FieldTable) -> Self {
         Self {
             doubles: DOUBLES.each_ref().map(|control| bytes(control)),
@@ -518,34 +258,6 @@ impl Triples {
     }
 }
 
-/// Controls of [`Blend`].
-struct BlendTable {
-    components: [[u8; VECTOR]; 2],
-    alphas: [[u8; VECTOR]; 2],
-}
-
-impl BlendTable {
-    /// Which byte of a pixel is red, green, blue.
-    const fn new(order: [u8; 3]) -> Self {
-        /// Makes a byte of zeros.
-        const ZERO: u8 = 0x80;
-        let mut table = Self { components: [[ZERO; VECTOR]; 2], alphas: [[ZERO; VECTOR]; 2] };
-        let mut at = 0;
-        while at < VECTOR {
-            let component = at % 8 / 2;
-            let mut half = 0;
-            while half < 2 {
-                let pixel = (half * 8 + at % 16 / 8 * 4) as u8;
-                table.components[half][at] = pixel + if component < 3 { order[component] } else { 3 };
-                table.alphas[half][at] = pixel + 3;
-                half += 1;
-            }
-            at += 2;
-        }
-        table
-    }
-}
-
 /// 32 bits over black.
 struct Blend {
     /// Components and alphas of the two lower and the two upper pixels of each quarter, as half-words.
@@ -557,7 +269,7 @@ struct Blend {
 impl Blend {
     /// `invert` where an alpha of 0 is opaque.
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512dq")]
     fn new(table: &BlendTable, invert: bool) -> Self {
         Self {
             components: table.components.each_ref().map(|control| bytes(control)),

@@ -2,8 +2,10 @@
 
 mod avx2;
 mod avx512;
+mod pass;
+mod tables;
 
-use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store, portable};
+use super::{Canvas, Converter, Kernel, OPAQUE, RGBA, Store};
 use crate::display::digest;
 use crate::display::source::Guest;
 
@@ -39,22 +41,22 @@ impl Level {
     }
 
     #[inline]
-    pub(super) fn digest(self, line: Guest<'_>, copy: &mut Vec<u8>) -> u64 {
+    pub(super) fn digest(self, line: Guest<'_>) -> u64 {
         match self {
             // SAFETY: the host has what the function is compiled for.
             Self::Avx512 => unsafe { avx512::digest(line) },
             // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::digest(line, copy) },
+            Self::Avx2 => unsafe { avx2::digest(line) },
         }
     }
 
     #[inline]
-    pub(super) fn paint(self, converter: &Converter, lines: Guest<'_>, copy: &mut Vec<u8>, out: Canvas<'_>, digests: &mut [u64]) {
+    pub(super) fn paint(self, converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, digests: &mut [u64]) {
         match self {
             // SAFETY: the host has what the function is compiled for.
             Self::Avx512 => unsafe { avx512::paint(converter, lines, out, digests) },
             // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::paint(converter, lines, copy, out, digests) },
+            Self::Avx2 => unsafe { avx2::paint(converter, lines, out, digests) },
         }
     }
 }
