@@ -15,7 +15,7 @@ const SIZES: usize = 7;
 /// Frames until the other way is tried, at first and after the choice has changed.
 const SOON: u32 = 8;
 /// The most frames until it is.
-const SELDOM: u32 = 256;
+const SELDOM: u32 = 64;
 
 /// Who draws a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 mod stripe;
 
-use super::pass::{self, Job, Stripe as _};
+use super::pass::{self, Job, Pixels, Stripe as _};
 use super::tables::{BlendTable, SWAPPED};
 use super::{Canvas, Converter, Guest, Kernel, OPAQUE, RGBA};
 use std::arch::asm;
@@ -41,7 +41,7 @@ pub(super) fn digest(line: Guest<'_>) -> u64 {
     unsafe { pass::digest::<Pair>(line) }
 }
 
-/// Converts lines and hashes them.
+/// Converts lines and hashes them. Large kernels are functions of their own: in one for all the compiler gives up making one loop of what belongs together.
 #[target_feature(enable = "avx2")]
 pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, digests: &mut [u64]) {
     let job = Job { lines, painted: lines.len() / converter.source_pixel * RGBA, out, digests };
@@ -49,12 +49,12 @@ pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, di
         Kernel::Indexed8 => {
             // A palette there is.
             let Some(palette) = &converter.palette else { return };
-            run(job, |[indices]| lookup(&palette.colours, indices));
+            indexed(job, &palette.colours);
         }
-        Kernel::Rgb15 => fields::<1, 6, 11>(job, 5),
-        Kernel::Bgr15 => fields::<11, 6, 1>(job, 5),
-        Kernel::Rgb16 => fields::<0, 5, 11>(job, 6),
-        Kernel::Bgr16 => fields::<11, 5, 0>(job, 6),
+        Kernel::Rgb15 => run(job, Fields::<1, 6, 11>::new(5)),
+        Kernel::Bgr15 => run(job, Fields::<11, 6, 1>::new(5)),
+        Kernel::Rgb16 => run(job, Fields::<0, 5, 11>::new(6)),
+        Kernel::Bgr16 => run(job, Fields::<11, 5, 0>::new(6)),
         Kernel::Rgb24 => triples(job, [0, 1, 2]),
         Kernel::Bgr24 => triples(job, [2, 1, 0]),
         Kernel::Rgb32 => words(job, |vector| _mm256_or_si256(vector, opaque())),
@@ -62,15 +62,15 @@ pub(super) fn paint(converter: &Converter, lines: Guest<'_>, out: Canvas<'_>, di
             let order = quarters(&SWAPPED);
             words(job, |vector| _mm256_or_si256(_mm256_shuffle_epi8(vector, order), opaque()));
         }
-        Kernel::Rgb32Alpha { invert } => blended(job, const { &BlendTable::new([0, 1, 2]) }, invert),
-        Kernel::Bgr32Alpha { invert } => blended(job, const { &BlendTable::new([2, 1, 0]) }, invert),
+        Kernel::Rgb32Alpha { invert } => run(job, Blend::new(const { &BlendTable::new([0, 1, 2]) }, invert)),
+        Kernel::Bgr32Alpha { invert } => run(job, Blend::new(const { &BlendTable::new([2, 1, 0]) }, invert)),
     }
 }
 
 /// As [`Job::run`].
 #[inline]
 #[target_feature(enable = "avx2")]
-fn run<const IN: usize, const OUT: usize>(job: Job<'_>, pixels: impl Fn([Pair; IN]) -> [Pair; OUT]) {
+fn run<const IN: usize, const OUT: usize>(job: Job<'_>, pixels: impl Pixels<Pair, IN, OUT>) {
     // SAFETY: the features are there.
     unsafe { job.run(pixels) }
 }
@@ -79,40 +79,23 @@ fn run<const IN: usize, const OUT: usize>(job: Job<'_>, pixels: impl Fn([Pair; I
 #[inline]
 #[target_feature(enable = "avx2")]
 fn words(job: Job<'_>, pixels: impl Fn(__m256i) -> __m256i) {
-    run(job, |[Pair(low, high)]| [Pair(pixels(low), pixels(high))]);
+    run(job, |[Pair(low, high)]: [Pair; 1]| [Pair(pixels(low), pixels(high))]);
 }
 
-/// By how much red, green and blue are to be moved to the top of a half-word, and how many bits green has; the others have five.
+#[inline(never)]
 #[target_feature(enable = "avx2")]
-fn fields<const RED: i32, const GREEN: i32, const BLUE: i32>(job: Job<'_>, green: u8) {
-    let (five, green) = (Field::new(5), Field::new(green));
-    run(job, |[Pair(low, high)]| {
-        [low, high].map(|vector| {
-            // Interleaving works within halves of a vector, so the middle quarters change places beforehand.
-            let source = _mm256_permute4x64_epi64::<0b11_01_10_00>(vector);
-            let red = five.spread(_mm256_slli_epi16::<RED>(source));
-            let green = green.spread(_mm256_slli_epi16::<GREEN>(source));
-            let blue = five.spread(_mm256_slli_epi16::<BLUE>(source));
-            let red_green = _mm256_or_si256(red, _mm256_slli_epi16::<8>(green));
-            let blue_alpha = _mm256_or_si256(blue, _mm256_set1_epi16(0xFF00_u16.cast_signed()));
-            Pair(_mm256_unpacklo_epi16(red_green, blue_alpha), _mm256_unpackhi_epi16(red_green, blue_alpha))
-        })
-    });
+fn indexed(job: Job<'_>, colours: &[u32; 256]) {
+    run(job, |[indices]: [Pair; 1]| lookup(colours, indices));
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx2")]
 fn triples(job: Job<'_>, order: [u8; 3]) {
     let triples = Triples::new(order);
-    run(job, |[Pair(a, b), Pair(c, d), Pair(e, f)]| {
+    run(job, |[Pair(a, b), Pair(c, d), Pair(e, f)]: [Pair; 3]| {
         let ([one, two], [three, four]) = (triples.colours([a, b, c]), triples.colours([d, e, f]));
         [one, two, three, four]
     });
-}
-
-#[target_feature(enable = "avx2")]
-fn blended(job: Job<'_>, table: &BlendTable, invert: bool) {
-    let blend = Blend::new(table, invert);
-    run(job, |[stripe]| [blend.over_black(stripe)]);
 }
 
 /// Palette lookups, two pixels to a word. Gathering loads are no quicker, and on some hosts far slower.
@@ -149,10 +132,50 @@ impl Field {
         Self { mask: _mm256_set1_epi16(i16::MIN >> (width - 1)), factor: _mm256_set1_epi16(0x100 | 0x100 >> width) }
     }
 
+    /// # Safety
+    /// The host has AVX2, as for all that is called by [`Pixels::of`].
+    #[inline(always)]
+    unsafe fn spread(&self, source: __m256i) -> __m256i {
+        // SAFETY: as the caller says.
+        unsafe { upper_product(_mm256_and_si256(source, self.mask), self.factor) }
+    }
+}
+
+/// 15 and 16 bits. By how much red, green and blue are to be moved to the top of a half-word.
+struct Fields<const RED: i32, const GREEN: i32, const BLUE: i32> {
+    five: Field,
+    green: Field,
+}
+
+impl<const RED: i32, const GREEN: i32, const BLUE: i32> Fields<RED, GREEN, BLUE> {
+    /// How many bits green has; the others have five.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn spread(&self, source: __m256i) -> __m256i {
-        upper_product(_mm256_and_si256(source, self.mask), self.factor)
+    fn new(green: u8) -> Self {
+        Self { five: Field::new(5), green: Field::new(green) }
+    }
+
+    #[inline(always)]
+    unsafe fn colours(&self, vector: __m256i) -> Pair {
+        // SAFETY: as the caller says.
+        unsafe {
+            // Interleaving works within halves of a vector, so the middle quarters change places beforehand.
+            let source = _mm256_permute4x64_epi64::<0b11_01_10_00>(vector);
+            let red = self.five.spread(_mm256_slli_epi16::<RED>(source));
+            let green = self.green.spread(_mm256_slli_epi16::<GREEN>(source));
+            let blue = self.five.spread(_mm256_slli_epi16::<BLUE>(source));
+            let red_green = _mm256_or_si256(red, _mm256_slli_epi16::<8>(green));
+            let blue_alpha = _mm256_or_si256(blue, _mm256_set1_epi16(0xFF00_u16.cast_signed()));
+            Pair(_mm256_unpacklo_epi16(red_green, blue_alpha), _mm256_unpackhi_epi16(red_green, blue_alpha))
+        }
+    }
+}
+
+impl<const RED: i32, const GREEN: i32, const BLUE: i32> Pixels<Pair, 1, 2> for Fields<RED, GREEN, BLUE> {
+    #[inline(always)]
+    unsafe fn of(&self, [Pair(low, high)]: [Pair; 1]) -> [Pair; 2] {
+        // SAFETY: as the caller says.
+        unsafe { [self.colours(low), self.colours(high)] }
     }
 }
 
@@ -238,26 +261,34 @@ impl Blend {
         }
     }
 
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn over_black(&self, Pair(low, high): Pair) -> Pair {
-        let [low, high] = [low, high].map(|vector| _mm256_xor_si256(vector, self.invert));
-        // Most pictures have nothing in them that shines through.
-        if _mm256_testc_si256(_mm256_and_si256(low, high), opaque()) != 0 {
-            return Pair(_mm256_shuffle_epi8(low, self.order), _mm256_shuffle_epi8(high, self.order));
-        }
-        Pair(self.scaled(low), self.scaled(high))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn scaled(&self, source: __m256i) -> __m256i {
+    #[inline(always)]
+    unsafe fn scaled(&self, source: __m256i) -> __m256i {
         // (p + (p >> 8)) >> 8 of p = component * alpha + 128, which is p * 257 >> 16.
-        let [low, high] = std::array::from_fn(|half| {
-            let components = _mm256_shuffle_epi8(source, self.components[half]);
-            let product = _mm256_mullo_epi16(components, _mm256_shuffle_epi8(source, self.alphas[half]));
-            upper_product(_mm256_add_epi16(product, _mm256_set1_epi16(128)), self.factor)
-        });
-        _mm256_or_si256(_mm256_packus_epi16(low, high), opaque())
+        let half = |half: usize| {
+            // SAFETY: as the caller says.
+            unsafe {
+                let components = _mm256_shuffle_epi8(source, self.components[half]);
+                let product = _mm256_mullo_epi16(components, _mm256_shuffle_epi8(source, self.alphas[half]));
+                upper_product(_mm256_add_epi16(product, _mm256_set1_epi16(128)), self.factor)
+            }
+        };
+        let (low, high) = (half(0), half(1));
+        // SAFETY: as above.
+        unsafe { _mm256_or_si256(_mm256_packus_epi16(low, high), opaque()) }
+    }
+}
+
+impl Pixels<Pair, 1, 1> for Blend {
+    #[inline(always)]
+    unsafe fn of(&self, [Pair(low, high)]: [Pair; 1]) -> [Pair; 1] {
+        // SAFETY: as the caller says.
+        unsafe {
+            let (low, high) = (_mm256_xor_si256(low, self.invert), _mm256_xor_si256(high, self.invert));
+            // Most pictures have nothing in them that shines through.
+            if _mm256_testc_si256(_mm256_and_si256(low, high), opaque()) != 0 {
+                return [Pair(_mm256_shuffle_epi8(low, self.order), _mm256_shuffle_epi8(high, self.order))];
+            }
+            [Pair(self.scaled(low), self.scaled(high))]
+        }
     }
 }

@@ -37,6 +37,23 @@ pub(super) trait Stripe: Copy {
     unsafe fn total(self) -> u64;
 }
 
+/// Makes `OUT` stripes of pixels of `IN` stripes of guest bytes.
+///
+/// Closures do, if they are small. There are several calls in a pass, and a closure that the compiler does not inline into all of them takes twice as long; then it is
+/// to be a type, with `inline(always)`.
+pub(super) trait Pixels<S, const IN: usize, const OUT: usize> {
+    /// # Safety
+    /// As for [`Stripe`].
+    unsafe fn of(&self, stripes: [S; IN]) -> [S; OUT];
+}
+
+impl<S, F: Fn([S; IN]) -> [S; OUT], const IN: usize, const OUT: usize> Pixels<S, IN, OUT> for F {
+    #[inline(always)]
+    unsafe fn of(&self, stripes: [S; IN]) -> [S; OUT] {
+        self(stripes)
+    }
+}
+
 /// Writes stripes one after another.
 ///
 /// # Safety
@@ -159,12 +176,12 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Takes lines through `pixels`, which makes `OUT` stripes of pixels of `IN` stripes of guest bytes.
+    /// Takes lines through `pixels`.
     ///
     /// # Safety
     /// As for [`Stripe`].
     #[inline(always)]
-    pub(super) unsafe fn run<S: Stripe, const IN: usize, const OUT: usize>(self, pixels: impl Fn([S; IN]) -> [S; OUT]) {
+    pub(super) unsafe fn run<S: Stripe, const IN: usize, const OUT: usize>(self, pixels: impl Pixels<S, IN, OUT>) {
         let phases = self.out.pixels.as_ptr().addr() | self.out.pitch;
         let (whole, joins) = (phases.is_multiple_of(S::ALIGNMENT), S::JOINS && phases.is_multiple_of(RGBA));
         // SAFETY: as the caller says.
@@ -179,7 +196,7 @@ impl Job<'_> {
     }
 
     #[inline(always)]
-    unsafe fn run_by<S: Stripe, W: Write<S>, const IN: usize, const OUT: usize>(self, pixels: impl Fn([S; IN]) -> [S; OUT]) {
+    unsafe fn run_by<S: Stripe, W: Write<S>, const IN: usize, const OUT: usize>(self, pixels: impl Pixels<S, IN, OUT>) {
         const { assert!(BLOCK.is_multiple_of(IN)) };
         let Self { lines, painted, out: Canvas { pixels: out, pitch, .. }, digests } = self;
         let blocks = (lines.len() / (IN * STRIPE)).min(painted / (OUT * STRIPE));
@@ -206,7 +223,7 @@ impl Job<'_> {
                     while at < end {
                         let stripes: [S; IN] = std::array::from_fn(|index| S::load(from, at + index * STRIPE));
                         stripes.iter().for_each(|&stripe| digest.stripe(stripe));
-                        pixels(stripes).into_iter().for_each(|stripe| writer.put(stripe));
+                        pixels.of(stripes).into_iter().for_each(|stripe| writer.put(stripe));
                         at += IN * STRIPE;
                     }
                 }
@@ -222,7 +239,7 @@ impl Job<'_> {
                     let stripes: [S; IN] = std::array::from_fn(|index| S::of_bytes(&rest[index]));
                     digest.room();
                     stripes[..(line.len() - whole).div_ceil(STRIPE)].iter().for_each(|&stripe| digest.stripe(stripe));
-                    pixels(stripes).map(|stripe| stripe.to_bytes())
+                    pixels.of(stripes).map(|stripe| stripe.to_bytes())
                 };
                 for (pixel, &value) in out[index * pitch..][done..painted].iter_mut().zip(pixels.as_flattened()) {
                     *pixel = value;
