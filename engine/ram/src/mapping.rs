@@ -63,7 +63,7 @@ mod pagemap {
 
     /// Ranges of pages that are committed, from the first byte of the mapping at `base` on. `None` where pages have another size, or nothing is said.
     pub fn committed(base: u64, len: u64) -> Option<Vec<Range<u64>>> {
-        if page_size()? != PAGE_BYTES {
+        if rustix::param::page_size() as u64 != PAGE_BYTES {
             return None;
         }
         let mut entries = vec![0; usize::try_from(len / PAGE_BYTES * ENTRY).ok()?];
@@ -80,14 +80,6 @@ mod pagemap {
             }
         }
         Some(ranges)
-    }
-
-    /// Bytes of the host's pages, by the auxiliary vector (getauxval(3), AT_PAGESZ).
-    fn page_size() -> Option<u64> {
-        const AT_PAGESZ: u64 = 6;
-        let vector = std::fs::read("/proc/self/auxv").ok()?;
-        let words: Vec<u64> = vector.chunks_exact(8).filter_map(|word| word.try_into().ok().map(u64::from_ne_bytes)).collect();
-        words.chunks_exact(2).find(|pair| pair[0] == AT_PAGESZ).map(|pair| pair[1])
     }
 }
 

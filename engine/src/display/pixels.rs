@@ -37,12 +37,11 @@ impl Pixels {
 #[cfg(all(target_os = "linux", not(any(miri, tayberry_loom))))]
 fn ask_for_large_pages(units: &mut [MaybeUninit<Unit>]) {
     use rustix::mm::{Advice, madvise};
-    /// What Linux takes advice for: its smallest page, on every host that we know of a multiple of that.
-    const PAGE: usize = 64 << 10;
     /// Below that there is no large page to be had.
     const LARGE: usize = 2 << 20;
-    let bytes = units.as_mut_ptr_range();
-    let (start, end) = (bytes.start.addr().next_multiple_of(PAGE), bytes.end.addr() / PAGE * PAGE);
+    // Linux takes advice for whole pages.
+    let (page, bytes) = (rustix::param::page_size(), units.as_mut_ptr_range());
+    let (start, end) = (bytes.start.addr().next_multiple_of(page), bytes.end.addr() / page * page);
     if end.saturating_sub(start) >= LARGE {
         // SAFETY: whole pages of this memory, which stay what they are: the advice changes nothing that a program can see.
         let _ = unsafe { madvise(bytes.start.with_addr(start).cast(), end - start, Advice::LinuxHugepage) };

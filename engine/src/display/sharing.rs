@@ -86,11 +86,12 @@ impl Sharing {
         };
         if choice != size.choice {
             (size.choice, size.pause) = (choice, SOON);
-            size.left = size.pause;
         } else if way != choice {
             size.pause = SELDOM.min(2 * size.pause);
-            size.left = size.pause;
+        } else {
+            return;
         }
+        size.left = size.pause;
     }
 
     fn size(&mut self, work: usize) -> Option<&mut Size> {

@@ -23,8 +23,19 @@ pub(super) trait Stripe: Copy {
     /// # Safety
     /// It lies in the line, which is in RAM.
     unsafe fn load(line: *const u8, at: usize) -> Self;
-    unsafe fn of_bytes(bytes: &[u8; STRIPE]) -> Self;
-    unsafe fn of_words(words: &[u64; LANES]) -> Self;
+    /// # Safety
+    /// There are as many bytes to be read.
+    unsafe fn read(from: *const u8) -> Self;
+    #[inline(always)]
+    unsafe fn of_bytes(bytes: &[u8; STRIPE]) -> Self {
+        // SAFETY: 64 bytes are read of 64.
+        unsafe { Self::read(bytes.as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn of_words(words: &[u64; LANES]) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::read(words.as_ptr().cast()) }
+    }
     unsafe fn to_bytes(self) -> [u8; STRIPE];
     unsafe fn xor(self, other: Self) -> Self;
     /// Sums of words.

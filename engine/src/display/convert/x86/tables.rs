@@ -20,7 +20,7 @@ const fn ordered(order: [u8; 3]) -> [u8; STRIPE] {
 pub(super) struct BlendTable {
     pub(super) components: [[u8; STRIPE]; 2],
     pub(super) alphas: [[u8; STRIPE]; 2],
-    /// Leaves all as it is, in order.
+    /// Brings components to their places as they are.
     pub(super) order: [u8; STRIPE],
 }
 

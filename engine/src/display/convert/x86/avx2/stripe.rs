@@ -12,16 +12,6 @@ pub(super) const VECTOR: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) struct Pair(pub(super) __m256i, pub(super) __m256i);
 
-impl Pair {
-    /// # Safety
-    /// As for [`Stripe`], and the address has 64 bytes.
-    #[inline(always)]
-    unsafe fn read(from: *const __m256i) -> Self {
-        // SAFETY: as the caller says.
-        unsafe { Self(_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))) }
-    }
-}
-
 impl Stripe for Pair {
     type Writer<const SHIFT: bool, const STREAM: bool> = Writer<STREAM>;
     const ALIGNMENT: usize = VECTOR;
@@ -34,15 +24,9 @@ impl Stripe for Pair {
     }
 
     #[inline(always)]
-    unsafe fn of_bytes(bytes: &[u8; STRIPE]) -> Self {
-        // SAFETY: 64 bytes are read of 64.
-        unsafe { Self::read(bytes.as_ptr().cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn of_words(words: &[u64; LANES]) -> Self {
-        // SAFETY: 64 bytes are read of 64.
-        unsafe { Self::read(words.as_ptr().cast()) }
+    unsafe fn read(from: *const u8) -> Self {
+        // SAFETY: as the caller says.
+        unsafe { Self(_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.wrapping_add(VECTOR).cast())) }
     }
 
     #[inline(always)]

@@ -21,15 +21,9 @@ impl Stripe for __m512i {
     }
 
     #[inline(always)]
-    unsafe fn of_bytes(bytes: &[u8; STRIPE]) -> Self {
-        // SAFETY: 64 bytes are read of 64.
-        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn of_words(words: &[u64; LANES]) -> Self {
-        // SAFETY: 64 bytes are read of 64.
-        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    unsafe fn read(from: *const u8) -> Self {
+        // SAFETY: as the caller says.
+        unsafe { _mm512_loadu_si512(from.cast()) }
     }
 
     #[inline(always)]
